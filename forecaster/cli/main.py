@@ -1,0 +1,79 @@
+"""The command `forecast`: its commands, and the one place where errors become exit codes."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecaster import __version__
+from forecaster.errors import DiskError, ExitCode, ForecastError
+
+# Rich draws the help on a terminal; a pipe gets plain text, in half the time.
+app = typer.Typer(
+    name="forecast",
+    no_args_is_help=True,
+    rich_markup_mode="rich" if sys.stdout.isatty() else None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def forecast(
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option("--home", help="Folder with data/ and models/.", show_default=False)
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    """What a recurrent network can honestly say about a stock."""
+    context.obj = home
+    if version:
+        typer.echo(f"forecast {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; every error is one line on stderr and the documented exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and give its exit code."""
+    try:
+        return int(app(arguments, prog_name="forecast", standalone_mode=False) or ExitCode.DONE)
+    except ForecastError as error:
+        return _complain(str(error), error.exit_code)
+    except typer.TyperException as error:
+        return _refuse_usage(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted; nothing was left half-written", ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return ExitCode.DONE
+    except OSError as error:
+        place = f" {error.filename}" if error.filename else ""
+        trouble = DiskError(f"the system refused{place}: {error.strerror or error}", "see `forecast doctor`")
+        return _complain(str(trouble), trouble.exit_code)
+
+
+def _complain(message: str, code: ExitCode) -> int:
+    one_line = " ".join(message.split())
+    sys.stderr.write(f"forecast: {one_line}\n")
+    return int(code)
+
+
+def _refuse_usage(error: typer.TyperException) -> int:
+    """One line that names the help to read; a command group without a command shows its help."""
+    message = error.format_message().strip()
+    if message.startswith("Usage:"):
+        sys.stderr.write(message + "\n")
+        return int(ExitCode.USAGE)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "forecast"
+    return _complain(f"{message.rstrip('.')}; see `{command} --help`", ExitCode.USAGE)
+
+
+if __name__ == "__main__":
+    main()

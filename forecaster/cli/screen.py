@@ -1,0 +1,65 @@
+"""What every command shares: where results, progress and errors are printed, and the common flags."""
+
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from forecaster.settings import Settings, current_time, find_home, load_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+HomeFlag = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder with data/ and models/ (else FORECAST_HOME, else here).", show_default=False),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+QuietFlag = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
+
+
+def open_settings(context: typer.Context, home: Path | None) -> Settings:
+    """The settings of the home folder given to the command, else to `forecast` itself, else found."""
+    chosen = home if home is not None else context.find_root().obj
+    return load_settings(find_home(chosen, os.environ, Path.cwd()), os.environ)
+
+
+def now() -> datetime:
+    """The one clock of a command, in UTC."""
+    return current_time(os.environ)
+
+
+def results(*, quiet: bool = False) -> "Console":
+    """The console for what the user asked for: stdout."""
+    from rich.console import Console
+
+    return Console(quiet=quiet, highlight=False)
+
+
+def remarks(*, quiet: bool = False) -> "Console":
+    """The console for progress, notes and warnings: stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, quiet=quiet, highlight=False)
+
+
+def print_json(schema: str, content: Mapping[str, Any]) -> None:
+    """One document on stdout; `schema` names its form, and NaN becomes null as JSON has none."""
+    document = {"schema": schema, **content}
+    sys.stdout.write(json.dumps(_without_nan(document), indent=2, default=str) + "\n")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    if getattr(value, "shape", None) == ():  # a NumPy scalar
+        return _without_nan(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""From prices to windows: panel, features, targets, split."""

@@ -1,0 +1,1 @@
+"""What a forecast is worth: baselines, metrics, significance, comparison."""

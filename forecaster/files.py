@@ -1,0 +1,115 @@
+"""Files that are whole or absent: atomic replacement, one lock a home folder, digests."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from forecaster.errors import DiskError, TryLaterError
+
+LOCK_NAME = ".forecast.lock"
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; on success it becomes `target` in one step.
+
+    The bytes are on the disk before the name is, and the name before we return, so that a power
+    cut leaves the old file or the new one. Missing folders are made.
+
+    Raises:
+        DiskError: the disk is full, read-only, or the folder is not ours.
+    """
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp-", suffix=target.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise disk_error(error, target) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_atomically(target: Path, content: bytes | str) -> None:
+    """Replace `target` by `content` in one step (text is UTF-8).
+
+    Raises:
+        DiskError: as `atomic_path`.
+    """
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def disk_error(error: OSError, path: Path) -> DiskError:
+    """Say in the user's words what the operating system refused."""
+    reason = error.strerror or str(error)
+    return DiskError(
+        f"cannot write {path}: {reason}", "free some space, mend its rights, or choose another --home"
+    )
+
+
+@contextmanager
+def home_lock(home: Path, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Hold the one lock for writers of `home`; freed by the system if the process dies.
+
+    Raises:
+        TryLaterError: another process holds it and `wait_seconds` have passed.
+        DiskError: the lock file cannot be made.
+    """
+    import filelock
+
+    path = home / LOCK_NAME
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path, timeout=wait_seconds)
+        lock.acquire()
+    except filelock.Timeout:
+        raise TryLaterError(
+            f"another forecast is writing to {home}", "wait for it to finish, then try again"
+        ) from None
+    except OSError as error:
+        raise disk_error(error, path) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def digest_bytes(*parts: bytes) -> str:
+    """SHA-256 of the parts one after the other, as hexadecimal text."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(part)
+    return state.hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal text."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,1 @@
+"""What is said of recurrent cells, measured."""

@@ -1,0 +1,1 @@
+"""The recurrent networks: equations, likelihood, Keras model, training, files."""

@@ -1,0 +1,1 @@
+"""Models in service: registry and prediction."""

@@ -1,0 +1,1 @@
+"""Prices: where they come from, what a price table is, and the store they live in."""
