@@ -1,0 +1,99 @@
+"""What a network sees of each ticker and day: causal, and free of the price's scale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.dataset.panel import Panel
+from forecaster.dataset.volatility import exponential_mean, volatility
+
+Float32 = NDArray[np.float32]
+
+ALWAYS = ("return", "magnitude", "volatility", "market_return", "market_volatility")
+FROM_BARS = {"range": "log_range", "volume": "log_volume"}
+
+_CLIP = 8.0
+_SMALLEST_MOVE = 0.01
+# About minus the log of a stock's and of the market's usual daily volatility, 1.8 % and 1.0 %.
+_VOLATILITY_SHIFT = 4.0
+_MARKET_SHIFT = 4.6
+_VOLUME_DECAY = 1 - 2 / (60 + 1)
+
+
+@dataclass(frozen=True)
+class Features:
+    """The network's inputs and the scale of its targets.
+
+    Attributes:
+        names: F feature names, in order.
+        values: (N, D, F) float32 within ±8; zero where a value is not known.
+        volatility: (N, D) σ(t), the daily volatility known at that day's close.
+        usable: (N, D) whether that day may be an input: its return and σ are known.
+    """
+
+    names: tuple[str, ...]
+    values: Float32
+    volatility: Float32
+    usable: NDArray[np.bool_]
+
+
+def available_features(panel: Panel) -> tuple[str, ...]:
+    """The features that every ticker's columns allow; a column that one ticker lacks is left out."""
+    traded = np.isfinite(panel.close)
+    names = list(ALWAYS)
+    for name, column in FROM_BARS.items():
+        values = getattr(panel, column)
+        # Half the days will do: a bar without volume now and then is filled with the neutral value.
+        if values is not None and np.all(2 * np.isfinite(values).sum(1) >= traded.sum(1)):
+            names.append(name)
+    return tuple(names)
+
+
+def compute_features(panel: Panel, names: Sequence[str]) -> Features:
+    """Compute the named features of every ticker and day from what was known at that day's close.
+
+    A bar's range or volume that is missing counts as its usual value, zero on the feature's scale.
+    """
+    sigma = volatility(panel.log_return)
+    values = np.empty((*panel.shape, len(names)), dtype=np.float32)
+    for place, name in enumerate(names):
+        values[..., place] = _feature(name, panel, sigma)
+    np.nan_to_num(values, copy=False, nan=0.0, posinf=_CLIP, neginf=-_CLIP)
+    np.clip(values, -_CLIP, _CLIP, out=values)
+    usable = np.isfinite(panel.log_return) & np.isfinite(sigma)
+    return Features(tuple(names), values, sigma, usable)
+
+
+def _feature(name: str, panel: Panel, sigma: Float32) -> Float32:
+    """One feature, (N, D) or (D,), NaN where unknown."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        match name:
+            case "return":
+                return panel.log_return / sigma
+            case "magnitude":
+                return np.log(np.abs(panel.log_return) / sigma + _SMALLEST_MOVE)
+            case "volatility":
+                return np.log(sigma) + _VOLATILITY_SHIFT
+            case "market_return":
+                return panel.market_return / volatility(panel.market_return)
+            case "market_volatility":
+                return np.log(volatility(panel.market_return)) + _MARKET_SHIFT
+            case "range":
+                return _range_feature(panel, sigma)
+            case "volume":
+                return _volume_feature(panel)
+    raise ValueError(f"no feature is called {name}")
+
+
+def _range_feature(panel: Panel, sigma: Float32) -> Float32:
+    if panel.log_range is None:
+        return np.full(panel.shape, np.nan, dtype=np.float32)
+    return np.log(panel.log_range / sigma + _SMALLEST_MOVE)
+
+
+def _volume_feature(panel: Panel) -> Float32:
+    if panel.log_volume is None:
+        return np.full(panel.shape, np.nan, dtype=np.float32)
+    return panel.log_volume - exponential_mean(panel.log_volume, _VOLUME_DECAY)

@@ -1,0 +1,94 @@
+"""Train, purge, validation, purge, test: which days may be origins in which part."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.errors import BadInputError, UsageError
+
+TRAIN_SHARE = 0.75
+VALIDATION_SHARE = 0.10
+SHORTEST_PART = 20
+
+Days = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Origins of each part, as ranges of day numbers.
+
+    An origin is the day at whose close the forecast is made. The targets of a part end within it,
+    and `horizon` days between one part's last origin and the next one's first belong to neither.
+    """
+
+    train: range
+    validation: range
+    test: range
+
+    def purged(self) -> int:
+        """Days between the last training origin and the first validation origin."""
+        return self.validation.start - self.train.stop
+
+
+def split_days(
+    dates: Days, horizon: int, train_end: str | None = None, validation_end: str | None = None
+) -> Split:
+    """Split trading days in time; by default 75 %, 10 % and 15 % of them.
+
+    Args:
+        dates: (D,) trading days.
+        horizon: steps ahead, in days.
+        train_end: ISO date of the last day a training target may touch.
+        validation_end: the same for validation.
+
+    Raises:
+        UsageError: a date is not one, or they are in the wrong order or outside the prices.
+        BadInputError: a part has hardly a day.
+    """
+    days = len(dates)
+    train_last = _last_day(dates, train_end, "--train-end", round(TRAIN_SHARE * days) - 1)
+    default = train_last + max(round(VALIDATION_SHARE * days), SHORTEST_PART + horizon)
+    if validation_end is None and train_end is not None:
+        # What is left after the training years is shared as the defaults share it.
+        share = VALIDATION_SHARE / (1 - TRAIN_SHARE)
+        default = train_last + round(share * (days - 1 - train_last))
+    validation_last = _last_day(dates, validation_end, "--validation-end", default)
+    if validation_last <= train_last:
+        raise UsageError(
+            f"--train-end {dates[train_last]} is not before --validation-end {dates[validation_last]}",
+            "give them in the order of time",
+        )
+    split = Split(
+        train=range(0, max(train_last - horizon + 1, 0)),
+        validation=range(train_last + 1, max(validation_last - horizon + 1, train_last + 1)),
+        test=range(validation_last + 1, max(days - 1, validation_last + 1)),
+    )
+    _refuse_short_parts(split, dates, horizon)
+    return split
+
+
+def _last_day(dates: Days, text: str | None, flag: str, default: int) -> int:
+    """Number of the last trading day on or before an ISO date."""
+    if text is None:
+        return default
+    try:
+        day = np.datetime64(text, "D")
+    except ValueError:
+        raise UsageError(f"{flag} {text} is not a date", "write it like 2015-12-31") from None
+    if np.isnat(day) or not dates[0] <= day <= dates[-1]:
+        raise UsageError(
+            f"{flag} {text} is outside the prices, {dates[0]} to {dates[-1]}", "choose a day between them"
+        )
+    return int(np.searchsorted(dates, day, "right")) - 1
+
+
+def _refuse_short_parts(split: Split, dates: Days, horizon: int) -> None:
+    for name in ("train", "validation", "test"):
+        origins = len(getattr(split, name))
+        if origins < SHORTEST_PART:
+            raise BadInputError(
+                f"the {name} part has {origins} days to forecast from, of {len(dates)} trading days "
+                f"and with {horizon} steps ahead",
+                f"it needs {SHORTEST_PART}: fetch more history, or move --train-end and --validation-end",
+            )

@@ -1,0 +1,112 @@
+"""Which stretches of which tickers are windows, and which of their days are supervised.
+
+A window is `lookback` days of one ticker. The network answers at every day of it, and the loss is
+taken on the last `supervised` of them: the days before only warm the state up. Windows end every
+`supervised` days, so each origin is supervised once an epoch at a fraction of the work of one
+window per origin. Windows are (ticker, start) pairs; their content is gathered when it is needed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Index = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """W windows by position.
+
+    Attributes:
+        ticker: (W,) row of the panel.
+        start: (W,) day number of the first day; the last is start + lookback − 1.
+        lookback: days in a window.
+        supervised: how many of its last days are origins.
+    """
+
+    ticker: Index
+    start: Index
+    lookback: int
+    supervised: int
+
+    def __len__(self) -> int:
+        return len(self.ticker)
+
+    def origins(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """(W, supervised) ticker rows and day numbers of the origins."""
+        first = self.start + self.lookback - self.supervised
+        day = first[:, None].astype(np.intp) + np.arange(self.supervised)
+        ticker = np.broadcast_to(self.ticker[:, None].astype(np.intp), day.shape)
+        return ticker, day
+
+    def take(self, chosen: NDArray[np.intp] | slice) -> "Windows":
+        """The chosen windows, in that order."""
+        return Windows(self.ticker[chosen], self.start[chosen], self.lookback, self.supervised)
+
+
+def supervised_days(lookback: int, *, bidirectional: bool) -> int:
+    """How many last days of a window are supervised: half, or one if later days are seen.
+
+    A bidirectional layer reads the window backwards too, so all but the last day have seen their
+    own future.
+    """
+    return 1 if bidirectional else max(lookback // 2, 1)
+
+
+def training_stride(lookback: int, supervised: int) -> int:
+    """Days between an epoch's windows: each origin once, or a part of them where that costs too much.
+
+    With one supervised day a window, all origins would be `lookback` times the work of the dense
+    way; an epoch then takes a random part of them, another one each time.
+    """
+    return supervised if supervised > 1 else max(lookback // 24, 1)
+
+
+def unbroken_days(usable: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """(N, D) length of the run of usable days that ends on each day.
+
+    Example:
+        [T, T, F, T] gives [1, 2, 0, 1].
+    """
+    number = np.arange(1, usable.shape[1] + 1, dtype=np.int32)
+    broken_at = np.where(usable, np.int32(0), number)
+    run: NDArray[np.int32] = number - np.maximum.accumulate(broken_at, axis=1)
+    return run
+
+
+def grid_windows(
+    usable: NDArray[np.bool_], origins: range, lookback: int, supervised: int, stride: int, offset: int = 0
+) -> Windows:
+    """Windows without a hole that end every `stride` days, counted back from the end of each run.
+
+    The grid hangs on the last day of each unbroken run within `origins`, so that with an offset of
+    zero no origin before a delisting, a hole or the part's end is lost. Days before the part may be
+    context; origins there are not supervised (see `supervision`).
+
+    Args:
+        usable: (N, D) days that may be inputs.
+        origins: the part's day numbers; every window ends on one of them.
+        lookback: days in a window.
+        supervised: how many of its last days are origins.
+        stride: days between the ends of neighbouring windows.
+        offset: days from a run's last day to its last window's last.
+    """
+    part = slice(origins.start, origins.stop)
+    long_enough = unbroken_days(usable)[:, part] >= lookback
+    remaining = unbroken_days(usable[:, part][:, ::-1])[:, ::-1] - 1
+    on_grid = (remaining >= offset) & ((remaining - offset) % stride == 0)
+    ticker, end = np.nonzero(long_enough & on_grid)
+    start = end + origins.start - lookback + 1
+    return Windows(ticker.astype(np.int32), start.astype(np.int32), lookback, supervised)
+
+
+def supervision(windows: Windows, ahead: NDArray[np.int16], origins: range) -> NDArray[np.float32]:
+    """How many steps ahead count in the loss at each supervised day.
+
+    Returns:
+        (W, supervised) from 0 (not an origin of this part, or nothing known ahead) to the horizon.
+    """
+    ticker, day = windows.origins()
+    inside = (day >= origins.start) & (day < origins.stop)
+    return np.where(inside, ahead[ticker, np.minimum(day, ahead.shape[1] - 1)], 0).astype(np.float32)

@@ -1,0 +1,104 @@
+"""The Keras engine: brought up quietly, its devices, and which kernel a cell runs on."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from forecaster.errors import UnavailableError, UsageError
+
+# The cells for which each engine hands a whole sequence to cuDNN; all others run step by step.
+_CUDNN_CELLS = {"tensorflow": ("lstm", "gru"), "torch": ("lstm", "gru"), "jax": ("lstm",)}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What trains: Keras's backend and the kind of device it computes on."""
+
+    backend: str
+    device: str
+
+    def kernel(self, cell: str) -> str:
+        """`cuDNN` where the whole sequence is one call on the GPU, else `loop`, a call a step."""
+        return "cuDNN" if self.device == "gpu" and cell in _CUDNN_CELLS[self.backend] else "loop"
+
+
+def start_engine(device: str) -> Engine:
+    """Import Keras and choose the device; `KERAS_BACKEND` chooses the engine (default tensorflow).
+
+    Raises:
+        UsageError: `device` is `gpu` and the engine sees none, or the engine is not known.
+        UnavailableError: the engine is not installed.
+    """
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend not in _CUDNN_CELLS:
+        raise UsageError(f"KERAS_BACKEND={backend} is not an engine that trains", f"choose from {', '.join(_CUDNN_CELLS)}")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with _native_noise_dropped():
+            import keras  # noqa: F401  (the import itself is the point)
+
+            seen = _gpus(backend)
+    except ImportError as error:
+        raise UnavailableError(f"the Keras engine {backend} cannot be imported: {error}", f"pip install {backend}") from error
+    if device == "gpu" and not seen:
+        raise UsageError(
+            f"--device gpu: {backend} sees no GPU",
+            "pip install 'forecaster[gpu]' on a machine with an NVIDIA driver, or use --device auto",
+        )
+    return Engine(backend, "gpu" if seen and device != "cpu" else "cpu")
+
+
+@contextmanager
+def on_device(engine: Engine) -> Iterator[None]:
+    """Run what is inside on the chosen device, however many the engine sees."""
+    import keras
+
+    with keras.device(f"{engine.device}:0"):
+        yield
+
+
+def make_repeatable(seed: int, backend: str) -> None:
+    """Seed Python, NumPy and the engine, and keep the engine to operations that repeat bit for bit."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def _gpus(backend: str) -> list[Any]:
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        found = tf.config.list_physical_devices("GPU")
+        for gpu in found:
+            # The whole card is not ours to take.
+            tf.config.experimental.set_memory_growth(gpu, enable=True)
+        return list(found)
+    if backend == "torch":
+        import torch
+
+        return list(range(torch.cuda.device_count()))
+    import jax
+
+    return [device for device in jax.devices() if device.platform == "gpu"]
+
+
+@contextmanager
+def _native_noise_dropped() -> Iterator[None]:
+    """Drop what the engine's native code writes to stderr while it starts; no setting silences it all."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,297 @@
+"""Fit one network to the windows of a panel: open, train, keep the best weights, say how long."""
+
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.dataset.features import Features
+from forecaster.dataset.split import Split
+from forecaster.dataset.targets import steps_ahead
+from forecaster.dataset.windows import Windows, grid_windows, supervised_days, supervision, training_stride
+from forecaster.errors import BadInputError, ForecastError
+from forecaster.network.artifact import RecurrentNetwork
+from forecaster.network.early_stopping import EarlyStopping
+from forecaster.network.engine import Engine, make_repeatable, on_device
+from forecaster.settings import TrainSettings
+
+if TYPE_CHECKING:
+    import keras
+
+# A budget in optimiser steps serves a small panel and the whole index alike.
+_STEPS = 400
+_FEWEST_EPOCHS, _MOST_EPOCHS = 4, 100
+_SMALLEST_BATCH, _LARGEST_BATCH = 16, 256
+_BATCHES_AN_EPOCH = 32
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training has come; losses are negative log likelihoods a target, seconds are wall time."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    validation_loss: float | None
+    targets_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A fitted network with what a reader needs to judge and repeat the fit.
+
+    Attributes:
+        network: the weights of the best epoch, for the runtime without Keras.
+        keras_file: the same as a `.keras` file.
+        keras_parameters: Keras's own count of parameters.
+        losses, validation_losses: mean negative log likelihood of each epoch run.
+        best_epoch: number of the epoch whose weights were kept, from 1.
+        epochs_planned, batch_size: as chosen or as given.
+        seconds: wall time of all epochs, validation included; start of the engine not.
+        targets: supervised origins that all epochs ran through.
+        engine, kernel: what computed, and how the cell's loop was run.
+    """
+
+    network: RecurrentNetwork
+    keras_file: bytes
+    keras_parameters: int
+    losses: tuple[float, ...]
+    validation_losses: tuple[float, ...]
+    best_epoch: int
+    epochs_planned: int
+    batch_size: int
+    seconds: float
+    targets: int
+    engine: Engine
+    kernel: str
+
+    @property
+    def targets_per_second(self) -> float:
+        """Supervised origins a second of training."""
+        return self.targets / self.seconds
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One part's origins with the windows that supervise them."""
+
+    features: Features
+    ahead: NDArray[np.int16]
+    origins: range
+    lookback: int
+    supervised: int
+
+    def windows(self, stride: int, offset: int = 0) -> Windows:
+        return grid_windows(
+            self.features.usable, self.origins, self.lookback, self.supervised, stride, offset
+        )
+
+    def arrays(self, windows: Windows) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Positions (W,) in the flattened panel and known steps (W, S), as the network takes them."""
+        days = self.ahead.shape[1]
+        rows = windows.ticker * np.int32(days) + windows.start
+        return rows, supervision(windows, self.ahead, self.origins)
+
+
+def train_network(
+    features: Features,
+    log_return: NDArray[np.float32],
+    split: Split,
+    recipe: TrainSettings,
+    engine: Engine,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> TrainedNetwork:
+    """Fit the recipe's network to the training origins, stopping early on the validation origins.
+
+    Args:
+        features: inputs and scale, (N, D, F).
+        log_return: (N, D) daily log returns, from which the targets are summed.
+        split: origins of each part.
+        recipe: cell, sizes, learning rate, seed.
+        engine: as started.
+        report: called after every batch and epoch.
+
+    Raises:
+        BadInputError: a part has not one window.
+        ForecastError: the loss became NaN.
+    """
+    from forecaster.network.model import WindowTrainer, build_network
+
+    supervised = supervised_days(recipe.lookback, bidirectional=recipe.bidirectional)
+    stride = training_stride(recipe.lookback, supervised)
+    ahead = steps_ahead(log_return, recipe.horizon)
+    train = _Part(features, ahead, split.train, recipe.lookback, supervised)
+    validation = _Part(features, ahead, split.validation, recipe.lookback, supervised)
+    held_out = validation.windows(stride)
+    available = len(train.windows(stride))
+    _refuse_no_windows(available, len(held_out), features, split, recipe.lookback)
+    batch, epochs = _budget(available, recipe)
+    make_repeatable(recipe.seed, engine.backend)
+    with on_device(engine):
+        network = build_network(len(features.names), recipe)
+        trainer = WindowTrainer(network, features, log_return, recipe, supervised)
+        trainer.compile(optimizer=_optimizer(recipe, epochs * (available // batch)), jit_compile=_jit(engine))
+        run = _Run(trainer, train, stride, validation.arrays(held_out), batch, epochs, recipe.seed, report)
+        run.fit()
+    return TrainedNetwork(
+        network=_without_keras(network, recipe, features.names),
+        keras_file=_keras_file(network),
+        keras_parameters=network.count_params(),
+        losses=tuple(run.losses),
+        validation_losses=tuple(run.stopping.losses),
+        best_epoch=run.stopping.best_epoch + 1,
+        epochs_planned=epochs,
+        batch_size=batch,
+        seconds=run.seconds,
+        targets=run.targets,
+        engine=engine,
+        kernel=engine.kernel(recipe.cell),
+    )
+
+
+class _Run:
+    """The epochs of one fit."""
+
+    def __init__(
+        self,
+        trainer: "keras.Model",
+        train: _Part,
+        stride: int,
+        held_out: tuple[NDArray[np.int32], NDArray[np.float32]],
+        batch: int,
+        epochs: int,
+        seed: int,
+        report: Callable[[Progress], None],
+    ) -> None:
+        self.trainer, self.train, self.stride, self.held_out = trainer, train, stride, held_out
+        self.batch, self.epochs, self.report = batch, epochs, report
+        self.random = np.random.default_rng(seed)
+        self.stopping = EarlyStopping(patience=max(2, epochs // 4))
+        self.losses: list[float] = []
+        self.targets = 0
+        self.seconds = 0.0
+
+    def fit(self) -> None:
+        """Run epochs until the budget or the patience ends; the trainer then has the best weights."""
+        best: list[Any] = []
+        started = time.perf_counter()
+        for epoch in range(self.epochs):
+            self._train_epoch(epoch, started)
+            rows, steps = self.held_out
+            loss = self.trainer.evaluate(rows, steps, batch_size=4 * self.batch, verbose=0)
+            if self.stopping.record(float(loss)):
+                best = self.trainer.network.get_weights()
+            self.seconds = time.perf_counter() - started
+            if self.stopping.exhausted:
+                break
+        self.trainer.network.set_weights(best)
+
+    def _train_epoch(self, epoch: int, started: float) -> None:
+        windows = self._draw()
+        rows, steps = self.train.arrays(windows)
+        watcher = self._watcher(epoch, len(windows) // self.batch, started)
+        history = self.trainer.fit(
+            rows, steps, batch_size=self.batch, shuffle=False, verbose=0, callbacks=[watcher]
+        )
+        self.targets += int(np.count_nonzero(steps))
+        self.losses.append(float(history.history["loss"][0]))
+
+    def _draw(self) -> Windows:
+        """An epoch's windows at a new offset, in random order, in whole batches."""
+        windows = self.train.windows(self.stride, int(self.random.integers(self.stride)))
+        if len(windows) < self.batch:
+            windows = self.train.windows(self.stride)
+        order = self.random.permutation(len(windows))
+        return windows.take(order[: len(windows) // self.batch * self.batch])
+
+    def _watcher(self, epoch: int, steps: int, started: float) -> "keras.callbacks.Callback":
+        import keras
+
+        def after_batch(step: int, logs: dict[str, float]) -> None:
+            loss = float(logs["loss"])
+            if not math.isfinite(loss):
+                raise ForecastError(
+                    f"the loss became {loss} in epoch {epoch + 1}, step {step + 1}",
+                    "lower --learning-rate, and look at the prices with `forecast data verify`",
+                )
+            done = epoch + (step + 1) / steps
+            elapsed = time.perf_counter() - started
+            targets = self.targets + (step + 1) * self.batch * self.train.supervised
+            latest = self.stopping.losses[-1] if self.stopping.losses else None
+            left = elapsed * (self.epochs - done) / done
+            self.report(
+                Progress(epoch + 1, self.epochs, step + 1, steps, loss, latest, targets / elapsed, left)
+            )
+
+        return keras.callbacks.LambdaCallback(on_train_batch_end=after_batch)
+
+
+def _budget(windows: int, recipe: TrainSettings) -> tuple[int, int]:
+    """Batch size and epochs: as given, else so that the optimiser takes about `_STEPS` steps."""
+    fitting = 2 ** int(math.log2(max(windows / _BATCHES_AN_EPOCH, 1)))
+    batch = recipe.batch_size or min(max(fitting, _SMALLEST_BATCH), _LARGEST_BATCH)
+    batch = min(batch, windows)
+    epochs = recipe.epochs or min(max(round(_STEPS / (windows // batch)), _FEWEST_EPOCHS), _MOST_EPOCHS)
+    return batch, epochs
+
+
+def _optimizer(recipe: TrainSettings, steps: int) -> Any:
+    import keras
+
+    decay = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps)
+    return keras.optimizers.Adam(decay, global_clipnorm=1.0)
+
+
+def _jit(engine: Engine) -> bool | str:
+    """XLA does not pay for a loop over time on TensorFlow's CPU; JAX is nothing without it."""
+    return engine.backend == "jax"
+
+
+def _refuse_no_windows(train: int, validation: int, features: Features, split: Split, lookback: int) -> None:
+    longest = int(features.usable.sum(1).max(initial=0))
+    for name, count, part in (("training", train, split.train), ("validation", validation, split.validation)):
+        if not count:
+            raise BadInputError(
+                f"no ticker has {lookback} days in a row that end in the {name} part, "
+                f"days {part.start + 1} to {part.stop} (the longest has {longest} usable days in all)",
+                f"fetch at least {lookback + part.start + 1} days without a hole, or lower --lookback",
+            )
+
+
+def _without_keras(network: "keras.Model", recipe: TrainSettings, names: tuple[str, ...]) -> RecurrentNetwork:
+    weights = {}
+    for number in range(recipe.layers):
+        if recipe.bidirectional:
+            both = network.get_layer(f"both_ways_{number}")
+            cells = {"forward": both.forward_layer, "backward": both.backward_layer}
+        else:
+            cells = {"forward": network.get_layer(f"{recipe.cell}_{number}")}
+        for direction, layer in cells.items():
+            for part, array in zip(("kernel", "recurrent", "bias"), layer.get_weights(), strict=True):
+                weights[f"layer{number}/{direction}/{part}"] = array
+    weights["head/kernel"], weights["head/bias"] = network.get_layer("head").get_weights()
+    return RecurrentNetwork(
+        cell=recipe.cell,
+        units=recipe.units,
+        layers=recipe.layers,
+        bidirectional=recipe.bidirectional,
+        horizon=recipe.horizon,
+        features=names,
+        weights=weights,
+    )
+
+
+def _keras_file(network: "keras.Model") -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        network.save(path)
+        return path.read_bytes()
