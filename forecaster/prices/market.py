@@ -1,0 +1,114 @@
+"""The market's daily return, kept beside the prices so that one ticker's forecast does not read them all."""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.errors import DiskError
+from forecaster.files import atomic_path, digest_bytes
+from forecaster.prices.calendar import sessions_between
+from forecaster.prices.store import PriceStore
+from forecaster.prices.table import Days, Floats, PriceTable
+
+FINGERPRINT_KEY = b"forecast.market"
+INDEX_MARK = "^"
+
+
+@dataclass(frozen=True)
+class MarketSeries:
+    """The equal-weighted mean of the stored tickers' daily log returns; indices are left out.
+
+    Attributes:
+        dates: (D,) increasing, every day on which a ticker has a return.
+        log_return: (D,) mean over tickers of log(adj_close / the previous session's adj_close).
+        tickers: (D,) how many tickers the mean is of.
+    """
+
+    dates: Days
+    log_return: Floats
+    tickers: NDArray[np.int64]
+
+
+def read_market(store: PriceStore) -> MarketSeries:
+    """The market of all that is stored, from its own file if that is as new as the prices.
+
+    Otherwise it is computed, and kept where the folder allows.
+
+    Raises:
+        BadInputError: a price file is damaged.
+    """
+    path = store.folder.parent / "market.parquet"
+    fingerprint = _fingerprint(store.folder)
+    kept = _read(path, fingerprint)
+    if kept is not None:
+        return kept
+    stocks = [ticker for ticker in store.tickers() if not ticker.startswith(INDEX_MARK)]
+    market = mean_log_return(store.read_many(stocks))
+    if stocks:
+        with suppress(DiskError):  # a folder that cannot be written still answers, only slower
+            _write(path, market, fingerprint)
+    return market
+
+
+def mean_log_return(tables: Iterable[PriceTable]) -> MarketSeries:
+    """Average the daily log returns of `tables`; a return across a missing session does not count."""
+    pieces = [_daily_returns(table) for table in tables]
+    days = np.concatenate([np.empty(0, "datetime64[D]"), *(dates for dates, _ in pieces)])
+    returns = np.concatenate([np.empty(0), *(values for _, values in pieces)])
+    dates, place = np.unique(days, return_inverse=True)
+    count = np.bincount(place, minlength=len(dates))
+    return MarketSeries(dates, np.bincount(place, returns, len(dates)) / count, count)
+
+
+def _daily_returns(table: PriceTable) -> tuple[Days, Floats]:
+    if len(table) < 2:  # noqa: PLR2004 - a return needs two bars
+        return table.dates[:0], np.empty(0)
+    sessions = sessions_between(table.dates[0], table.dates[-1])
+    passed = np.searchsorted(sessions, table.dates, side="right")
+    daily = np.diff(passed) <= 1
+    returns = np.diff(np.log(table.columns["adj_close"]))
+    return table.dates[1:][daily], returns[daily]
+
+
+def _fingerprint(folder: Path) -> str:
+    """Digest of name, size and time of every price file: it changes when any of them is rewritten."""
+    try:
+        with os.scandir(folder) as entries:
+            files = sorted(
+                f"{entry.name} {entry.stat().st_size} {entry.stat().st_mtime_ns}"
+                for entry in entries
+                if entry.name.endswith(".parquet") and not entry.name.startswith(".")
+            )
+    except OSError:
+        files = []
+    return digest_bytes("\n".join(files).encode())
+
+
+def _read(path: Path, fingerprint: str) -> MarketSeries | None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            if (file.metadata.metadata or {}).get(FINGERPRINT_KEY) != fingerprint.encode():
+                return None
+            table = file.read(use_threads=False)
+        columns = [table.column(name).to_numpy() for name in ("date", "log_return", "tickers")]
+    except (OSError, KeyError, pa.ArrowException):  # absent or damaged: it can be made again
+        return None
+    return MarketSeries(columns[0].astype("datetime64[D]"), columns[1], columns[2])
+
+
+def _write(path: Path, market: MarketSeries, fingerprint: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"date": market.dates, "log_return": market.log_return, "tickers": market.tickers}
+    table = pa.table(columns).replace_schema_metadata({FINGERPRINT_KEY: fingerprint})
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="lz4")

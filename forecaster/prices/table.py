@@ -1,0 +1,157 @@
+"""What a price table is: one ticker's daily bars, their columns, order and rules."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.errors import UsageError
+from forecaster.prices.calendar import is_session
+
+Days = NDArray[np.datetime64]
+Floats = NDArray[np.float64]
+Columns = Mapping[str, Floats]
+
+PRICES = ("open", "high", "low", "close", "adj_close")
+COLUMNS = (*PRICES, "volume", "dividend", "split")
+POSITIVE = (*PRICES, "split")
+DEFAULTS = {"dividend": 0.0, "split": 1.0}
+"""What a column holds where its source says nothing; the others hold NaN."""
+
+_TICKER = re.compile(r"(?=.{1,16}$)\^?[A-Z0-9][A-Z0-9.=-]*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class PriceTable:
+    """One ticker's daily bars.
+
+    Attributes:
+        ticker: its symbol; indices carry a leading ^.
+        dates: (days,) strictly increasing.
+        columns: every name of COLUMNS with (days,) values; prices in currency as the source adjusts
+            them, volume in shares, dividend in currency a share, split as new shares for one old.
+
+    Raises:
+        ValueError: the columns are not those of COLUMNS, differ in length, or the dates do not increase.
+    """
+
+    ticker: str
+    dates: Days
+    columns: Columns
+
+    def __post_init__(self) -> None:
+        if set(self.columns) != set(COLUMNS):
+            raise ValueError(f"{self.ticker}: a price table has the columns {', '.join(COLUMNS)}")
+        if any(len(values) != len(self.dates) for values in self.columns.values()):
+            raise ValueError(f"{self.ticker}: columns of unequal length")
+        if not bool(np.all(self.dates[1:] > self.dates[:-1])):
+            raise ValueError(f"{self.ticker}: the dates do not increase")
+
+    def __len__(self) -> int:
+        return len(self.dates)
+
+    def known(self, column: str) -> bool:
+        """Whether the column has any finite value."""
+        return bool(np.isfinite(self.columns[column]).any())
+
+    def take(self, rows: slice | NDArray[np.bool_] | NDArray[np.intp]) -> "PriceTable":
+        """The bars that `rows` picks, in order."""
+        picked = {name: values[rows] for name, values in self.columns.items()}
+        return PriceTable(self.ticker, self.dates[rows], picked)
+
+    def tail(self, days: int) -> "PriceTable":
+        """The last `days` bars, or all if there are fewer."""
+        return self.take(slice(max(0, len(self) - days), None))
+
+
+def complete(columns: Columns, days: int) -> dict[str, Floats]:
+    """`columns` with those of COLUMNS that it lacks: dividend 0, split 1, else NaN."""
+    return {
+        name: columns[name] if name in columns else np.full(days, DEFAULTS.get(name, np.nan))
+        for name in COLUMNS
+    }
+
+
+def checked_ticker(text: str) -> str:
+    """The ticker that `text` names, in capitals.
+
+    Raises:
+        UsageError: it is not one: at most 16 letters, digits, dots, hyphens and equals signs, perhaps
+            after a ^. Nothing else may come near the name of a file.
+    """
+    ticker = text.strip().upper() if text.isascii() else text
+    if not _TICKER.fullmatch(ticker):
+        raise UsageError(
+            f"{text[:40]!r} is not a ticker", "give one like AAPL, BRK-B or ^GSPC, of at most 16 characters"
+        )
+    return ticker
+
+
+def row_faults(dates: Days, columns: Columns, today: np.datetime64, newest: np.datetime64) -> dict[int, str]:
+    """Why rows cannot be kept: {row: reason}, without the rows that can.
+
+    Args:
+        dates: (rows,), NaT where it could not be read.
+        columns: some of COLUMNS with `close` and `adj_close` among them, each (rows,).
+        today: the date in New York; later rows are from the future.
+        newest: the last session that has closed; today's bar is not final before.
+
+    Returns:
+        One reason a row; where several hold, the first in the order below.
+    """
+    first = np.full(len(dates), -1, dtype=np.int8)
+    reasons = []
+    for number, (reason, wrong) in enumerate(_tests(dates, columns, today, newest)):
+        reasons.append(reason)
+        first[wrong & (first < 0)] = number
+    return {int(row): reasons[first[row]] for row in np.flatnonzero(first >= 0)}
+
+
+def _tests(
+    dates: Days, columns: Columns, today: np.datetime64, newest: np.datetime64
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    # NaT is refused by the first test; the calendar functions want a date in its place.
+    filled = np.where(np.isnat(dates), np.datetime64("2001-01-01"), dates)
+    yield "there is no date", np.isnat(dates)
+    yield "the date is in the future", dates > today
+    yield "the session has not closed yet", (dates > newest) & (dates <= today) & is_session(filled)
+    yield "the date is a Saturday or a Sunday", ~np.is_busday(filled)
+    for name in ("close", "adj_close"):
+        yield f"{name} is missing", np.isnan(columns[name])
+    for name, values in columns.items():
+        yield f"{name} is infinite", np.isinf(values)
+        if name in POSITIVE:
+            yield f"{name} is not positive", values <= 0
+        else:
+            yield f"{name} is negative", values < 0
+    if "high" in columns and "low" in columns:
+        yield "high is below low", columns["high"] < columns["low"]
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What became of a table: the whole of it, and how many rows are new or changed."""
+
+    table: PriceTable
+    added: int
+    replaced: int
+
+
+def merge_tables(stored: PriceTable, incoming: PriceTable) -> Merge:
+    """`stored` with the rows of `incoming` in it, which win where both have a date."""
+    shared, old, new = np.intersect1d(stored.dates, incoming.dates, assume_unique=True, return_indices=True)
+    differs = np.zeros(len(shared), dtype=bool)
+    for name in COLUMNS:
+        before, after = stored.columns[name][old], incoming.columns[name][new]
+        differs |= ~((before == after) | (np.isnan(before) & np.isnan(after)))
+    kept = np.ones(len(stored), dtype=bool)
+    kept[old] = False
+    dates = np.concatenate([stored.dates[kept], incoming.dates])
+    order = np.argsort(dates, kind="stable")
+    columns = {
+        name: np.concatenate([stored.columns[name][kept], incoming.columns[name]])[order] for name in COLUMNS
+    }
+    table = PriceTable(stored.ticker, dates[order], columns)
+    return Merge(table, added=len(incoming) - len(shared), replaced=int(differs.sum()))
