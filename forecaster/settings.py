@@ -156,7 +156,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _from_file(section: Any, written: Any, where: str) -> dict[str, Any]:
     known = {part.name for part in fields(section)}
     if not isinstance(written, dict):
-        raise UsageError(f"{where} is not a table of settings", f"write `{where.split()[-1]}` above them")
+        raise UsageError(
+            f"{where} is not a table of settings", f"write `{where.rsplit(maxsplit=1)[-1]}` above them"
+        )
     for key in written:
         if key.replace("-", "_") not in known:
             raise UsageError(f"{where} has no setting {key}", f"it has {', '.join(sorted(known))}")

@@ -7,6 +7,10 @@ from typing import Annotated
 import typer
 
 from forecaster import __version__
+from forecaster.cli.compare import compare
+from forecaster.cli.models import models_app
+from forecaster.cli.predict import predict
+from forecaster.cli.train import train
 from forecaster.errors import DiskError, ExitCode, ForecastError
 
 # Rich draws the help on a terminal; a pipe gets plain text, in half the time.
@@ -32,6 +36,12 @@ def forecast(
     if version:
         typer.echo(f"forecast {__version__}")
         raise typer.Exit
+
+
+app.command()(train)
+app.command()(compare)
+app.command()(predict)
+app.add_typer(models_app, name="models")
 
 
 def main() -> None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 HomeFlag = Annotated[
     Path | None,
-    typer.Option("--home", help="Folder with data/ and models/ (else FORECAST_HOME, else here).", show_default=False),
+    typer.Option(
+        "--home", help="Folder with data/ and models/ (else FORECAST_HOME, else here).", show_default=False
+    ),
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]

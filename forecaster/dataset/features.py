@@ -66,34 +66,50 @@ def compute_features(panel: Panel, names: Sequence[str]) -> Features:
     return Features(tuple(names), values, sigma, usable)
 
 
-def _feature(name: str, panel: Panel, sigma: Float32) -> Float32:
+def _feature(name: str, panel: Panel, sigma: Float32) -> NDArray[np.floating]:
     """One feature, (N, D) or (D,), NaN where unknown."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        match name:
-            case "return":
-                return panel.log_return / sigma
-            case "magnitude":
-                return np.log(np.abs(panel.log_return) / sigma + _SMALLEST_MOVE)
-            case "volatility":
-                return np.log(sigma) + _VOLATILITY_SHIFT
-            case "market_return":
-                return panel.market_return / volatility(panel.market_return)
-            case "market_volatility":
-                return np.log(volatility(panel.market_return)) + _MARKET_SHIFT
-            case "range":
-                return _range_feature(panel, sigma)
-            case "volume":
-                return _volume_feature(panel)
-    raise ValueError(f"no feature is called {name}")
+        return _FORMULAS[name](panel, sigma)
 
 
-def _range_feature(panel: Panel, sigma: Float32) -> Float32:
+def _return(panel: Panel, sigma: Float32) -> NDArray[np.floating]:
+    return panel.log_return / sigma
+
+
+def _magnitude(panel: Panel, sigma: Float32) -> NDArray[np.floating]:
+    return np.log(np.abs(panel.log_return) / sigma + _SMALLEST_MOVE)
+
+
+def _volatility(_: Panel, sigma: Float32) -> NDArray[np.floating]:
+    return np.log(sigma) + _VOLATILITY_SHIFT
+
+
+def _market_return(panel: Panel, _: Float32) -> NDArray[np.floating]:
+    return panel.market_return / volatility(panel.market_return)
+
+
+def _market_volatility(panel: Panel, _: Float32) -> NDArray[np.floating]:
+    return np.log(volatility(panel.market_return)) + _MARKET_SHIFT
+
+
+def _range(panel: Panel, sigma: Float32) -> NDArray[np.floating]:
     if panel.log_range is None:
         return np.full(panel.shape, np.nan, dtype=np.float32)
     return np.log(panel.log_range / sigma + _SMALLEST_MOVE)
 
 
-def _volume_feature(panel: Panel) -> Float32:
+def _volume(panel: Panel, _: Float32) -> NDArray[np.floating]:
     if panel.log_volume is None:
         return np.full(panel.shape, np.nan, dtype=np.float32)
     return panel.log_volume - exponential_mean(panel.log_volume, _VOLUME_DECAY)
+
+
+_FORMULAS = {
+    "return": _return,
+    "magnitude": _magnitude,
+    "volatility": _volatility,
+    "market_return": _market_return,
+    "market_volatility": _market_volatility,
+    "range": _range,
+    "volume": _volume,
+}

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.errors import NotFoundError
 from forecaster.prices.calendar import is_session, sessions_between
 from forecaster.prices.market import read_market
-from forecaster.prices.store import PriceStore
-from forecaster.prices.table import PriceTable
+from forecaster.prices.store import PriceStore, empty_store
+from forecaster.prices.table import PriceTable, checked_ticker
 
 Days = NDArray[np.datetime64]
 Float32 = NDArray[np.float32]
@@ -43,19 +42,47 @@ class Panel:
         """(tickers, days)."""
         return self.close.shape[0], self.close.shape[1]
 
+    def last(self, days: int) -> "Panel":
+        """The same tickers on the last `days` trading days; views, not copies."""
+        return Panel(
+            self.tickers,
+            self.dates[-days:],
+            self.close[:, -days:],
+            self.log_return[:, -days:],
+            None if self.log_range is None else self.log_range[:, -days:],
+            None if self.log_volume is None else self.log_volume[:, -days:],
+            self.market_return[-days:],
+        )
 
-def load_panel(store: PriceStore, tickers: Sequence[str], last_days: int | None = None) -> Panel:
-    """Read `tickers` from the store, whole or their last `last_days` bars, with the store's market.
+
+def choose_tickers(store: PriceStore, wanted: Sequence[str] | None) -> list[str]:
+    """The tickers asked for, in capitals and once each; all stocks of the store if none was.
+
+    Indices (`^GSPC`) are no stocks: they are taken only when they are named.
 
     Raises:
-        NotFoundError: a ticker is not in the store, or none was given.
+        NotFoundError: a ticker is not in the store, or the store is empty.
+        UsageError: a name is not a ticker.
+    """
+    if not wanted:
+        stocks = [ticker for ticker in store.tickers() if not ticker.startswith("^")]
+        if not stocks:
+            raise empty_store(store)
+        return stocks
+    chosen = list(dict.fromkeys(checked_ticker(ticker) for ticker in wanted))
+    for ticker in chosen:
+        store.info(ticker)
+    return chosen
+
+
+def load_panel(store: PriceStore, tickers: Sequence[str]) -> Panel:
+    """Read `tickers` from the store, with the store's market.
+
+    Raises:
+        NotFoundError: a ticker is not in the store.
         BadInputError: a file of the store is damaged.
     """
-    if not tickers:
-        raise NotFoundError("there are no prices to work on", "run `forecast fetch --source sample`")
     tables = list(store.read_many(tickers))
-    if last_days is not None:
-        tables = [table.tail(last_days) for table in tables]
     market = read_market(store)
     return build_panel(tables, market.dates, market.log_return)
 
@@ -97,7 +124,9 @@ def trading_days(calendars: Sequence[Days]) -> Days:
     return days
 
 
-def _matrix(tables: Sequence[PriceTable], places: Sequence[NDArray[np.intp]], dates: Days, column: str) -> NDArray[np.float64]:
+def _matrix(
+    tables: Sequence[PriceTable], places: Sequence[NDArray[np.intp]], dates: Days, column: str
+) -> NDArray[np.float64]:
     """(N, D) of one column; bars on days that are not trading days are left out."""
     values = np.full((len(tables), len(dates)), np.nan)
     for row, (table, place) in enumerate(zip(tables, places, strict=True)):
@@ -107,7 +136,9 @@ def _matrix(tables: Sequence[PriceTable], places: Sequence[NDArray[np.intp]], da
     return values
 
 
-def _log_range(tables: Sequence[PriceTable], places: Sequence[NDArray[np.intp]], dates: Days) -> Float32 | None:
+def _log_range(
+    tables: Sequence[PriceTable], places: Sequence[NDArray[np.intp]], dates: Days
+) -> Float32 | None:
     if not _any_known(tables, "high") or not _any_known(tables, "low"):
         return None
     high = _matrix(tables, places, dates, "high")
@@ -115,7 +146,9 @@ def _log_range(tables: Sequence[PriceTable], places: Sequence[NDArray[np.intp]],
     return np.log(high, out=high).astype(np.float32)
 
 
-def _log_volume(tables: Sequence[PriceTable], places: Sequence[NDArray[np.intp]], dates: Days) -> Float32 | None:
+def _log_volume(
+    tables: Sequence[PriceTable], places: Sequence[NDArray[np.intp]], dates: Days
+) -> Float32 | None:
     if not _any_known(tables, "volume"):
         return None
     volume = _matrix(tables, places, dates, "volume")

@@ -26,10 +26,6 @@ class Split:
     validation: range
     test: range
 
-    def purged(self) -> int:
-        """Days between the last training origin and the first validation origin."""
-        return self.validation.start - self.train.stop
-
 
 def split_days(
     dates: Days, horizon: int, train_end: str | None = None, validation_end: str | None = None
@@ -60,7 +56,7 @@ def split_days(
             "give them in the order of time",
         )
     split = Split(
-        train=range(0, max(train_last - horizon + 1, 0)),
+        train=range(max(train_last - horizon + 1, 0)),
         validation=range(train_last + 1, max(validation_last - horizon + 1, train_last + 1)),
         test=range(validation_last + 1, max(days - 1, validation_last + 1)),
     )

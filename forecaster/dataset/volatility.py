@@ -48,4 +48,7 @@ def volatility(log_return: NDArray[np.float32]) -> NDArray[np.float32]:
     squared = np.square(log_return)
     sigma = np.sqrt(exponential_mean(squared, DECAY))
     seen = np.cumsum(np.isfinite(log_return), axis=-1)
-    return np.where(seen >= WARM_UP, np.maximum(sigma, np.float32(LEAST)), np.float32(np.nan))
+    known: NDArray[np.float32] = np.where(
+        seen >= WARM_UP, np.maximum(sigma, np.float32(LEAST)), np.float32(np.nan)
+    )
+    return known

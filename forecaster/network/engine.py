@@ -34,7 +34,9 @@ def start_engine(device: str) -> Engine:
     """
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend not in _CUDNN_CELLS:
-        raise UsageError(f"KERAS_BACKEND={backend} is not an engine that trains", f"choose from {', '.join(_CUDNN_CELLS)}")
+        raise UsageError(
+            f"KERAS_BACKEND={backend} is not an engine that trains", f"choose from {', '.join(_CUDNN_CELLS)}"
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with _native_noise_dropped():
@@ -42,7 +44,9 @@ def start_engine(device: str) -> Engine:
 
             seen = _gpus(backend)
     except ImportError as error:
-        raise UnavailableError(f"the Keras engine {backend} cannot be imported: {error}", f"pip install {backend}") from error
+        raise UnavailableError(
+            f"the Keras engine {backend} cannot be imported: {error}", f"pip install {backend}"
+        ) from error
     if device == "gpu" and not seen:
         raise UsageError(
             f"--device gpu: {backend} sees no GPU",

@@ -12,10 +12,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features
+from forecaster.network.artifact import LEAST_DEGREES
 from forecaster.settings import TrainSettings
 
 LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
-LEAST_DEGREES = 2.1
 
 
 def build_network(features: int, recipe: TrainSettings) -> keras.Model:
@@ -39,7 +39,7 @@ def build_network(features: int, recipe: TrainSettings) -> keras.Model:
 
 
 def log_gamma(x: Any) -> Any:
-    """log Γ(x) for x > 0 by Stirling's series after a shift by five; error below 1e-6 in float32.
+    """Log Γ(x) for x > 0 by Stirling's series after a shift by five; error below 1e-6 in float32.
 
     Source: Abramowitz & Stegun, Handbook of Mathematical Functions, 1964, 6.1.15 and 6.1.41.
     """
@@ -69,7 +69,7 @@ def negative_log_likelihood(raw: Any, target: Any) -> Any:
     return half * ops.log1p(z * z / degrees) + log_scale - normaliser
 
 
-class WindowTrainer(keras.Model):
+class WindowTrainer(keras.Model):  # type: ignore[misc]
     """Trains a network on windows given by position; their content is gathered inside the step.
 
     The panel's features, returns and volatility are laid on the device once. `fit` then moves two
@@ -78,7 +78,12 @@ class WindowTrainer(keras.Model):
     """
 
     def __init__(
-        self, network: keras.Model, features: Features, log_return: NDArray[np.float32], recipe: TrainSettings, supervised: int
+        self,
+        network: keras.Model,
+        features: Features,
+        log_return: NDArray[np.float32],
+        recipe: TrainSettings,
+        supervised: int,
     ) -> None:
         super().__init__(name="window_trainer")
         self.network = network
@@ -95,12 +100,19 @@ class WindowTrainer(keras.Model):
         return self.network(values)[:, -self.supervised :, :]  # (B, S, 3H)
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
     ) -> Any:
         """Mean negative log likelihood over the targets that are known."""
         del sample_weight, training
         losses = negative_log_likelihood(y_pred, self.scaled_targets(x))  # (B, S, H)
-        counted = ops.cast(ops.arange(1, self.horizon + 1, dtype="float32") <= ops.expand_dims(y, -1), losses.dtype)
+        counted = ops.cast(
+            ops.arange(1, self.horizon + 1, dtype="float32") <= ops.expand_dims(y, -1), losses.dtype
+        )
         return ops.sum(losses * counted) / ops.maximum(ops.sum(counted), 1.0)
 
     def scaled_targets(self, rows: Any) -> Any:

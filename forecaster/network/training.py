@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.dataset.features import Features
+from forecaster.dataset.features import compute_features
+from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import Split
 from forecaster.dataset.targets import steps_ahead
 from forecaster.dataset.windows import Windows, grid_windows, supervised_days, supervision, training_stride
@@ -84,16 +85,14 @@ class TrainedNetwork:
 class _Part:
     """One part's origins with the windows that supervise them."""
 
-    features: Features
+    usable: NDArray[np.bool_]
     ahead: NDArray[np.int16]
     origins: range
     lookback: int
     supervised: int
 
     def windows(self, stride: int, offset: int = 0) -> Windows:
-        return grid_windows(
-            self.features.usable, self.origins, self.lookback, self.supervised, stride, offset
-        )
+        return grid_windows(self.usable, self.origins, self.lookback, self.supervised, stride, offset)
 
     def arrays(self, windows: Windows) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Positions (W,) in the flattened panel and known steps (W, S), as the network takes them."""
@@ -103,8 +102,8 @@ class _Part:
 
 
 def train_network(
-    features: Features,
-    log_return: NDArray[np.float32],
+    panel: Panel,
+    feature_names: tuple[str, ...],
     split: Split,
     recipe: TrainSettings,
     engine: Engine,
@@ -113,12 +112,12 @@ def train_network(
     """Fit the recipe's network to the training origins, stopping early on the validation origins.
 
     Args:
-        features: inputs and scale, (N, D, F).
-        log_return: (N, D) daily log returns, from which the targets are summed.
+        panel: prices of N tickers on D days.
+        feature_names: what the network sees of them.
         split: origins of each part.
         recipe: cell, sizes, learning rate, seed.
         engine: as started.
-        report: called after every batch and epoch.
+        report: called after every batch.
 
     Raises:
         BadInputError: a part has not one window.
@@ -126,24 +125,26 @@ def train_network(
     """
     from forecaster.network.model import WindowTrainer, build_network
 
+    features = compute_features(panel, feature_names)
     supervised = supervised_days(recipe.lookback, bidirectional=recipe.bidirectional)
     stride = training_stride(recipe.lookback, supervised)
-    ahead = steps_ahead(log_return, recipe.horizon)
-    train = _Part(features, ahead, split.train, recipe.lookback, supervised)
-    validation = _Part(features, ahead, split.validation, recipe.lookback, supervised)
+    ahead = steps_ahead(panel.log_return, recipe.horizon)
+    train = _Part(features.usable, ahead, split.train, recipe.lookback, supervised)
+    validation = _Part(features.usable, ahead, split.validation, recipe.lookback, supervised)
     held_out = validation.windows(stride)
     available = len(train.windows(stride))
-    _refuse_no_windows(available, len(held_out), features, split, recipe.lookback)
+    _refuse_no_windows(available, len(held_out), features.usable, split, recipe.lookback)
     batch, epochs = _budget(available, recipe)
     make_repeatable(recipe.seed, engine.backend)
     with on_device(engine):
-        network = build_network(len(features.names), recipe)
-        trainer = WindowTrainer(network, features, log_return, recipe, supervised)
+        network = build_network(len(feature_names), recipe)
+        trainer = WindowTrainer(network, features, panel.log_return, recipe, supervised)
+        del features  # the device has its copy; one is enough
         trainer.compile(optimizer=_optimizer(recipe, epochs * (available // batch)), jit_compile=_jit(engine))
         run = _Run(trainer, train, stride, validation.arrays(held_out), batch, epochs, recipe.seed, report)
         run.fit()
     return TrainedNetwork(
-        network=_without_keras(network, recipe, features.names),
+        network=_without_keras(network, recipe, feature_names),
         keras_file=_keras_file(network),
         keras_parameters=network.count_params(),
         losses=tuple(run.losses),
@@ -251,13 +252,15 @@ def _optimizer(recipe: TrainSettings, steps: int) -> Any:
     return keras.optimizers.Adam(decay, global_clipnorm=1.0)
 
 
-def _jit(engine: Engine) -> bool | str:
+def _jit(engine: Engine) -> bool:
     """XLA does not pay for a loop over time on TensorFlow's CPU; JAX is nothing without it."""
     return engine.backend == "jax"
 
 
-def _refuse_no_windows(train: int, validation: int, features: Features, split: Split, lookback: int) -> None:
-    longest = int(features.usable.sum(1).max(initial=0))
+def _refuse_no_windows(
+    train: int, validation: int, usable: NDArray[np.bool_], split: Split, lookback: int
+) -> None:
+    longest = int(usable.sum(1).max(initial=0))
     for name, count, part in (("training", train, split.train), ("validation", validation, split.validation)):
         if not count:
             raise BadInputError(

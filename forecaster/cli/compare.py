@@ -1,0 +1,102 @@
+"""`forecast compare`: SimpleRNN, LSTM and GRU on the same windows, beside the naive forecasts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from forecaster.cli.screen import HomeFlag, JsonFlag, QuietFlag, open_settings, print_json, remarks, results
+from forecaster.cli.training_flags import training_flags
+
+if TYPE_CHECKING:
+    from forecaster.settings import TrainSettings
+
+
+@training_flags("cell")
+def compare(
+    context: typer.Context,
+    tickers: Annotated[
+        list[str] | None, typer.Argument(help="Tickers to learn from (all in the store).", show_default=False)
+    ] = None,
+    cells: Annotated[str, typer.Option("--cells", help="Cells to compare, with commas.")] = "rnn,lstm,gru",
+    match: Annotated[
+        str, typer.Option("--match", help="units: equal units; parameters: about equal parameters.")
+    ] = "units",
+    seeds: Annotated[int, typer.Option("--seeds", help="Runs of each cell.", min=1, max=1000)] = 1,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="Every test forecast, to a .parquet or .csv file.", show_default=False),
+    ] = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    home: HomeFlag = None,
+    *,
+    flags: dict[str, Any],
+) -> None:
+    """Train the cells on the same windows; one table and a verdict in words."""
+    from forecaster.cli.comparison_screen import comparison_document, show_comparison
+    from forecaster.cli.training_screen import training_progress
+    from forecaster.dataset.features import available_features
+    from forecaster.dataset.panel import choose_tickers, load_panel
+    from forecaster.dataset.split import split_days
+    from forecaster.evaluation.comparison import cell_recipes, compare_cells
+    from forecaster.evaluation.experiment import Experiment
+    from forecaster.evaluation.forecast_file import check_output, write_forecasts
+    from forecaster.evaluation.verdict import judge
+    from forecaster.prices.store import PriceStore
+    from forecaster.settings import override
+
+    settings = open_settings(context, home)
+    recipe = override(settings.train, flags)
+    chosen = _chosen_cells(cells)
+    _check_match(match)
+    check_output(output)
+    store = PriceStore(settings.home)
+    experiment = Experiment(settings.home, tuple(choose_tickers(store, tickers)), recipe)
+    panel = load_panel(store, experiment.tickers)
+    split = split_days(panel.dates, recipe.horizon, recipe.train_end, recipe.validation_end)
+    recipes = cell_recipes(recipe, chosen, len(available_features(panel)), match)
+    _announce(recipes, seeds, quiet=quiet)
+    with training_progress(quiet=quiet) as report:
+        comparison = compare_cells(
+            experiment,
+            panel,
+            split,
+            recipes,
+            seeds,
+            lambda cell, run, progress: report(cell if seeds == 1 else f"{cell} {run}/{seeds}", progress),
+        )
+    verdict = judge(comparison)
+    if output is not None:
+        write_forecasts(output, comparison)
+        remarks(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
+    if json:
+        print_json("forecast.compare/1", comparison_document(comparison, verdict, recipes, match, seeds))
+    else:
+        show_comparison(comparison, verdict, recipes, results(quiet=quiet))
+
+
+def _chosen_cells(text: str) -> list[str]:
+    from forecaster.errors import UsageError
+    from forecaster.settings import CELLS
+
+    chosen = list(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    unknown = [cell for cell in chosen if cell not in CELLS]
+    if unknown or not chosen:
+        raise UsageError(f"--cells {text!r} names no known cell", f"choose from {', '.join(CELLS)}")
+    return chosen
+
+
+def _check_match(match: str) -> None:
+    from forecaster.errors import UsageError
+
+    if match not in ("units", "parameters"):
+        raise UsageError(f"--match {match} is not known", "choose units or parameters")
+
+
+def _announce(recipes: "list[TrainSettings]", seeds: int, *, quiet: bool) -> None:
+    notes = remarks(quiet=quiet)
+    if recipes[0].bidirectional:
+        notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
+    if seeds == 1:
+        notes.print("One seed: differences between cells may be luck; --seeds 5 shows how much.", style="dim")

@@ -1,0 +1,160 @@
+"""The comparison as a table for people and as a document for programs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from forecaster.evaluation.comparison import Comparison, ModelResult, Spread
+from forecaster.evaluation.verdict import TITLES, Verdict, show_p
+from forecaster.network.sizing import network_parameters
+from forecaster.operations.candidate import split_dates
+from forecaster.settings import TrainSettings
+
+
+def comparison_document(
+    comparison: Comparison, verdict: Verdict, recipes: Sequence[TrainSettings], match: str, seeds: int
+) -> dict[str, Any]:
+    """The whole comparison, with what a reader needs to repeat it."""
+    by_cell = {recipe.cell: recipe for recipe in recipes}
+    return {
+        "models": [_model_document(row, by_cell.get(row.model)) for row in comparison.models],
+        "verdict": asdict(verdict),
+        "tickers": list(comparison.panel.tickers),
+        "split": split_dates(comparison.panel, comparison.split),
+        "match": match,
+        "seeds": seeds,
+    }
+
+
+def _model_document(row: ModelResult, recipe: TrainSettings | None) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "model": row.model,
+        "kind": row.kind,
+        "parameters": 0,
+        "train_seconds": 0.0,
+        "targets_per_second": None,
+        "peak_memory_mb": None,
+        "scores": {str(step): asdict(scores) for step, scores in row.steps.items()},
+    }
+    if recipe is None:
+        return document
+    first = row.trained[0]
+    return document | {
+        "parameters": _formula(row, recipe),
+        "keras_parameters": first.keras_parameters,
+        "units": recipe.units,
+        "train_seconds": row.seconds().mean,
+        "targets_per_second": row.targets_per_second().mean,
+        "peak_memory_mb": row.peak_memory_mb,
+        "epochs": [len(run.losses) for run in row.trained],
+        "best_epochs": [run.best_epoch for run in row.trained],
+        "deviations": {str(step): values for step, values in row.deviations.items()},
+        "engine": first.engine.backend,
+        "device": first.engine.device,
+        "kernel": first.kernel,
+        "features": list(first.network.features),
+        "recipe": asdict(recipe) | {"epochs": first.epochs_planned, "batch_size": first.batch_size},
+    }
+
+
+def show_comparison(
+    comparison: Comparison, verdict: Verdict, recipes: Sequence[TrainSettings], screen: Console
+) -> None:
+    """Print what was compared, the costs, the errors by step, and the verdict."""
+    panel, dates = comparison.panel, split_dates(comparison.panel, comparison.split)
+    screen.print(
+        f"{len(panel.tickers)} tickers · trained {dates['train_start']} to {dates['train_end']} · "
+        f"validated to {dates['validation_end']} · tested to {dates['test_end']} "
+        f"({comparison.models[0].steps[1].forecasts:,} forecasts)"
+    )
+    screen.print(_cost_table(comparison, recipes))
+    for step in comparison.models[0].steps:
+        screen.print(_error_table(comparison, step))
+    screen.print(
+        "CRPS in log return ×10⁻⁴, less is better; skill: gain in CRPS over the naive forecast;\n"
+        "p: Diebold–Mariano test of that gain. MAE, RMSE in adjusted dollars.",
+        style="dim",
+    )
+    screen.print()
+    screen.print(f"[bold]Verdict.[/bold] {verdict.text}")
+
+
+def _cost_table(comparison: Comparison, recipes: Sequence[TrainSettings]) -> Table:
+    first = next(row for row in comparison.models if row.trained).trained[0]
+    table = Table(title=f"Cost ({first.engine.backend} on {first.engine.device})", title_justify="left")
+    table.add_column("cell")
+    for heading in (
+        "units",
+        "parameters",
+        "Keras says",
+        "train s",
+        "targets/s",
+        "peak MB",
+        "epochs",
+        "kernel",
+    ):
+        table.add_column(heading, justify="right")
+    for recipe in recipes:
+        row = comparison.model(recipe.cell)
+        table.add_row(
+            TITLES[recipe.cell],
+            str(recipe.units),
+            f"{_formula(row, recipe):,}",
+            f"{row.trained[0].keras_parameters:,}",
+            _figure(row.seconds(), "{:.1f}"),
+            _figure(row.targets_per_second(), "{:,.0f}"),
+            f"{row.peak_memory_mb:,.0f}",
+            ", ".join(str(len(run.losses)) for run in row.trained[:3])
+            + ("…" if len(row.trained) > 3 else ""),
+            row.trained[0].kernel,
+        )
+    return table
+
+
+def _error_table(comparison: Comparison, step: int) -> Table:
+    days = "One day ahead" if step == 1 else f"{step} days ahead"
+    table = Table(title=days, title_justify="left")
+    table.add_column("model")
+    for heading in ("CRPS", "90 %", "MAE", "RMSE", "MAPE", "MASE", "direction", "skill", "p"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    best = min(row.steps[step].crps for row in comparison.models)
+    for row in comparison.models:
+        if row.model == "naive":
+            table.add_section()
+        style = "bold green" if row.steps[step].crps == best else ""
+        table.add_row(TITLES[row.model], *_error_cells(row, step), style=style)
+    return table
+
+
+def _error_cells(row: ModelResult, step: int) -> list[str]:
+    scores, deviations = row.steps[step], row.deviations.get(step, {})
+
+    def cell(name: str, form: str, times: float = 1.0) -> str:
+        spread = Spread(getattr(scores, name) * times, deviations.get(name, 0.0) * times)
+        return _figure(spread, form)
+
+    reference = row.model == "naive"
+    return [
+        cell("crps", "{:.2f}", 1e4),
+        cell("coverage_90", "{:.1f}", 100),
+        cell("mae", "{:.3f}"),
+        cell("rmse", "{:.3f}"),
+        cell("mape", "{:.3f}"),
+        cell("mase", "{:.3f}"),
+        cell("directional_accuracy", "{:.1f}", 100),
+        "–" if reference else cell("skill", "{:+.1f}", 100),
+        "–" if reference else show_p(scores.p_value),
+    ]
+
+
+def _figure(spread: Spread, form: str) -> str:
+    mean = form.format(spread.mean)
+    return f"{mean}\n±{form.replace('+', '').format(spread.deviation)}" if spread.deviation else mean
+
+
+def _formula(row: ModelResult, recipe: TrainSettings) -> int:
+    features = len(row.trained[0].network.features)
+    return network_parameters(recipe.cell, recipe.units, features, recipe)

@@ -1,0 +1,159 @@
+"""`forecast models`: what has been trained, and what each is worth."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from forecaster.cli.screen import HomeFlag, JsonFlag, open_settings, print_json, remarks, results
+
+if TYPE_CHECKING:
+    from forecaster.operations.registry import ModelRegistry
+
+models_app = typer.Typer(no_args_is_help=True, help="The trained models: list them, show one's card.")
+
+
+@models_app.command("list")
+def list_models(context: typer.Context, json: JsonFlag = False, home: HomeFlag = None) -> None:
+    """List every version of every model; the one in service has a star."""
+    from forecaster.operations.registry import ModelRegistry
+
+    registry = ModelRegistry(open_settings(context, home).home)
+    rows = _rows(registry)
+    if json:
+        print_json("forecast.models/1", {"models": rows})
+    elif not rows:
+        remarks().print(
+            f"No model has been trained in {registry.home}; run `forecast train`.", soft_wrap=True
+        )
+    else:
+        _show_list(rows)
+
+
+@models_app.command("show")
+def show_model(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="NAME or NAME@VERSION.", show_default=False)],
+    json: JsonFlag = False,
+    home: HomeFlag = None,
+) -> None:
+    """Show one version's card: recipe, data, cost and test scores."""
+    from forecaster.operations.registry import ModelRegistry
+
+    registry = ModelRegistry(open_settings(context, home).home)
+    card = registry.card(*registry.resolve(model))
+    if json:
+        print_json("forecast.model/1", card)
+    else:
+        _show_card(card)
+
+
+def _rows(registry: "ModelRegistry") -> list[dict[str, Any]]:
+    return [_row(registry, name, version) for name in registry.names() for version in registry.versions(name)]
+
+
+def _row(registry: "ModelRegistry", name: str, version: int) -> dict[str, Any]:
+    """What the list says of a version; a damaged one is listed as such."""
+    from forecaster.errors import ForecastError
+
+    row: dict[str, Any] = {
+        "name": name,
+        "version": version,
+        "champion": _is_champion(registry, name, version),
+    }
+    try:
+        card = registry.card(name, version)
+        first = card["scores"]["1"]
+        return row | {
+            "cell": card["cell"],
+            "units": card["units"],
+            "parameters": card["parameters"],
+            "horizon": card["horizon"],
+            "tickers": len(card["tickers"]),
+            "train_end": card["split"]["train_end"],
+            "created": card["created"],
+            "crps": first["crps"],
+            "skill": first["skill"],
+            "damage": None,
+        }
+    except (ForecastError, KeyError) as error:
+        return row | {"damage": str(error)}
+
+
+def _is_champion(registry: "ModelRegistry", name: str, version: int) -> bool:
+    from forecaster.errors import ForecastError
+
+    try:
+        return registry.champion(name) == version
+    except ForecastError:
+        return False
+
+
+def _show_list(rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("model", no_wrap=True)
+    table.add_column("network")
+    for heading in ("tickers", "trained to", "created", "CRPS ×10⁻⁴", "skill"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        label = f"{row['name']}@{row['version']}{' *' if row['champion'] else ''}"
+        if row["damage"]:
+            table.add_row(label, "damaged", *[""] * 5, style="red")
+            continue
+        table.add_row(
+            label,
+            f"{row['cell']} {row['units']}, {row['horizon']} steps",
+            str(row["tickers"]),
+            row["train_end"],
+            row["created"][:10],
+            f"{row['crps'] * 1e4:.2f}",
+            f"{row['skill']:+.1%}",
+        )
+    screen = results()
+    screen.print(table)
+    screen.print(
+        "* in service. CRPS and skill over the naive forecast: one day ahead, on the test days.", style="dim"
+    )
+
+
+def _show_card(card: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    screen = results()
+    screen.print(f"[bold]{card['name']}@{card['version']}[/bold], trained {card['created']}")
+    table = Table(show_header=False)
+    table.add_column("what", style="dim", no_wrap=True)
+    table.add_column("value")
+    for what, value in _card_lines(card):
+        table.add_row(what, value)
+    screen.print(table)
+
+
+def _card_lines(card: dict[str, Any]) -> list[tuple[str, str]]:
+    training, split, recipe = card["training"], card["split"], card["recipe"]
+    tickers = card["tickers"]
+    named = ", ".join(tickers[:12]) + (" …" if len(tickers) > 12 else "")
+    sizes = f"{card['layers']} × {card['units']} units"
+    epochs = f"epoch {training['best_epoch']} of {training['epochs_run']}"
+    machine = f"{training['engine']} on {training['device']}"
+    return [
+        ("network", f"{card['cell']}, {sizes}, {card['parameters']:,} parameters"),
+        ("bidirectional", "yes" if card["bidirectional"] else "no"),
+        ("lookback, horizon", f"{card['lookback']} days, {card['horizon']} steps"),
+        ("features", ", ".join(card["features"])),
+        ("tickers", f"{len(tickers)}: {named}"),
+        ("trained on", f"{split['train_start']} to {split['train_end']}"),
+        ("validated, tested to", f"{split['validation_end']}, {split['test_end']}"),
+        ("training", f"{training['seconds']:.1f} s, {epochs}, seed {recipe['seed']}, {machine}"),
+        ("prices to", card["prices"]["last_day"]),
+        ("versions", ", ".join(f"{name} {number}" for name, number in card["versions"].items())),
+        *((f"test, step {step}", _score_line(scores)) for step, scores in card["scores"].items()),
+    ]
+
+
+def _score_line(scores: dict[str, Any]) -> str:
+    return (
+        f"CRPS {scores['crps'] * 1e4:.2f}×10⁻⁴, skill {scores['skill']:+.1%} (p = {scores['p_value']:.3f}), "
+        f"90 % interval held {scores['coverage_90']:.1%}, MAE {scores['mae']:.3f}"
+    )

@@ -1,0 +1,145 @@
+"""`forecast predict`: dated median and intervals from the model in service, without TensorFlow."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from forecaster.cli.screen import (
+    HomeFlag,
+    JsonFlag,
+    QuietFlag,
+    now,
+    open_settings,
+    print_json,
+    remarks,
+    results,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from forecaster.operations.prediction import Prediction
+
+
+def predict(
+    context: typer.Context,
+    tickers: Annotated[list[str], typer.Argument(help="Tickers in the store.", show_default=False)],
+    horizon: Annotated[
+        int | None,
+        typer.Option("--horizon", help="Sessions ahead.", show_default="all the model was trained for"),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="NAME or NAME@VERSION.", show_default="main's champion")
+    ] = None,
+    level: Annotated[int, typer.Option("--level", help="The wider interval, per cent.")] = 90,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    home: HomeFlag = None,
+) -> None:
+    """Predict tickers on the coming New York sessions, beside the naive forecast."""
+    from forecaster.dataset.panel import choose_tickers
+    from forecaster.operations.prediction import predict as predict_ticker
+    from forecaster.operations.registry import ModelRegistry
+    from forecaster.prices.store import PriceStore
+
+    settings = open_settings(context, home)
+    store = PriceStore(settings.home)
+    chosen = choose_tickers(store, tickers)
+    registered = ModelRegistry(settings.home).load(model)
+    moment = now()
+    predictions = [predict_ticker(store, registered, ticker, moment, horizon, level) for ticker in chosen]
+    for prediction in predictions:
+        _warn(prediction, remarks(quiet=quiet))
+    if json:
+        print_json("forecast.predict/1", {"predictions": [_document(item) for item in predictions]})
+        return
+    screen = results(quiet=quiet)
+    for prediction in predictions:
+        _show(prediction, screen)
+
+
+def _warn(prediction: "Prediction", notes: "Console") -> None:
+    if prediction.sessions_old:
+        notes.print(
+            f"warning: {prediction.ticker}'s last price is of {prediction.last_date}, "
+            f"{prediction.sessions_old:,} sessions ago; `forecast fetch` brings it up to date",
+            style="yellow",
+            soft_wrap=True,
+        )
+    if not prediction.trained_on:
+        notes.print(
+            f"note: {prediction.model} was not trained on {prediction.ticker}, but on other tickers",
+            style="yellow",
+            soft_wrap=True,
+        )
+
+
+def _show(prediction: "Prediction", screen: "Console") -> None:
+    from rich.table import Table
+
+    from forecaster.report.chart import fan_chart
+
+    narrow, wide = sorted(prediction.intervals)
+    screen.print(
+        f"[bold]{prediction.ticker}[/bold]  close of {prediction.last_date}: {_price(prediction.last_close)}  "
+        f"model {prediction.model}"
+    )
+    table = Table()
+    table.add_column("session", no_wrap=True)
+    for heading in (
+        "median",
+        f"{narrow} % interval",
+        f"{wide} % interval",
+        "expected move",
+        f"naive ({wide} %)",
+    ):
+        table.add_column(heading, justify="right")
+    for step, date in enumerate(prediction.dates):
+        table.add_row(
+            str(date),
+            _price(prediction.median[step]),
+            _between(prediction.intervals[narrow][:, step]),
+            _between(prediction.intervals[wide][:, step]),
+            f"±{prediction.expected_move[step]:.1f} %",
+            f"{_price(prediction.naive_median[step])} ({_between(prediction.naive_interval[:, step])})",
+        )
+    screen.print(table)
+    colour = screen.is_terminal and not screen.no_color
+    screen.out(fan_chart(prediction, min(screen.width, 100), 14, colour=colour), highlight=False)
+
+
+def _document(prediction: "Prediction") -> dict[str, Any]:
+    return {
+        "ticker": prediction.ticker,
+        "model": prediction.model,
+        "trained_on": prediction.trained_on,
+        "last_date": str(prediction.last_date),
+        "last_close": prediction.last_close,
+        "sessions_old": prediction.sessions_old,
+        "steps": [
+            {
+                "step": step + 1,
+                "date": str(date),
+                "median": prediction.median[step],
+                "intervals": {
+                    str(level): {"lower": ends[0, step], "upper": ends[1, step]}
+                    for level, ends in prediction.intervals.items()
+                },
+                "expected_move_percent": prediction.expected_move[step],
+                "naive": {
+                    "median": prediction.naive_median[step],
+                    "lower": prediction.naive_interval[0, step],
+                    "upper": prediction.naive_interval[1, step],
+                },
+            }
+            for step, date in enumerate(prediction.dates)
+        ],
+    }
+
+
+def _price(value: float) -> str:
+    return f"{value:,.2f}"
+
+
+def _between(ends: Any) -> str:
+    return f"{_price(ends[0])} – {_price(ends[1])}"

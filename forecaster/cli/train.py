@@ -1,0 +1,102 @@
+"""`forecast train`: train one network and register it."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from forecaster.cli.screen import (
+    HomeFlag,
+    JsonFlag,
+    QuietFlag,
+    now,
+    open_settings,
+    print_json,
+    remarks,
+    results,
+)
+from forecaster.cli.training_flags import training_flags
+
+if TYPE_CHECKING:
+    from forecaster.operations.candidate import Candidate
+
+
+@training_flags()
+def train(
+    context: typer.Context,
+    tickers: Annotated[
+        list[str] | None, typer.Argument(help="Tickers to learn from (all in the store).", show_default=False)
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Model to add a version to.")] = "main",
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    home: HomeFlag = None,
+    *,
+    flags: dict[str, Any],
+) -> None:
+    """Train one network on all tickers, test it beside the naive forecast, register it."""
+    from forecaster.cli.training_screen import training_progress
+    from forecaster.dataset.panel import choose_tickers, load_panel
+    from forecaster.dataset.split import split_days
+    from forecaster.operations.candidate import train_candidate
+    from forecaster.operations.registry import ModelRegistry, check_model_name
+    from forecaster.prices.store import PriceStore
+    from forecaster.settings import override
+
+    settings = open_settings(context, home)
+    recipe = override(settings.train, flags)
+    check_model_name(name)
+    registry = ModelRegistry(settings.home)
+    store = PriceStore(settings.home)
+    panel = load_panel(store, choose_tickers(store, tickers))
+    split = split_days(panel.dates, recipe.horizon, recipe.train_end, recipe.validation_end)
+    notes = remarks(quiet=quiet)
+    if recipe.bidirectional:
+        notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
+    with training_progress(quiet=quiet) as report:
+        candidate = train_candidate(
+            panel, split, recipe, now(), lambda progress: report(recipe.cell, progress)
+        )
+    version = registry.register(name, candidate.trained.network, candidate.card, candidate.trained.keras_file)
+    if json:
+        print_json("forecast.train/1", {"name": name, "version": version, **candidate.card})
+    else:
+        _show(candidate, name, version, quiet=quiet)
+
+
+def _show(candidate: "Candidate", name: str, version: int, *, quiet: bool) -> None:
+    from rich.table import Table
+
+    from forecaster.evaluation.verdict import TITLES, show_p
+
+    screen = results(quiet=quiet)
+    card, training = candidate.card, candidate.card["training"]
+    title = f"{TITLES[card['cell']]} {card['units']}"
+    split = card["split"]
+    screen.print(
+        f"[bold]{title}[/bold]: {card['parameters']:,} parameters, {len(card['tickers'])} tickers, "
+        f"trained {split['train_start']} to {split['train_end']} in {training['seconds']:.1f} s "
+        f"({training['targets_per_second']:,.0f} targets/s, epoch {training['best_epoch']} of "
+        f"{training['epochs_run']}, {training['peak_memory_mb']:,.0f} MB, {training['engine']} on "
+        f"{training['device']}, {training['kernel']})"
+    )
+    table = Table(title=f"Test, {split['validation_end']} to {split['test_end']}", title_justify="left")
+    table.add_column("forecast")
+    for heading in ("step", "CRPS ×10⁻⁴", "90 % held", "MAE $", "skill", "p"):
+        table.add_column(heading, justify="right")
+    for step in candidate.scores["network"]:
+        for model, scores in candidate.scores.items():
+            row = scores[step]
+            table.add_row(
+                title if model == "network" else TITLES[model],
+                str(step),
+                f"{row.crps * 1e4:.2f}",
+                f"{row.coverage_90:.1%}",
+                f"{row.mae:.3f}",
+                "–" if model == "naive" else f"{row.skill:+.1%}",
+                "–" if model == "naive" else show_p(row.p_value),
+            )
+        table.add_section()
+    screen.print(table)
+    screen.print(
+        f"Registered as [bold]{name}@{version}[/bold], now in service. Next: forecast predict TICKER"
+    )

@@ -1,0 +1,66 @@
+"""The forecasts that any network has to beat: random walks, each with an honest range.
+
+Every function gives, at each origin and for h = 1 … H, the distribution of the log return from the
+origin's close to the close h days later, (O, H), from returns up to and including the origin.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.dataset.panel import Panel
+from forecaster.dataset.volatility import volatility
+from forecaster.evaluation.forecasts import Origins
+from forecaster.network.student_t import ForecastDistribution
+
+Baseline = Callable[[Panel, Origins, int], ForecastDistribution]
+
+_TAIL_DEGREES = 6.0
+
+
+def naive(panel: Panel, origins: Origins, horizon: int) -> ForecastDistribution:
+    """Last close; a normal range with the ticker's volatility over all its past."""
+    _, spread = _past_mean_and_spread(panel.log_return)
+    return _random_walk(0.0, spread[origins.ticker, origins.day], np.inf, horizon)
+
+
+def drift(panel: Panel, origins: Origins, horizon: int) -> ForecastDistribution:
+    """Last close, carried on at the ticker's mean past return; the range as in `naive`."""
+    mean, spread = _past_mean_and_spread(panel.log_return)
+    place = origins.ticker, origins.day
+    return _random_walk(mean[place], spread[place], np.inf, horizon)
+
+
+def riskmetrics_t(panel: Panel, origins: Origins, horizon: int) -> ForecastDistribution:
+    """Last close; the range of RiskMetrics' volatility (decay 0.94) with Student-t tails of 6 degrees.
+
+    Source: RiskMetrics Technical Document, 4th ed., 1996; the variance of a Student-t is ν / (ν − 2).
+    """
+    sigma = volatility(panel.log_return)[origins.ticker, origins.day]
+    scale = sigma * np.sqrt((_TAIL_DEGREES - 2) / _TAIL_DEGREES)
+    return _random_walk(0.0, scale, _TAIL_DEGREES, horizon)
+
+
+BASELINES: dict[str, Baseline] = {"naive": naive, "drift": drift, "riskmetrics-t": riskmetrics_t}
+
+
+def _past_mean_and_spread(log_return: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and root mean square about zero of all returns up to each day, (N, D)."""
+    known = np.isfinite(log_return)
+    daily = np.where(known, log_return, 0.0).astype(np.float64)
+    count = np.maximum(np.cumsum(known, axis=1), 1)
+    mean = np.cumsum(daily, axis=1) / count
+    spread = np.sqrt(np.cumsum(np.square(daily), axis=1) / count)
+    return mean, spread
+
+
+def _random_walk(
+    daily_drift: NDArray[np.float64] | float, daily_scale: NDArray[np.floating], degrees: float, horizon: int
+) -> ForecastDistribution:
+    steps = np.arange(1, horizon + 1)
+    scale = daily_scale[:, None] * np.sqrt(steps)
+    location = np.multiply.outer(np.broadcast_to(daily_drift, daily_scale.shape), steps)
+    return ForecastDistribution(
+        location=location, scale=scale, degrees_of_freedom=np.full(scale.shape, degrees)
+    )

@@ -1,0 +1,199 @@
+"""Train the cells on the same windows, test them on the same days, beside the same baselines."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.dataset.panel import Panel
+from forecaster.dataset.split import Split
+from forecaster.errors import ForecastError
+from forecaster.evaluation.baselines import BASELINES
+from forecaster.evaluation.experiment import Experiment, Outcome, run_experiment
+from forecaster.evaluation.forecasts import Origins
+from forecaster.evaluation.isolation import run_isolated
+from forecaster.evaluation.scoring import (
+    Actuals,
+    ScoredStep,
+    StepScores,
+    actuals,
+    against,
+    mean_of_seeds,
+    score_step,
+)
+from forecaster.network.sizing import matched_units
+from forecaster.network.student_t import ForecastDistribution
+from forecaster.network.training import Progress, TrainedNetwork
+from forecaster.settings import TrainSettings
+
+NAIVE = "naive"
+REFERENCE_CELL = "gru"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation over seeds; the deviation is zero with one seed."""
+
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """One row of the comparison: a cell with all its seeds, or a baseline.
+
+    Attributes:
+        steps: scores by step, the seeds' means, with skill and p-values against the naive forecast.
+        losses: daily losses by step, for further tests.
+        deviations: standard deviation over seeds of each score, by step.
+        trained: one a seed; empty for a baseline.
+        peak_memory_mb: the most that one seed's process held.
+    """
+
+    model: str
+    kind: str
+    steps: dict[int, StepScores]
+    losses: dict[int, ScoredStep]
+    deviations: dict[int, dict[str, float]]
+    trained: tuple[TrainedNetwork, ...] = ()
+    peak_memory_mb: float = 0.0
+
+    def seconds(self) -> Spread:
+        """Training time over seeds."""
+        return _spread([run.seconds for run in self.trained])
+
+    def targets_per_second(self) -> Spread:
+        """Supervised origins a second over seeds."""
+        return _spread([run.targets_per_second for run in self.trained])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows, and the forecasts they were scored on."""
+
+    panel: Panel
+    split: Split
+    horizon: int
+    models: tuple[ModelResult, ...]
+    actual: Actuals
+    forecasts: dict[str, ForecastDistribution]
+
+    def model(self, name: str) -> ModelResult:
+        """The row of that name."""
+        return next(row for row in self.models if row.model == name)
+
+
+def shown_steps(horizon: int) -> tuple[int, ...]:
+    """The steps that are scored: the first and the last."""
+    return (1, horizon) if horizon > 1 else (1,)
+
+
+def cell_recipes(
+    recipe: TrainSettings, cells: Sequence[str], features: int, match: str
+) -> list[TrainSettings]:
+    """The recipe for each cell: equal units, or units that give about the reference's parameters.
+
+    The reference is the GRU, or the first cell where the GRU is not compared.
+    """
+    if match == "units":
+        return [replace(recipe, cell=cell) for cell in cells]
+    reference = replace(recipe, cell=REFERENCE_CELL if REFERENCE_CELL in cells else cells[0])
+    return [replace(recipe, cell=cell, units=matched_units(cell, reference, features)) for cell in cells]
+
+
+def compare_cells(
+    experiment: Experiment,
+    panel: Panel,
+    split: Split,
+    recipes: Sequence[TrainSettings],
+    seeds: int,
+    report: Callable[[str, int, Progress], None],
+) -> Comparison:
+    """Train every recipe with every seed, each in a process of its own, and score all beside the baselines.
+
+    Args:
+        experiment: where the prices are and which tickers; its recipe is replaced by each of `recipes`.
+        panel: the same prices, for the baselines and the truth.
+        split: origins of each part.
+        recipes: one a cell.
+        seeds: runs a cell, from the recipe's seed upward.
+        report: called with cell, number of the seed's run, and progress.
+
+    Raises:
+        ForecastError: no ticker has a window in the test part, or a run failed.
+    """
+    outcomes: dict[str, list[Outcome]] = {}
+    for recipe in recipes:
+        for number in range(seeds):
+            seeded = replace(recipe, seed=recipe.seed + number)
+            task = replace(experiment, recipe=seeded)
+            outcome = run_isolated(run_experiment, task, partial(report, recipe.cell, number + 1))
+            outcomes.setdefault(recipe.cell, []).append(outcome)
+    origins = _shared_origins(outcomes)
+    horizon = recipes[0].horizon
+    truth = actuals(panel, origins, horizon, split.train)
+    forecasts = {name: baseline(panel, origins, horizon) for name, baseline in BASELINES.items()}
+    references = {step: score_step(forecasts[NAIVE], truth, step) for step in shown_steps(horizon)}
+    rows = [_cell_result(cell, runs, truth, references) for cell, runs in outcomes.items()]
+    rows += [_baseline_result(name, forecasts[name], truth, references) for name in BASELINES]
+    for cell, runs in outcomes.items():
+        for number, run in enumerate(runs):
+            forecasts[cell if seeds == 1 else f"{cell}-seed{recipes[0].seed + number}"] = run.forecast
+    return Comparison(panel, split, horizon, tuple(rows), truth, forecasts)
+
+
+def _shared_origins(outcomes: dict[str, list[Outcome]]) -> Origins:
+    first, *others = [run.origins for runs in outcomes.values() for run in runs]
+    if not len(first):
+        raise ForecastError(
+            "no ticker has a full window in the test part",
+            "fetch more history, lower --lookback, or move --validation-end",
+        )
+    for other in others:
+        if not (np.array_equal(first.ticker, other.ticker) and np.array_equal(first.day, other.day)):
+            raise ForecastError("the models were tested on different days", "report this as a bug")
+    return first
+
+
+def _cell_result(
+    cell: str, runs: Sequence[Outcome], truth: Actuals, references: dict[int, ScoredStep]
+) -> ModelResult:
+    scored = {step: [score_step(run.forecast, truth, step) for run in runs] for step in references}
+    means = {step: mean_of_seeds(seeds) for step, seeds in scored.items()}
+    return ModelResult(
+        model=cell,
+        kind="cell",
+        steps={step: against(means[step], references[step], step) for step in references},
+        losses=means,
+        deviations={step: _deviations(seeds, references[step], step) for step, seeds in scored.items()},
+        trained=tuple(run.trained for run in runs),
+        peak_memory_mb=max(run.peak_memory_mb for run in runs),
+    )
+
+
+def _baseline_result(
+    name: str, forecast: ForecastDistribution, truth: Actuals, references: dict[int, ScoredStep]
+) -> ModelResult:
+    scored = {step: score_step(forecast, truth, step) for step in references}
+    return ModelResult(
+        model=name,
+        kind="baseline",
+        steps={step: against(scored[step], references[step], step) for step in references},
+        losses=scored,
+        deviations={},
+    )
+
+
+def _deviations(seeds: Sequence[ScoredStep], reference: ScoredStep, step: int) -> dict[str, float]:
+    if len(seeds) == 1:
+        return {}
+    scores = [against(seed, reference, step) for seed in seeds]
+    names = [name for name in StepScores.__dataclass_fields__ if name != "forecasts"]
+    return {name: _spread([getattr(score, name) for score in scores]).deviation for name in names}
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    numbers: NDArray[np.float64] = np.asarray(values)
+    return Spread(float(numbers.mean()), float(numbers.std(ddof=1)) if len(numbers) > 1 else 0.0)

@@ -1,0 +1,95 @@
+"""Every test forecast in a file, one row a model, ticker, origin and step."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecaster.errors import UsageError
+from forecaster.evaluation.comparison import Comparison
+from forecaster.evaluation.metrics import QUANTILE_LEVELS
+from forecaster.files import atomic_path
+from forecaster.network.student_t import ForecastDistribution
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ENDINGS = (".parquet", ".csv")
+
+
+def check_output(path: Path | None) -> None:
+    """Refuse a forecasts file that could not be written, before hours of work go into it.
+
+    Raises:
+        UsageError: its ending is neither .parquet nor .csv, or it is a folder.
+    """
+    if path is None:
+        return
+    if path.suffix.lower() not in _ENDINGS:
+        raise UsageError(f"--output {path} is neither .parquet nor .csv", "choose one by the file's ending")
+    if path.is_dir():
+        raise UsageError(f"--output {path} is a folder", "name a file in it")
+
+
+def write_forecasts(path: Path, comparison: Comparison) -> None:
+    """Write all forecasts of a comparison; prices are on the adjusted scale, `close` is what came true.
+
+    Columns: model, ticker, origin, step, date, last_close, close, median, mean, q05 … q95. The
+    median and the quantiles are those of the price; its mean would be infinite under Student-t
+    tails in log return, so `mean` is the price at the mean log return. What has not come true yet
+    is left out.
+
+    Raises:
+        DiskError: the file cannot be written.
+    """
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    tables = _tables(comparison)
+    first = next(tables)
+    with atomic_path(path) as temporary:
+        if path.suffix.lower() == ".csv":
+            writer: Any = pyarrow.csv.CSVWriter(temporary, first.schema)
+        else:
+            writer = pyarrow.parquet.ParquetWriter(temporary, first.schema, compression="zstd")
+        with writer:
+            writer.write_table(first)
+            for table in tables:
+                writer.write_table(table)
+
+
+def _tables(comparison: Comparison) -> "Iterator[pa.Table]":
+    """One table a model and step: all of them at once would not fit in memory."""
+    for model, forecast in comparison.forecasts.items():
+        for step in range(1, comparison.horizon + 1):
+            yield _table(comparison, model, forecast, step)
+
+
+def _table(comparison: Comparison, model: str, forecast: ForecastDistribution, step: int) -> "pa.Table":
+    import pyarrow as pa
+
+    actual, panel = comparison.actual, comparison.panel
+    known = np.isfinite(actual.log_return[:, step - 1])
+    ticker, day = actual.origins.ticker[known], actual.origins.day[known]
+    last = actual.last_close[known]
+    location = forecast.location[known, step - 1]
+    at_step = ForecastDistribution(
+        location, forecast.scale[known, step - 1], forecast.degrees_of_freedom[known, step - 1]
+    )
+    prices = last[:, None] * np.exp(at_step.quantile(QUANTILE_LEVELS))
+    names = pa.array(list(panel.tickers))
+    rows = len(last)
+    columns = {
+        "model": pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), [model]).cast(pa.string()),
+        "ticker": pa.DictionaryArray.from_arrays(ticker.astype(np.int32), names).cast(pa.string()),
+        "origin": panel.dates[day],
+        "step": np.full(rows, step, np.int32),
+        "date": panel.dates[day + step],
+        "last_close": last,
+        "close": panel.close[ticker, day + step],
+        "median": last * np.exp(location),
+        "mean": last * np.exp(location),
+    }
+    columns |= {f"q{round(100 * level):02d}": prices[:, place] for place, level in enumerate(QUANTILE_LEVELS)}
+    return pa.table(columns)

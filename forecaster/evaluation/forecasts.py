@@ -1,0 +1,71 @@
+"""Forecasts at many origins: a network's, taken window by window through the runtime without Keras."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.dataset.features import Features
+from forecaster.dataset.windows import Windows, grid_windows, supervised_days
+from forecaster.network.artifact import RecurrentNetwork
+from forecaster.network.student_t import ForecastDistribution
+
+_WINDOWS_AT_ONCE = 2048
+
+
+@dataclass(frozen=True)
+class Origins:
+    """O places where a forecast is made, at the close of day `day` of ticker row `ticker`, each (O,)."""
+
+    ticker: NDArray[np.intp]
+    day: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.day)
+
+
+def network_forecasts(
+    network: RecurrentNetwork, features: Features, part: range, lookback: int
+) -> tuple[Origins, ForecastDistribution]:
+    """Forecast every origin of `part` that has a full window, densely, as in training.
+
+    Each answer has seen between half of `lookback` and all of it (all of it with a bidirectional
+    network, which answers at a window's last day only).
+
+    Returns:
+        The origins, and the distributions of cumulative log returns, (O, H).
+    """
+    supervised = supervised_days(lookback, bidirectional=network.bidirectional)
+    windows = grid_windows(features.usable, part, lookback, supervised, stride=supervised)
+    tickers, days, raws = [], [], []
+    for first in range(0, len(windows), _WINDOWS_AT_ONCE):
+        chunk = windows.take(slice(first, first + _WINDOWS_AT_ONCE))
+        ticker, day = chunk.origins()
+        inside = day >= part.start
+        raw = network.head_output(gather(features, chunk), supervised)
+        tickers.append(ticker[inside])
+        days.append(day[inside])
+        raws.append(raw[inside])
+    if not raws:
+        empty = np.zeros(0, dtype=np.intp)
+        return Origins(empty, empty), network.distribution(np.zeros((0, 3 * network.horizon), np.float32))
+    origins = Origins(np.concatenate(tickers), np.concatenate(days))
+    return origins, in_returns(network.distribution(np.concatenate(raws)), features, origins)
+
+
+def gather(features: Features, windows: Windows) -> NDArray[np.float32]:
+    """The windows' inputs, (W, lookback, F)."""
+    days = windows.start[:, None] + np.arange(windows.lookback)
+    inputs: NDArray[np.float32] = features.values[windows.ticker[:, None], days]
+    return inputs
+
+
+def in_returns(scaled: ForecastDistribution, features: Features, origins: Origins) -> ForecastDistribution:
+    """From units of σ(t)·√h to cumulative log returns; all (O, H)."""
+    steps = np.arange(1, scaled.location.shape[-1] + 1)
+    unit = features.volatility[origins.ticker, origins.day][:, None] * np.sqrt(steps)
+    return ForecastDistribution(
+        location=scaled.location * unit,
+        scale=scaled.scale * unit,
+        degrees_of_freedom=scaled.degrees_of_freedom,
+    )

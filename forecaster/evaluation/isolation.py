@@ -1,0 +1,81 @@
+"""Run one task in a process of its own, so that its time and its memory are its own."""
+
+import multiprocessing
+import re
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, TypeVar
+
+from forecaster.errors import ForecastError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def run_isolated(
+    work: Callable[[Task, Callable[[Any], None]], Result],
+    task: Task,
+    report: Callable[[Any], None] = lambda _: None,
+) -> Result:
+    """Call `work(task, report)` in a fresh process and give back its result; all three must pickle.
+
+    Engines keep memory from one fit to the next, and a process's peak never falls: only a process
+    of its own tells what one fit needs.
+
+    Raises:
+        ForecastError: what `work` raised, or that its process died.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_serve, args=(work, task, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        while True:
+            kind, content = ours.recv()
+            if kind == "report":
+                report(content)
+            elif kind == "error":
+                raise content
+            else:
+                result: Result = content
+                return result
+    except EOFError:
+        process.join()
+        raise ForecastError(
+            f"a worker process died with code {process.exitcode}",
+            "it may have run out of memory: close others",
+        ) from None
+    finally:
+        process.terminate()
+        process.join()
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has held so far, in megabytes of 10⁶ bytes.
+
+    Linux's own account of this program image is asked first: `getrusage` carries over the peak of
+    the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    if found:
+        return int(found[1]) * 1024 / 1e6
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _serve(work: Callable[[Any, Callable[[Any], None]], Any], task: Any, answers: Connection) -> None:
+    # Ctrl-C is the parent's to hear: it ends this process itself, without a second traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        result = work(task, lambda content: answers.send(("report", content)))
+    except ForecastError as error:
+        answers.send(("error", error))
+    else:
+        answers.send(("result", result))

@@ -1,0 +1,100 @@
+"""What errors cost: every metric takes what came true first, what was foretold second.
+
+Arrays are of one shape; the answer is a mean over all of it unless it says otherwise. Unknown
+values are the caller's to leave out: a NaN is refused.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.floating]
+
+QUANTILE_LEVELS = np.round(np.arange(1, 20) * 0.05, 2)
+
+
+def mae(actual: Float, predicted: Float) -> float:
+    """Mean absolute error, in the units of the data."""
+    return float(np.abs(_error(actual, predicted)).mean())
+
+
+def rmse(actual: Float, predicted: Float) -> float:
+    """Root of the mean squared error, in the units of the data."""
+    return float(np.sqrt(np.square(_error(actual, predicted)).mean()))
+
+
+def mape(actual: Float, predicted: Float) -> float:
+    """Mean absolute error in per cent of what came true."""
+    return float(100 * np.abs(_error(actual, predicted) / actual).mean())
+
+
+def mase(actual: Float, predicted: Float, naive_error: Float) -> float:
+    """Mean absolute error over the naive forecast's usual error in the training years.
+
+    Source: Hyndman & Koehler, "Another look at measures of forecast accuracy", 2006.
+
+    Args:
+        actual: what came true.
+        predicted: what was foretold.
+        naive_error: positive mean absolute one-step change of each element's series.
+    """
+    return float((np.abs(_error(actual, predicted)) / naive_error).mean())
+
+
+def directional_accuracy(actual: Float, predicted: Float) -> float:
+    """Share of moves whose sign was foretold; both are moves, from the origin.
+
+    A move of zero has no sign and is left out; a forecast of zero takes no side and counts half.
+    NaN where nothing moved.
+
+    Example:
+        moves [1, −1, 1, 0] foretold as [2, 1, 0, 5] give (1 + 0 + ½) / 3.
+    """
+    _error(actual, predicted)
+    moved = actual != 0
+    if not moved.any():
+        return float("nan")
+    agreement = np.sign(actual[moved]) * np.sign(predicted[moved])
+    return float((0.5 + 0.5 * agreement).mean())
+
+
+def crps_from_quantiles(
+    actual: Float, quantiles: Float, levels: NDArray[np.float64] = QUANTILE_LEVELS
+) -> NDArray[np.float64]:
+    """Continuous ranked probability score by quantiles: twice the mean pinball loss over the levels.
+
+    Source: Gneiting & Raftery, "Strictly proper scoring rules", 2007, section 4.2 and 6.
+
+    Args:
+        actual: (...).
+        quantiles: (..., Q).
+        levels: (Q,) between 0 and 1.
+
+    Returns:
+        (...) one score a forecast, in the units of the data.
+    """
+    error = _error(np.asarray(actual)[..., None], quantiles)
+    loss: NDArray[np.float64] = 2 * np.maximum(levels * error, (levels - 1) * error).mean(axis=-1)
+    return loss
+
+
+def coverage(actual: Float, lower: Float, upper: Float) -> float:
+    """Share of what came true that lay within the interval, its ends included."""
+    _error(actual, lower)
+    return float(((lower <= actual) & (actual <= upper)).mean())
+
+
+def skill(loss: float, reference_loss: float) -> float:
+    """Share of the reference's loss that is saved: 0 is no better, 1 is perfect, below 0 is worse.
+
+    Example:
+        a loss of 3 against a reference of 4 is a skill of 0.25.
+    """
+    return 1 - loss / reference_loss if reference_loss else 0.0
+
+
+def _error(actual: Float, predicted: Float) -> Float:
+    """Actual less predicted; refuses what is not known."""
+    error: Float = np.asarray(actual) - np.asarray(predicted)
+    if np.isnan(error).any():
+        raise ValueError("a metric was given unknown values: leave them out first")
+    return error

@@ -1,0 +1,165 @@
+"""Score one model's forecasts against what came true, step by step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.dataset.panel import Panel
+from forecaster.dataset.targets import cumulative_return
+from forecaster.evaluation import metrics
+from forecaster.evaluation.forecasts import Origins
+from forecaster.evaluation.significance import daily_mean, diebold_mariano
+from forecaster.network.student_t import ForecastDistribution
+
+_AT_ONCE = 50_000
+_LOWER, _UPPER = 0, -1  # places of 0.05 and 0.95 among the quantile levels: the 90 % interval
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Actuals:
+    """What came true at O origins.
+
+    Attributes:
+        origins: the origins.
+        log_return: (O, H) cumulative log returns, NaN where not known.
+        last_close: (O,) adjusted close at the origin.
+        usual_error: (O,) the ticker's mean absolute daily log return in the training years, the
+            scale of MASE.
+    """
+
+    origins: Origins
+    log_return: NDArray[np.float32]
+    last_close: Float
+    usual_error: Float
+
+
+@dataclass(frozen=True)
+class StepScores:
+    """One model at one step. Prices are adjusted dollars, CRPS and `mae_return` are in log return."""
+
+    forecasts: int
+    crps: float
+    coverage_90: float
+    mae: float
+    rmse: float
+    mape: float
+    mase: float
+    directional_accuracy: float
+    mae_return: float
+    skill: float = 0.0
+    p_value: float = 1.0
+    point_skill: float = 0.0
+    point_p_value: float = 1.0
+
+
+@dataclass(frozen=True)
+class ScoredStep:
+    """Scores with the daily mean losses that tests of significance compare, (days,) each.
+
+    The tickers of one day move together and are not independent trials; their mean is one.
+    """
+
+    scores: StepScores
+    day: NDArray[np.intp]
+    crps: Float
+    absolute_error: Float
+
+
+def actuals(panel: Panel, origins: Origins, horizon: int, train: range) -> Actuals:
+    """Look up what came true at each origin; the only place of the evaluation that sees the future."""
+    past = np.abs(panel.log_return[:, train.start : train.stop])
+    known = np.isfinite(past)
+    total = np.where(known, past, 0.0).sum(1, dtype=np.float64)
+    # A ticker listed after the training years has no scale of its own: it takes the panel's.
+    usual = np.where(known.any(1), total / np.maximum(known.sum(1), 1), total.sum() / max(known.sum(), 1))
+    return Actuals(
+        origins=origins,
+        log_return=cumulative_return(panel.log_return, origins.ticker, origins.day, horizon),
+        last_close=panel.close[origins.ticker, origins.day],
+        usual_error=np.maximum(usual, 1e-12)[origins.ticker],
+    )
+
+
+def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> ScoredStep:
+    """Score a model's forecasts `step` days ahead, wherever it is known what came true."""
+    realised = actual.log_return[:, step - 1]
+    known = np.isfinite(realised)
+    observed = realised[known].astype(np.float64)
+    crps, lower, upper = _range_losses(_at_step(forecast, step, known), observed)
+    median = forecast.location[known, step - 1].astype(np.float64)
+    last = actual.last_close[known]
+    price, foretold = last * np.exp(observed), last * np.exp(median)
+    error = np.abs(observed - median)
+    day = actual.origins.day[known]
+    days, daily_crps = daily_mean(crps, day)
+    _, daily_error = daily_mean(error, day)
+    scores = StepScores(
+        forecasts=len(observed),
+        crps=float(crps.mean()),
+        coverage_90=metrics.coverage(observed, lower, upper),
+        mae=metrics.mae(price, foretold),
+        rmse=metrics.rmse(price, foretold),
+        mape=metrics.mape(price, foretold),
+        mase=metrics.mase(observed, median, actual.usual_error[known]),
+        directional_accuracy=metrics.directional_accuracy(observed, median),
+        mae_return=float(error.mean()),
+    )
+    return ScoredStep(scores, days, daily_crps, daily_error)
+
+
+def mean_of_seeds(runs: Sequence[ScoredStep]) -> ScoredStep:
+    """The seeds' mean scores and mean daily losses: what one run of this recipe loses on average."""
+    values = {
+        name: float(np.mean([getattr(run.scores, name) for run in runs]))
+        for name in StepScores.__dataclass_fields__
+    }
+    values["forecasts"] = runs[0].scores.forecasts
+    return ScoredStep(
+        scores=StepScores(**values),  # type: ignore[arg-type]
+        day=runs[0].day,
+        crps=np.mean([run.crps for run in runs], axis=0),
+        absolute_error=np.mean([run.absolute_error for run in runs], axis=0),
+    )
+
+
+def against(model: ScoredStep, reference: ScoredStep, step: int) -> StepScores:
+    """The model's scores with its skill over a reference and the Diebold–Mariano p-values.
+
+    `skill` and `p_value` are of the CRPS, the whole range; `point_skill` and `point_p_value` of the
+    absolute error of the median's log return, the price alone.
+    """
+    whole = diebold_mariano(model.crps - reference.crps, step)
+    point = diebold_mariano(model.absolute_error - reference.absolute_error, step)
+    values = {name: getattr(model.scores, name) for name in StepScores.__dataclass_fields__}
+    values |= {
+        "skill": metrics.skill(model.scores.crps, reference.scores.crps),
+        "p_value": whole.p_value,
+        "point_skill": metrics.skill(model.scores.mae_return, reference.scores.mae_return),
+        "point_p_value": point.p_value,
+    }
+    return StepScores(**values)
+
+
+def _at_step(forecast: ForecastDistribution, step: int, chosen: NDArray[np.bool_]) -> ForecastDistribution:
+    return ForecastDistribution(
+        location=forecast.location[chosen, step - 1],
+        scale=forecast.scale[chosen, step - 1],
+        degrees_of_freedom=forecast.degrees_of_freedom[chosen, step - 1],
+    )
+
+
+def _range_losses(forecast: ForecastDistribution, observed: Float) -> tuple[Float, Float, Float]:
+    """CRPS of each forecast and the ends of its 90 % interval, (O,) each."""
+    crps, lower, upper = np.empty((3, len(observed)))
+    for first in range(0, len(observed), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        quantiles = ForecastDistribution(
+            forecast.location[part], forecast.scale[part], forecast.degrees_of_freedom[part]
+        ).quantile(metrics.QUANTILE_LEVELS)
+        crps[part] = metrics.crps_from_quantiles(observed[part], quantiles)
+        lower[part], upper[part] = quantiles[:, _LOWER], quantiles[:, _UPPER]
+    return crps, lower, upper

@@ -1,0 +1,200 @@
+"""A trained network without Keras: the matrices, what runs them, and the folder they are kept in."""
+
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.errors import BadInputError, NotFoundError
+from forecaster.files import digest_bytes, digest_file, disk_error, sync_folder
+from forecaster.network.cells import CellWeights, run_layer
+from forecaster.network.student_t import ForecastDistribution
+
+FORMAT = 1
+LEAST_DEGREES = 2.1
+_WINDOWS_AT_ONCE = 2048
+_WEIGHTS, _KERAS, _CARD = "weights.npz", "model.keras", "card.json"
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RecurrentNetwork:
+    """Recurrent layers under a Student-t head, as matrices.
+
+    Attributes:
+        cell: rnn, lstm or gru.
+        units: of each layer, in each direction.
+        layers: how many.
+        bidirectional: whether each layer also reads backwards, its answers side by side.
+        horizon: H steps of the head.
+        features: names of the inputs, in order.
+        weights: `layer0/forward/kernel`, `…/recurrent`, `…/bias`, `layer0/backward/…`, `head/kernel`
+            and `head/bias`, laid out as in Keras.
+    """
+
+    cell: str
+    units: int
+    layers: int
+    bidirectional: bool
+    horizon: int
+    features: tuple[str, ...]
+    weights: Mapping[str, Float32]
+
+    def head_output(self, inputs: Float32, last: int) -> Float32:
+        """The head's raw answers at the last days of each window.
+
+        Args:
+            inputs: (batch, timesteps, features).
+            last: how many of the last days are answered.
+
+        Returns:
+            (batch, last, 3H): location, log-scale and raw degrees of freedom for each step.
+        """
+        answers = [
+            self._head(inputs[first : first + _WINDOWS_AT_ONCE], last)
+            for first in range(0, len(inputs), _WINDOWS_AT_ONCE)
+        ]
+        return np.concatenate(answers)
+
+    def distribution(self, raw: Float32) -> ForecastDistribution:
+        """The distributions that raw answers (..., 3H) stand for, (..., H) in units of σ(t)·√h."""
+        location, log_scale, raw_degrees = np.split(raw, 3, axis=-1)
+        return ForecastDistribution(
+            location=location,
+            scale=np.exp(log_scale),
+            degrees_of_freedom=LEAST_DEGREES + np.logaddexp(np.float32(0), raw_degrees),
+        )
+
+    def parameter_count(self) -> int:
+        """How many numbers were learnt."""
+        return sum(array.size for array in self.weights.values())
+
+    def layer_weights(self, layer: int, direction: str = "forward") -> CellWeights:
+        """One layer's matrices in one direction."""
+        kernel, recurrent, bias = (
+            self.weights[f"layer{layer}/{direction}/{part}"] for part in ("kernel", "recurrent", "bias")
+        )
+        return CellWeights(kernel, recurrent, bias)
+
+    def _head(self, inputs: Float32, last: int) -> Float32:
+        hidden: NDArray[Any] = inputs
+        for layer in range(self.layers):
+            forward = run_layer(self.cell, self.layer_weights(layer), hidden)
+            if self.bidirectional:
+                backward = run_layer(self.cell, self.layer_weights(layer, "backward"), hidden, backwards=True)
+                forward = np.concatenate([forward, backward], axis=-1)
+            hidden = forward
+        answer: Float32 = hidden[:, -last:] @ self.weights["head/kernel"] + self.weights["head/bias"]
+        return answer
+
+
+def save_network(folder: Path, network: RecurrentNetwork, card: Mapping[str, Any], keras_file: bytes) -> None:
+    """Write a network as a new folder with weights.npz, model.keras and card.json, or not at all.
+
+    The card gains the format version, the network's shape and the digests of the other files.
+
+    Raises:
+        DiskError: the disk refuses.
+        FileExistsError: the folder is there already; a version is never overwritten.
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists")
+    packed = io.BytesIO()
+    np.savez(packed, allow_pickle=False, **network.weights)
+    content = {_WEIGHTS: packed.getvalue(), _KERAS: keras_file}
+    shape = {part.name: getattr(network, part.name) for part in fields(network) if part.name != "weights"}
+    digests = {name: digest_bytes(blob) for name, blob in content.items()}
+    whole = {"format": FORMAT, **card, "network": shape, "digests": digests}
+    content[_CARD] = json.dumps(whole, indent=2, default=str).encode()
+    _write_folder(folder, content)
+
+
+def load_network(folder: Path) -> tuple[RecurrentNetwork, dict[str, Any]]:
+    """Read a network and its card back, refusing what is not as it was written.
+
+    Raises:
+        NotFoundError: there is no such folder.
+        BadInputError: a file is missing or damaged, or of another format.
+    """
+    card = read_card(folder)
+    for name, digest in card["digests"].items():
+        _check_digest(folder / name, digest)
+    shape = dict(card["network"])
+    shape["features"] = tuple(shape["features"])
+    try:
+        with np.load(folder / _WEIGHTS, allow_pickle=False) as arrays:
+            network = RecurrentNetwork(**shape, weights=dict(arrays))
+        network.head_output(np.zeros((1, 2, len(network.features)), np.float32), 1)
+    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise _damaged(folder / _WEIGHTS, str(error)) from error
+    return network, card
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """A version's card alone.
+
+    Raises:
+        NotFoundError: there is no such folder.
+        BadInputError: the card is missing, damaged, or of another format.
+    """
+    path = folder / _CARD
+    if not folder.is_dir():
+        raise NotFoundError(f"there is no model in {folder}", "`forecast models list` shows what there is")
+    try:
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        written, _, _ = card["format"], card["network"], card["digests"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, str(error)) from error
+    if written != FORMAT:
+        raise BadInputError(
+            f"{path} has format {written}, this version reads {FORMAT}", "train the model anew"
+        )
+    return card
+
+
+def _check_digest(path: Path, digest: str) -> None:
+    try:
+        found = digest_file(path)
+    except OSError as error:
+        raise _damaged(path, error.strerror or str(error)) from error
+    if found != digest:
+        raise _damaged(path, "its content is not what was written")
+
+
+def _damaged(path: Path, reason: str) -> BadInputError:
+    return BadInputError(
+        f"{path} is damaged: {reason}",
+        "choose another version with --model NAME@VERSION (`forecast models list`), or train anew",
+    )
+
+
+def _write_folder(folder: Path, content: Mapping[str, bytes]) -> None:
+    """Write files into a hidden sibling, then give it its name: the folder appears whole."""
+    temporary: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".tmp-"))
+        temporary.chmod(0o755)
+        for name, blob in content.items():
+            with (temporary / name).open("wb") as handle:
+                handle.write(blob)
+                handle.flush()
+                os.fsync(handle.fileno())
+        sync_folder(temporary)
+        temporary.rename(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise disk_error(error, folder) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)

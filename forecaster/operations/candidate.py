@@ -1,0 +1,146 @@
+"""Train a network for service: its weights, and a card that says what it is and what it is worth."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from forecaster.dataset.panel import Panel
+from forecaster.dataset.split import Split
+from forecaster.errors import BadInputError
+from forecaster.evaluation.baselines import BASELINES
+from forecaster.evaluation.experiment import Outcome, train_and_forecast
+from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
+from forecaster.files import digest_bytes
+from forecaster.network.training import Progress, TrainedNetwork
+from forecaster.settings import TrainSettings
+
+_LIBRARIES = ("forecaster", "keras", "tensorflow", "numpy")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trained network, its test scores beside the baselines', and its card.
+
+    Attributes:
+        trained: the network.
+        scores: by model (`network` and the baselines), then by step.
+        card: what is written beside the weights.
+        peak_memory_mb: the most that this process has held.
+    """
+
+    trained: TrainedNetwork
+    scores: dict[str, dict[int, StepScores]]
+    card: dict[str, Any]
+    peak_memory_mb: float
+
+
+def train_candidate(
+    panel: Panel,
+    split: Split,
+    recipe: TrainSettings,
+    now: datetime,
+    report: Callable[[Progress], None],
+) -> Candidate:
+    """Train on the panel, score every step of the first and last kind on the test part, write the card.
+
+    Raises:
+        ForecastError: too little data, or a loss that became NaN.
+    """
+    outcome = train_and_forecast(panel, split, recipe, report)
+    if not len(outcome.origins):
+        raise BadInputError(
+            f"no ticker has {recipe.lookback} days in a row in the test part",
+            "fetch more history, lower --lookback, or move --validation-end",
+        )
+    scores = _score(panel, split, recipe.horizon, outcome)
+    card = _card(panel, split, recipe, outcome, scores, now)
+    return Candidate(outcome.trained, scores, card, outcome.peak_memory_mb)
+
+
+def _score(panel: Panel, split: Split, horizon: int, outcome: Outcome) -> dict[str, dict[int, StepScores]]:
+    truth = actuals(panel, outcome.origins, horizon, split.train)
+    forecasts = {"network": outcome.forecast}
+    forecasts |= {name: baseline(panel, outcome.origins, horizon) for name, baseline in BASELINES.items()}
+    steps = sorted({1, horizon})
+    scored = {
+        name: {step: score_step(forecast, truth, step) for step in steps}
+        for name, forecast in forecasts.items()
+    }
+    return {
+        name: {step: against(by_step[step], scored["naive"][step], step) for step in steps}
+        for name, by_step in scored.items()
+    }
+
+
+def _card(
+    panel: Panel,
+    split: Split,
+    recipe: TrainSettings,
+    outcome: Outcome,
+    scores: dict[str, dict[int, StepScores]],
+    now: datetime,
+) -> dict[str, Any]:
+    trained = outcome.trained
+    return {
+        "created": now.isoformat(timespec="seconds"),
+        "cell": recipe.cell,
+        "units": recipe.units,
+        "layers": recipe.layers,
+        "bidirectional": recipe.bidirectional,
+        "horizon": recipe.horizon,
+        "lookback": recipe.lookback,
+        "parameters": trained.network.parameter_count(),
+        "features": list(trained.network.features),
+        "recipe": asdict(recipe) | {"epochs": trained.epochs_planned, "batch_size": trained.batch_size},
+        "training": {
+            "epochs_run": len(trained.losses),
+            "best_epoch": trained.best_epoch,
+            "losses": list(trained.losses),
+            "validation_losses": list(trained.validation_losses),
+            "seconds": trained.seconds,
+            "targets_per_second": trained.targets_per_second,
+            "peak_memory_mb": outcome.peak_memory_mb,
+            "engine": trained.engine.backend,
+            "device": trained.engine.device,
+            "kernel": trained.kernel,
+        },
+        "tickers": list(panel.tickers),
+        "split": split_dates(panel, split),
+        "prices": {"last_day": str(panel.dates[-1]), "digest": _digest(panel)},
+        "scores": {str(step): asdict(score) for step, score in scores["network"].items()},
+        "baselines": {
+            name: {str(step): asdict(score) for step, score in by_step.items()}
+            for name, by_step in scores.items()
+            if name != "network"
+        },
+        "versions": _versions(),
+    }
+
+
+def split_dates(panel: Panel, split: Split) -> dict[str, str]:
+    """The last day that each part's targets touch, and the first day of the prices."""
+    return {
+        "train_start": str(panel.dates[0]),
+        "train_end": str(panel.dates[split.validation.start - 1]),
+        "validation_end": str(panel.dates[split.test.start - 1]),
+        "test_end": str(panel.dates[-1]),
+    }
+
+
+def _digest(panel: Panel) -> str:
+    return digest_bytes("\n".join(panel.tickers).encode(), np.ascontiguousarray(panel.close).tobytes())
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found

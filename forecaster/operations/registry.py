@@ -1,0 +1,164 @@
+"""Trained networks by name and version, and which version of each is in service."""
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forecaster.errors import BadInputError, NotFoundError, UsageError
+from forecaster.files import home_lock, write_atomically
+from forecaster.network.artifact import RecurrentNetwork, load_network, read_card, save_network
+
+DEFAULT_NAME = "main"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_CHAMPION = "champion"
+_LOCK_WAIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A version as it was loaded; `reference` is NAME@VERSION."""
+
+    reference: str
+    network: RecurrentNetwork
+    card: dict[str, Any]
+
+
+def check_model_name(name: str) -> str:
+    """The name itself, if it is one.
+
+    Raises:
+        UsageError: it is not made of small letters, digits, - and _, at most 64 of them.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name[:80]!r} is not a model's name", "use small letters, digits, - and _, at most 64 of them"
+        )
+    return name
+
+
+class ModelRegistry:
+    """The models of one home folder: models/<name>/<version>/ and models/<name>/champion."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.folder = home / "models"
+
+    def names(self) -> list[str]:
+        """All names that have a version, sorted."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(
+            path.name
+            for path in self.folder.iterdir()
+            if _NAME.fullmatch(path.name) and self.versions(path.name)
+        )
+
+    def versions(self, name: str) -> list[int]:
+        """A name's versions, oldest first."""
+        folder = self.folder / check_model_name(name)
+        if not folder.is_dir():
+            return []
+        return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit() and path.is_dir())
+
+    def champion(self, name: str) -> int:
+        """The version in service.
+
+        Raises:
+            NotFoundError: there is no such model.
+            BadInputError: the file that names it is damaged.
+        """
+        path = self.folder / check_model_name(name) / _CHAMPION
+        try:
+            return int(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise self._no_such_model(name) from None
+        except ValueError as error:
+            raise BadInputError(
+                f"{path} does not name a version", f"choose one with --model {name}@VERSION"
+            ) from error
+
+    def card(self, name: str, version: int) -> dict[str, Any]:
+        """A version's card.
+
+        Raises:
+            NotFoundError, BadInputError: as `load`.
+        """
+        return read_card(self._version_folder(name, version))
+
+    def register(self, name: str, network: RecurrentNetwork, card: dict[str, Any], keras_file: bytes) -> int:
+        """Keep a network as the next version of `name`, and put it into service.
+
+        Raises:
+            DiskError: the disk refuses; nothing has changed.
+            TryLaterError: another process writes to the home folder.
+        """
+        folder = self.folder / check_model_name(name)
+        with home_lock(self.home, _LOCK_WAIT_SECONDS):
+            self._clear_leftovers(folder)
+            version = max(self.versions(name), default=0) + 1
+            named = {**card, "name": name, "version": version}
+            save_network(folder / str(version), network, named, keras_file)
+            write_atomically(folder / _CHAMPION, f"{version}\n")
+        return version
+
+    def load(self, reference: str | None) -> RegisteredModel:
+        """Load NAME@VERSION, NAME's champion, or by default the champion of `main` or of the only model.
+
+        Raises:
+            NotFoundError: there is no such model or version.
+            BadInputError: its files are damaged.
+            UsageError: the reference is not one.
+        """
+        name, version = self.resolve(reference)
+        network, card = load_network(self._version_folder(name, version))
+        return RegisteredModel(f"{name}@{version}", network, card)
+
+    def resolve(self, reference: str | None) -> tuple[str, int]:
+        """Name and version that a reference means.
+
+        Raises:
+            NotFoundError, UsageError: as `load`.
+        """
+        if reference is None:
+            name = self._default_name()
+            return name, self.champion(name)
+        name, _, text = reference.partition("@")
+        check_model_name(name)
+        if not text and "@" not in reference:
+            return name, self.champion(name)
+        if not (text.isascii() and text.isdigit()):
+            raise UsageError(f"{reference!r} is not NAME or NAME@VERSION", "write it like main@3")
+        return name, int(text)
+
+    def _default_name(self) -> str:
+        names = self.names()
+        if not names:
+            raise NotFoundError(f"no model has been trained in {self.home}", "run `forecast train`")
+        if DEFAULT_NAME in names:
+            return DEFAULT_NAME
+        if len(names) > 1:
+            raise NotFoundError(
+                f"there is no model called {DEFAULT_NAME}", f"choose with --model from {', '.join(names)}"
+            )
+        return names[0]
+
+    def _version_folder(self, name: str, version: int) -> Path:
+        if not self.versions(name):
+            raise self._no_such_model(name)
+        if version not in self.versions(name):
+            known = ", ".join(str(number) for number in self.versions(name))
+            raise NotFoundError(f"{name} has no version {version}", f"it has {known}")
+        return self.folder / name / str(version)
+
+    def _no_such_model(self, name: str) -> NotFoundError:
+        names = ", ".join(self.names())
+        remedy = f"there are {names}" if names else "run `forecast train`"
+        return NotFoundError(f"there is no model called {name} in {self.home}", remedy)
+
+    @staticmethod
+    def _clear_leftovers(folder: Path) -> None:
+        """Remove what a killed registration left; the lock says that none is at work now."""
+        for path in folder.glob(".tmp-*"):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
