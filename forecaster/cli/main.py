@@ -8,6 +8,8 @@ import typer
 
 from forecaster import __version__
 from forecaster.cli.compare import compare
+from forecaster.cli.data import data_app
+from forecaster.cli.fetch import fetch
 from forecaster.cli.models import models_app
 from forecaster.cli.predict import predict
 from forecaster.cli.train import train
@@ -38,6 +40,8 @@ def forecast(
         raise typer.Exit
 
 
+app.command()(fetch)
+app.add_typer(data_app, name="data")
 app.command()(train)
 app.command()(compare)
 app.command()(predict)

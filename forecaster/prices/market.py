@@ -66,7 +66,7 @@ def mean_log_return(tables: Iterable[PriceTable]) -> MarketSeries:
 
 
 def _daily_returns(table: PriceTable) -> tuple[Days, Floats]:
-    if len(table) < 2:  # noqa: PLR2004 - a return needs two bars
+    if len(table) < 2:
         return table.dates[:0], np.empty(0)
     sessions = sessions_between(table.dates[0], table.dates[-1])
     passed = np.searchsorted(sessions, table.dates, side="right")

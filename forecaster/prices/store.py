@@ -64,13 +64,23 @@ class PriceStore:
             raise DiskError(f"cannot list {self.folder}: {error.strerror}", "mend its rights") from error
         return sorted(name.removesuffix(".parquet") for name in names if _names_ticker(name))
 
+    def require(self, ticker: str) -> None:
+        """See that a ticker has a file.
+
+        Raises:
+            NotFoundError: it has none; close matches are named.
+            UsageError: it is not a ticker.
+        """
+        if not self.path(ticker).is_file():
+            raise self._not_found(checked_ticker(ticker))
+
     def read(self, ticker: str) -> PriceTable:
         """All bars of a ticker.
 
         Raises:
             NotFoundError: there is no such ticker; close matches are named.
             BadInputError: its file is damaged.
-            UsageError: it is not a ticker.
+            UsageError: it is not a ticker, or its file is from another version of this tool.
         """
         ticker = checked_ticker(ticker)
         table, _ = self._open(ticker)
@@ -156,9 +166,10 @@ class PriceStore:
         Raises:
             NotFoundError, UsageError: as `read`.
         """
+        checked_ticker(ticker)
         try:
             table, info = self.read(ticker), self.info(ticker)
-        except BadInputError as error:
+        except (BadInputError, UsageError) as error:
             return [error.message]
         complaints = []
         if content_digest(table) != info.digest:
@@ -239,8 +250,8 @@ def _parse_info(path: Path, metadata: dict[bytes, bytes], rows: int) -> StoredIn
     try:
         about: dict[str, Any] = json.loads(metadata[METADATA_KEY])
         if about["format"] != FORMAT_VERSION:
-            raise BadInputError(
-                f"{path} has format {about['format']}, this version reads {FORMAT_VERSION}",
+            raise UsageError(
+                f"{path} has format {about['format']}, this version of forecast reads {FORMAT_VERSION}",
                 "update forecast, or remove the file and fetch again",
             )
         span = np.datetime64(about["first"], "D"), np.datetime64(about["last"], "D")

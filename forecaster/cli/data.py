@@ -1,0 +1,171 @@
+"""`forecast data`: what is in the store, how old, which holes; whether it is sound; a copy of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from forecaster.cli import screen
+from forecaster.errors import ExitCode
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from forecaster.prices.health import TickerHealth
+    from forecaster.prices.store import PriceStore
+
+LISTED = 40
+NAMED_HOLES = 20
+
+data_app = typer.Typer(
+    help="What is in the store, how old it is, and whether it is sound.", no_args_is_help=True
+)
+TickersArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[TICKER]...", help="Only these; all of them if none is given.")
+]
+
+
+@data_app.command()
+def status(
+    context: typer.Context,
+    tickers: TickersArgument = None,
+    every: Annotated[bool, typer.Option("--all", help="List every ticker, however many there are.")] = False,
+    json: screen.JsonFlag = False,
+    home: screen.HomeFlag = None,
+) -> None:
+    """Show each ticker's span, its holes against New York's calendar, and its age.
+
+    The age is how many sessions have closed since the last price. Of more than 40 tickers the ones
+    in the worst state are shown, unless --all asks for every one.
+    """
+    from forecaster.prices.health import check_health
+
+    store, chosen = _open_store(context, home, tickers)
+    healths = [check_health(store, ticker, screen.now()) for ticker in chosen]
+    if json:
+        screen.print_json("forecast.data-status/1", _status_as_json(store, healths))
+        return
+    shown = healths
+    if len(healths) > LISTED and not every:
+        shown = sorted(healths, key=_badness, reverse=True)[:LISTED]
+    console = screen.results()
+    console.print(_status_table(shown))
+    console.print(_status_summary(healths, len(shown)), soft_wrap=True)
+
+
+@data_app.command()
+def verify(
+    context: typer.Context,
+    tickers: TickersArgument = None,
+    json: screen.JsonFlag = False,
+    home: screen.HomeFlag = None,
+) -> None:
+    """Check every file's digest and prices; exit with 1 if any is damaged."""
+    store, chosen = _open_store(context, home, tickers)
+    found = {ticker: store.verify(ticker, screen.now()) for ticker in chosen}
+    damaged = {ticker: complaints for ticker, complaints in found.items() if complaints}
+    if json:
+        listed = [{"ticker": ticker, "complaints": complaints} for ticker, complaints in damaged.items()]
+        screen.print_json("forecast.data-verify/1", {"checked": len(found), "damaged": listed})
+    else:
+        console = screen.results()
+        for ticker, complaints in damaged.items():
+            console.print(f"{ticker}: {'; '.join(complaints)}", markup=False, soft_wrap=True)
+        console.print(f"{len(found):,} tickers checked, {len(damaged):,} damaged.")
+        if damaged:
+            console.print("Remove the damaged files and fetch their tickers again.")
+    if damaged:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@data_app.command()
+def export(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option("--output", metavar="FILE", help="Where to: .csv or .parquet.")],
+    tickers: TickersArgument = None,
+    quiet: screen.QuietFlag = False,
+    json: screen.JsonFlag = False,
+    home: screen.HomeFlag = None,
+) -> None:
+    """Write a copy in long form, one row for each ticker and day, which `fetch --source` takes back."""
+    from forecaster.prices.export import export_prices
+
+    store, chosen = _open_store(context, home, tickers)
+    rows = export_prices(store, chosen, output)
+    if json:
+        screen.print_json("forecast.data-export/1", {"output": output, "tickers": chosen, "rows": rows})
+    else:
+        text = f"{rows:,} rows of {len(chosen):,} tickers are in {output}."
+        screen.results(quiet=quiet).print(text, markup=False, soft_wrap=True)
+
+
+def _open_store(
+    context: typer.Context, home: Path | None, tickers: list[str] | None
+) -> tuple["PriceStore", list[str]]:
+    """The store and the tickers chosen in it, each of which is there."""
+    from forecaster.prices.store import PriceStore, empty_store
+    from forecaster.prices.table import checked_ticker
+
+    store = PriceStore(screen.open_settings(context, home).home)
+    stored = store.tickers()
+    if not stored:
+        raise empty_store(store)
+    chosen = list(dict.fromkeys(checked_ticker(ticker) for ticker in tickers or stored))
+    for ticker in chosen:
+        store.require(ticker)
+    return store, chosen
+
+
+def _badness(health: "TickerHealth") -> tuple[bool, int, int]:
+    return bool(health.damage), health.age, len(health.holes)
+
+
+def _status_table(healths: list["TickerHealth"]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    table.add_column("ticker", no_wrap=True)
+    table.add_column("first", no_wrap=True)
+    table.add_column("last", no_wrap=True)
+    for heading in ("rows", "holes", "age"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("source", overflow="ellipsis", no_wrap=True)
+    for health in healths:
+        if health.damage:
+            table.add_row(Text(health.ticker), Text("damaged"), *[""] * 5)
+            continue
+        table.add_row(
+            *(Text(health.ticker), health.first, health.last),
+            *(f"{health.rows:,}", str(len(health.holes)), str(health.age)),
+            Text(health.source),
+        )
+    return table
+
+
+def _status_summary(healths: list["TickerHealth"], shown: int) -> str:
+    sound = [health for health in healths if not health.damage]
+    parts = [f"{len(healths):,} tickers, {sum(health.rows for health in sound):,} rows"]
+    if sound:
+        parts[0] += f", {min(health.first for health in sound)} to {max(health.last for health in sound)}"
+        with_holes = sum(len(health.holes) > 0 for health in sound)
+        stale = sum(health.age > 0 for health in sound)
+        parts.append(f"{with_holes:,} with holes, {stale:,} behind the last closed session")
+    parts.append(f"{len(healths) - len(sound):,} damaged")
+    if len(sound) < len(healths):
+        parts.append("`forecast data verify` says what is wrong")
+    if shown < len(healths):
+        parts.append(f"shown are the {shown} in the worst state, --all lists every one")
+    return "; ".join(parts) + "."
+
+
+def _status_as_json(store: "PriceStore", healths: list["TickerHealth"]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    listed = []
+    for health in healths:
+        row = asdict(health)
+        row["hole_dates"] = [str(day) for day in health.holes[:NAMED_HOLES]]
+        row["holes"] = len(health.holes)
+        listed.append(row)
+    return {"store": store.folder, "tickers": listed}

@@ -1,0 +1,188 @@
+"""`forecast fetch`: bring prices into the store, and say what became of each ticker and row."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from forecaster.cli import screen
+from forecaster.errors import BadInputError, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from forecaster.prices.fetching import FetchReport
+    from forecaster.prices.sources import PriceSource, Request
+
+NAMED_REFUSALS = 20
+NAMED_NOTES = 10
+
+TickersArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[TICKER]...", help="Only these; all of them if none is given.")
+]
+
+
+def fetch(
+    context: typer.Context,
+    tickers: TickersArgument = None,
+    universe: Annotated[
+        str | None,
+        typer.Option(metavar="sample|FILE", help="These tickers: the sample's, or a file's, one a line."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="sample|PATH", help="Prices that ship with the tool; a CSV or Parquet file; a folder."
+        ),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Nothing before this day, like 2010-01-31.")
+    ] = None,
+    quiet: screen.QuietFlag = False,
+    json: screen.JsonFlag = False,
+    home: screen.HomeFlag = None,
+) -> None:
+    """Bring prices into the store.
+
+    A file holds a row for each ticker and day: ticker, date and close at least; open, high, low,
+    adj_close and volume too if there are any; Yahoo's own headings will do. A folder holds one CSV
+    file for each ticker, named after it. Every row that is refused is named with the reason, the
+    rest is kept.
+    """
+    from forecaster.files import home_lock
+    from forecaster.prices.fetching import fetch_prices
+    from forecaster.prices.store import PriceStore
+
+    settings = screen.open_settings(context, home)
+    chosen = _source(source)
+    request = _request(tickers or [], universe, start)
+    with home_lock(settings.home), _progress(quiet=quiet) as progress:
+        report = fetch_prices(chosen, PriceStore(settings.home), request, progress)
+    if not quiet:
+        _print_remarks(report)
+    if json:
+        screen.print_json("forecast.fetch/1", _as_json(report))
+    elif not quiet:
+        _print_summary(report)
+    _complain_of_missing(report)
+
+
+def _source(text: str | None) -> "PriceSource":
+    from forecaster.prices.imported import FileSource
+    from forecaster.prices.sample import SampleSource
+
+    if text is None:
+        raise UsageError(
+            "fetch needs to know where prices come from",
+            "give --source sample, or --source PATH with a CSV file, a Parquet file or a folder of CSV files",
+        )
+    return SampleSource() if text == "sample" else FileSource(Path(text).expanduser())
+
+
+def _request(tickers: list[str], universe: str | None, start: str | None) -> "Request":
+    from forecaster.prices.sample import SAMPLE_TICKERS
+    from forecaster.prices.sources import Request
+    from forecaster.prices.symbols import read_symbols
+    from forecaster.prices.table import checked_ticker
+
+    asked = [checked_ticker(ticker) for ticker in tickers]
+    if universe == "sample":
+        asked += SAMPLE_TICKERS
+    elif universe is not None:
+        asked += read_symbols(Path(universe).expanduser())
+    return Request(tuple(dict.fromkeys(asked)), screen.now(), _day(start))
+
+
+def _day(text: str | None) -> Any:
+    import numpy as np
+
+    if text is None:
+        return None
+    try:
+        return np.datetime64(date.fromisoformat(text), "D")
+    except ValueError:
+        raise UsageError(f"--start {text} is not a date", "write it like 2010-01-31") from None
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A counter on stderr that is told each ticker; on a terminal only."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    count = 0
+    with screen.remarks().status("reading") as status:
+
+        def advance(ticker: str) -> None:
+            nonlocal count
+            count += 1
+            status.update(f"{count} tickers, {ticker}")
+
+        yield advance
+
+
+def _print_remarks(report: "FetchReport") -> None:
+    """Notes and the first refused rows, one line each, on stderr; plain text, as a row may hold anything."""
+    lines = [f"note: {note}" for note in report.log.notes[:NAMED_NOTES]]
+    if len(report.log.notes) > NAMED_NOTES:
+        lines.append(f"note: and {len(report.log.notes) - NAMED_NOTES} more notes of this kind")
+    lines += [f"refused: {refusal}" for refusal in report.log.refusals[:NAMED_REFUSALS]]
+    if report.log.refused > NAMED_REFUSALS:
+        lines.append(f"refused: and {report.log.refused - NAMED_REFUSALS} more")
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
+
+
+def _print_summary(report: "FetchReport") -> None:
+    from rich.table import Table
+
+    from forecaster.prices.fetching import ADDED, UNCHANGED, UPDATED
+
+    table = Table(title=f"Prices from {report.source}", title_justify="left")
+    table.add_column("outcome")
+    for heading in ("tickers", "new rows", "replaced rows"):
+        table.add_column(heading, justify="right")
+    for outcome in (ADDED, UPDATED, UNCHANGED):
+        chosen = [each for each in report.outcomes if each.outcome == outcome]
+        added, replaced = sum(each.rows_added for each in chosen), sum(each.rows_replaced for each in chosen)
+        table.add_row(outcome, f"{len(chosen):,}", f"{added:,}", f"{replaced:,}")
+    if report.missing:
+        table.add_row("not there", f"{len(report.missing):,}", "", "")
+    console = screen.results()
+    console.print(table)
+    if report.log.refused:
+        console.print(f"{report.log.refused:,} refused; the reasons stand above.")
+
+
+def _as_json(report: "FetchReport") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from forecaster.prices.fetching import ADDED, UNCHANGED, UPDATED
+
+    return {
+        "source": report.source,
+        "counts": {
+            **{outcome: report.count(outcome) for outcome in (ADDED, UPDATED, UNCHANGED)},
+            "missing": len(report.missing),
+            "refused": report.log.refused,
+        },
+        "tickers": [asdict(outcome) for outcome in report.outcomes],
+        "missing": list(report.missing),
+        "refusals": [asdict(refusal) for refusal in report.log.refusals],
+        "notes": report.log.notes,
+    }
+
+
+def _complain_of_missing(report: "FetchReport") -> None:
+    from forecaster.prices.fetching import name_some
+
+    if report.missing:
+        kept = f"; {len(report.outcomes)} others are in the store" if report.outcomes else ""
+        raise NotFoundError(
+            f"{report.source} has no usable price of {name_some(report.missing)}{kept}",
+            "check the spelling, and the refused rows above" if report.log.refused else "check the spelling",
+        )
+    if not report.outcomes:
+        why = f": {report.log.refusals[0]}" if report.log.refusals else ""
+        raise BadInputError(f"nothing in {report.source} could be used{why}", "mend the file and try again")

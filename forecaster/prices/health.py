@@ -1,0 +1,67 @@
+"""How complete and how fresh the stored prices are, held against New York's calendar."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from forecaster.errors import BadInputError, UsageError
+from forecaster.prices.calendar import FIRST_KNOWN_DAY, last_closed_session, session_count, sessions_between
+from forecaster.prices.store import PriceStore
+from forecaster.prices.table import Days, PriceTable
+
+
+@dataclass(frozen=True)
+class TickerHealth:
+    """One ticker's span and gaps; `damage` says why the file cannot be read, and the rest is then empty.
+
+    Attributes:
+        ticker: its symbol.
+        first: the first stored day.
+        last: the last stored day.
+        rows: stored bars.
+        holes: (H,) sessions between first and last without a bar.
+        age: sessions that have closed since `last`.
+        source: where the newest prices came from.
+        fetched_at: when, ISO in UTC.
+        damage: empty for a sound file.
+    """
+
+    ticker: str
+    first: str = ""
+    last: str = ""
+    rows: int = 0
+    holes: Days = field(default_factory=lambda: np.empty(0, "datetime64[D]"))
+    age: int = 0
+    source: str = ""
+    fetched_at: str = ""
+    damage: str = ""
+
+
+def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
+    """Span, holes and age of a stored ticker at `now`.
+
+    Raises:
+        NotFoundError: there is no such ticker.
+    """
+    try:
+        table, info = store.read(ticker), store.info(ticker)
+    except (BadInputError, UsageError) as error:
+        return TickerHealth(ticker, damage=error.message)
+    first, last = table.dates[0], table.dates[-1]
+    return TickerHealth(
+        ticker=ticker,
+        first=str(first),
+        last=str(last),
+        rows=len(table),
+        holes=missing_sessions(table),
+        age=max(0, session_count(last, last_closed_session(now))),
+        source=info.source,
+        fetched_at=info.fetched_at,
+    )
+
+
+def missing_sessions(table: PriceTable) -> Days:
+    """The sessions between a table's first and last day on which it has no bar."""
+    sessions = sessions_between(max(table.dates[0], FIRST_KNOWN_DAY), table.dates[-1])
+    return np.setdiff1d(sessions, table.dates, assume_unique=True)

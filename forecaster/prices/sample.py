@@ -1,0 +1,30 @@
+"""The prices that ship with the tool: adjusted closes of twenty stocks and the S&P 500, 1990 to 2022."""
+
+from collections.abc import Iterator
+from importlib import resources
+
+from forecaster.prices.collecting import RowCollector
+from forecaster.prices.parquetfile import read_parquet_blocks
+from forecaster.prices.sources import FetchLog, Request
+from forecaster.prices.store import PriceStore
+from forecaster.prices.table import PriceTable
+
+SAMPLE_TICKERS = (
+    "^GSPC",
+    *("AAPL", "AMD", "BAC", "BBY", "CVX", "GE", "HD", "JNJ", "JPM", "KO"),
+    *("LLY", "MRK", "MSFT", "PEP", "PFE", "PG", "RRC", "UNH", "WMT", "XOM"),
+)
+
+
+class SampleSource:
+    """The file sample.parquet; its source and licence stand beside it."""
+
+    name = "sample"
+
+    def deliver(self, request: Request, store: PriceStore, log: FetchLog) -> Iterator[PriceTable]:  # noqa: ARG002
+        """As `PriceSource.deliver`; the closes are adjusted ones, so adj_close is the same."""
+        with resources.as_file(resources.files(__package__) / "resources" / "sample.parquet") as path:
+            collector = RowCollector(path, request, log)
+            for block, numbers in read_parquet_blocks(path, log, needs_ticker=True):
+                collector.add(block, numbers, None)
+        yield from collector.tables()
