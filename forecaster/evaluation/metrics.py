@@ -80,6 +80,7 @@ def crps_from_quantiles(
 def coverage(actual: Float, lower: Float, upper: Float) -> float:
     """Share of what came true that lay within the interval, its ends included."""
     _error(actual, lower)
+    _error(actual, upper)
     return float(((lower <= actual) & (actual <= upper)).mean())
 
 

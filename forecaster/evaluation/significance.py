@@ -10,8 +10,8 @@ Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class TestResult:
-    """A Diebold–Mariano test: negative statistics favour the first forecast.
+class DieboldMariano:
+    """What the test found: negative statistics favour the first forecast.
 
     Attributes:
         statistic: with the small-sample correction.
@@ -35,7 +35,7 @@ def daily_mean(loss: NDArray[np.floating], day: NDArray[np.integer]) -> tuple[ND
     return days.astype(np.intp), total / np.bincount(place)
 
 
-def diebold_mariano(difference: Float, horizon: int) -> TestResult:
+def diebold_mariano(difference: Float, horizon: int) -> DieboldMariano:
     """Test whether a series of loss differences, first less second, has mean zero.
 
     Forecasts `horizon` days ahead overlap, so the variance of the mean counts autocovariances up to
@@ -44,20 +44,32 @@ def diebold_mariano(difference: Float, horizon: int) -> TestResult:
     Source: Diebold & Mariano, "Comparing predictive accuracy", 1995, with the correction and the
     Student-t reference of Harvey, Leybourne & Newbold, "Testing the equality of prediction mean
     squared errors", 1997.
+
+    Args:
+        difference: (days,) mean loss differences, in order.
+        horizon: h, days ahead.
+
+    Returns:
+        p = 1 where nothing can be told: no difference, or no more days than `horizon`.
+
+    Raises:
+        ValueError: a difference is not known.
     """
     from scipy.special import stdtr
 
+    if np.isnan(difference).any():
+        raise ValueError("the test was given unknown differences: leave them out first")
     days = len(difference)
     mean = float(np.mean(difference)) if days else 0.0
     if days <= horizon or mean == 0.0:
-        return TestResult(0.0, 1.0, days)
+        return DieboldMariano(0.0, 1.0, days)
     variance = _variance_of_mean(difference - mean, horizon)
     if variance <= 0:
         # The same difference on every single day.
-        return TestResult(math.copysign(math.inf, mean), 0.0, days)
+        return DieboldMariano(math.copysign(math.inf, mean), 0.0, days)
     correction = (days + 1 - 2 * horizon + horizon * (horizon - 1) / days) / days
     statistic = mean / math.sqrt(variance) * math.sqrt(max(correction, 0.0))
-    return TestResult(statistic, float(2 * stdtr(days - 1, -abs(statistic))), days)
+    return DieboldMariano(statistic, float(2 * stdtr(days - 1, -abs(statistic))), days)
 
 
 def _variance_of_mean(centred: Float, horizon: int) -> float:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.floating]
 
-# Quantiles are read off a grid in 1/ν: interpolation is 20 times quicker than inversion, within 1e-6.
+# Quantiles are read off a grid in 1/ν: three times quicker than inversion (scipy 1.17), within 1e-6.
 _GRID = 4097
 _LEAST_DEGREES = 2.0
 
@@ -28,8 +28,15 @@ class ForecastDistribution:
     degrees_of_freedom: Float
 
     def quantile(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Quantiles at Q levels between 0 and 1, (..., Q)."""
-        inverse = 1.0 / np.asarray(self.degrees_of_freedom, dtype=np.float64)
+        """Quantiles at Q levels between 0 and 1, (..., Q).
+
+        Raises:
+            ValueError: fewer than two degrees of freedom, where the grid ends.
+        """
+        degrees = np.asarray(self.degrees_of_freedom, dtype=np.float64)
+        if (degrees < _LEAST_DEGREES).any():
+            raise ValueError(f"{degrees.min()} degrees of freedom: at least {_LEAST_DEGREES} are needed")
+        inverse = 1.0 / degrees
         standard = np.empty((*inverse.shape, len(levels)))
         for place, level in enumerate(levels):
             nodes, values = _standard_quantiles(float(level))
