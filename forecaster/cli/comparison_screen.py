@@ -7,11 +7,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from forecaster.cli.screen import figures_table
 from forecaster.evaluation.comparison import Comparison, ModelResult, Spread
 from forecaster.evaluation.verdict import TITLES, Verdict, show_p
 from forecaster.network.sizing import network_parameters
 from forecaster.operations.candidate import split_dates
 from forecaster.settings import TrainSettings
+
+_LEGEND = """
+CRPS: error of the whole forecast, in log return ×10⁻⁴. 90 %: held by the 90 % interval.
+MAE, RMSE: of the median, in adjusted dollars; MAPE in %. sign: moves whose direction was
+foretold, %. skill: CRPS saved against the naive forecast, %; p: that it is chance."""
 
 
 def comparison_document(
@@ -70,33 +76,22 @@ def show_comparison(
         f"validated to {dates['validation_end']} · tested to {dates['test_end']} "
         f"({comparison.models[0].steps[1].forecasts:,} forecasts)"
     )
+    screen.print()
     screen.print(_cost_table(comparison, recipes))
     for step in comparison.models[0].steps:
+        screen.print()
         screen.print(_error_table(comparison, step))
-    screen.print(
-        "CRPS in log return ×10⁻⁴, less is better; skill: gain in CRPS over the naive forecast;\n"
-        "p: Diebold–Mariano test of that gain. MAE, RMSE in adjusted dollars.",
-        style="dim",
-    )
+    screen.print(_LEGEND, style="dim")
     screen.print()
     screen.print(f"[bold]Verdict.[/bold] {verdict.text}")
 
 
 def _cost_table(comparison: Comparison, recipes: Sequence[TrainSettings]) -> Table:
     first = next(row for row in comparison.models if row.trained).trained[0]
-    table = Table(title=f"Cost ({first.engine.backend} on {first.engine.device})", title_justify="left")
-    table.add_column("cell")
-    for heading in (
-        "units",
-        "parameters",
-        "Keras says",
-        "train s",
-        "targets/s",
-        "peak MB",
-        "epochs",
-        "kernel",
-    ):
-        table.add_column(heading, justify="right")
+    table = figures_table(
+        f"Cost ({first.engine.backend} on {first.engine.device})",
+        *("cell", "units", "params", "Keras", "train s", "targets/s", "peak MB", "epochs", "kernel"),
+    )
     for recipe in recipes:
         row = comparison.model(recipe.cell)
         table.add_row(
@@ -116,10 +111,8 @@ def _cost_table(comparison: Comparison, recipes: Sequence[TrainSettings]) -> Tab
 
 def _error_table(comparison: Comparison, step: int) -> Table:
     days = "One day ahead" if step == 1 else f"{step} days ahead"
-    table = Table(title=days, title_justify="left")
-    table.add_column("model")
-    for heading in ("CRPS", "90 %", "MAE", "RMSE", "MAPE", "MASE", "direction", "skill", "p"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("CRPS", "90 %", "MAE", "RMSE", "MAPE", "MASE", "sign", "skill", "p")
+    table = figures_table(days, "model", *headings)
     best = min(row.steps[step].crps for row in comparison.models)
     for row in comparison.models:
         if row.model == "naive":

@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.screen import HomeFlag, JsonFlag, open_settings, print_json, remarks, results
+from forecaster.cli.screen import (
+    HomeFlag,
+    JsonFlag,
+    figures_table,
+    open_settings,
+    print_json,
+    remarks,
+    results,
+)
 
 if TYPE_CHECKING:
     from forecaster.operations.registry import ModelRegistry
@@ -89,13 +97,8 @@ def _is_champion(registry: "ModelRegistry", name: str, version: int) -> bool:
 
 
 def _show_list(rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-
-    table = Table()
-    table.add_column("model", no_wrap=True)
-    table.add_column("network")
-    for heading in ("tickers", "trained to", "created", "CRPS ×10⁻⁴", "skill"):
-        table.add_column(heading, justify="right")
+    headings = ("network", "tickers", "trained to", "created", "CRPS ×10⁻⁴", "skill")
+    table = figures_table(None, "model", *headings)
     for row in rows:
         label = f"{row['name']}@{row['version']}{' *' if row['champion'] else ''}"
         if row["damage"]:

@@ -8,6 +8,7 @@ from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
     QuietFlag,
+    figures_table,
     now,
     open_settings,
     print_json,
@@ -75,8 +76,6 @@ def _warn(prediction: "Prediction", notes: "Console") -> None:
 
 
 def _show(prediction: "Prediction", screen: "Console") -> None:
-    from rich.table import Table
-
     from forecaster.report.chart import fan_chart
 
     narrow, wide = sorted(prediction.intervals)
@@ -84,26 +83,25 @@ def _show(prediction: "Prediction", screen: "Console") -> None:
         f"[bold]{prediction.ticker}[/bold]  close of {prediction.last_date}: {_price(prediction.last_close)}  "
         f"model {prediction.model}"
     )
-    table = Table()
-    table.add_column("session", no_wrap=True)
-    for heading in (
-        "median",
-        f"{narrow} % interval",
-        f"{wide} % interval",
-        "expected move",
-        f"naive ({wide} %)",
-    ):
-        table.add_column(heading, justify="right")
+    table = figures_table(
+        None, "session", "median", f"{narrow} %", f"{wide} %", "move", "naive", f"naive {wide} %"
+    )
     for step, date in enumerate(prediction.dates):
         table.add_row(
             str(date),
             _price(prediction.median[step]),
             _between(prediction.intervals[narrow][:, step]),
             _between(prediction.intervals[wide][:, step]),
-            f"±{prediction.expected_move[step]:.1f} %",
-            f"{_price(prediction.naive_median[step])} ({_between(prediction.naive_interval[:, step])})",
+            f"±{prediction.expected_move[step]:.1f}%",
+            _price(prediction.naive_median[step]),
+            _between(prediction.naive_interval[:, step]),
         )
     screen.print(table)
+    screen.print(
+        f"{narrow} %, {wide} %: intervals that hold the close with that chance, if the model is right.\n"
+        "move: half the width of the 68 % interval. Naive: the close stays where it is.",
+        style="dim",
+    )
     colour = screen.is_terminal and not screen.no_color
     screen.out(fan_chart(prediction, min(screen.width, 100), 14, colour=colour), highlight=False)
 
@@ -142,4 +140,4 @@ def _price(value: float) -> str:
 
 
 def _between(ends: Any) -> str:
-    return f"{_price(ends[0])} – {_price(ends[1])}"
+    return f"{_price(ends[0])}–{_price(ends[1])}"

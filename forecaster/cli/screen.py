@@ -15,6 +15,7 @@ from forecaster.settings import Settings, current_time, find_home, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 HomeFlag = Annotated[
     Path | None,
@@ -49,6 +50,25 @@ def remarks(*, quiet: bool = False) -> "Console":
     from rich.console import Console
 
     return Console(stderr=True, quiet=quiet, highlight=False)
+
+
+def figures_table(title: str | None, first: str, *headings: str) -> "Table":
+    """An empty table of figures under a first column of names, narrow enough for 80 columns."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+    )
+    table.add_column(first, no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
 
 
 def print_json(schema: str, content: Mapping[str, Any]) -> None:

@@ -64,8 +64,6 @@ def train(
 
 
 def _show(candidate: "Candidate", name: str, version: int, *, quiet: bool) -> None:
-    from rich.table import Table
-
     from forecaster.evaluation.verdict import TITLES, show_p
 
     screen = results(quiet=quiet)
@@ -79,10 +77,10 @@ def _show(candidate: "Candidate", name: str, version: int, *, quiet: bool) -> No
         f"{training['epochs_run']}, {training['peak_memory_mb']:,.0f} MB, {training['engine']} on "
         f"{training['device']}, {training['kernel']})"
     )
-    table = Table(title=f"Test, {split['validation_end']} to {split['test_end']}", title_justify="left")
-    table.add_column("forecast")
-    for heading in ("step", "CRPS ×10⁻⁴", "90 % held", "MAE $", "skill", "p"):
-        table.add_column(heading, justify="right")
+    table = figures_table(
+        f"Test, after {split['validation_end']}, to {split['test_end']}",
+        *("forecast", "step", "CRPS ×10⁻⁴", "90 % held", "MAE $", "skill", "p"),
+    )
     for step in candidate.scores["network"]:
         for model, scores in candidate.scores.items():
             row = scores[step]
@@ -96,6 +94,7 @@ def _show(candidate: "Candidate", name: str, version: int, *, quiet: bool) -> No
                 "–" if model == "naive" else show_p(row.p_value),
             )
         table.add_section()
+    screen.print()
     screen.print(table)
     screen.print(
         f"Registered as [bold]{name}@{version}[/bold], now in service. Next: forecast predict TICKER"

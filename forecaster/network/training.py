@@ -176,7 +176,7 @@ class _Run:
         self.trainer, self.train, self.stride, self.held_out = trainer, train, stride, held_out
         self.batch, self.epochs, self.report = batch, epochs, report
         self.random = np.random.default_rng(seed)
-        self.stopping = EarlyStopping(patience=max(2, epochs // 4))
+        self.stopping = EarlyStopping(patience=max(3, epochs // 3))
         self.losses: list[float] = []
         self.targets = 0
         self.seconds = 0.0
@@ -238,7 +238,7 @@ class _Run:
 
 def _budget(windows: int, recipe: TrainSettings) -> tuple[int, int]:
     """Batch size and epochs: as given, else so that the optimiser takes about `_STEPS` steps."""
-    fitting = 2 ** int(math.log2(max(windows / _BATCHES_AN_EPOCH, 1)))
+    fitting = 2 ** round(math.log2(max(windows / _BATCHES_AN_EPOCH, 1)))
     batch = recipe.batch_size or min(max(fitting, _SMALLEST_BATCH), _LARGEST_BATCH)
     batch = min(batch, windows)
     epochs = recipe.epochs or min(max(round(_STEPS / (windows // batch)), _FEWEST_EPOCHS), _MOST_EPOCHS)
