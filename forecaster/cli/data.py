@@ -50,6 +50,9 @@ def status(
         shown = sorted(healths, key=_badness, reverse=True)[:LISTED]
     console = screen.results()
     console.print(_status_table(shown))
+    for health in healths if tickers else []:
+        if len(health.holes):
+            console.print(f"{health.ticker} has no price of {_named_holes(health)}", soft_wrap=True)
     console.print(_status_summary(healths, len(shown)), soft_wrap=True)
 
 
@@ -130,7 +133,7 @@ def _status_table(healths: list["TickerHealth"]) -> "Table":
     table.add_column("last", no_wrap=True)
     for heading in ("rows", "holes", "age"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("source", overflow="ellipsis", no_wrap=True)
+    table.add_column("source", max_width=16, overflow="ellipsis", no_wrap=True)
     for health in healths:
         if health.damage:
             table.add_row(Text(health.ticker), Text("damaged"), *[""] * 5)
@@ -138,9 +141,15 @@ def _status_table(healths: list["TickerHealth"]) -> "Table":
         table.add_row(
             *(Text(health.ticker), health.first, health.last),
             *(f"{health.rows:,}", str(len(health.holes)), str(health.age)),
-            Text(health.source),
+            Text(Path(health.source).name),
         )
     return table
+
+
+def _named_holes(health: "TickerHealth") -> str:
+    from forecaster.prices.fetching import name_some
+
+    return name_some([str(day) for day in health.holes], NAMED_HOLES)
 
 
 def _status_summary(healths: list["TickerHealth"], shown: int) -> str:

@@ -64,7 +64,7 @@ def fetch(
         _print_remarks(report)
     if json:
         screen.print_json("forecast.fetch/1", _as_json(report))
-    elif not quiet:
+    elif report.outcomes and not quiet:
         _print_summary(report)
     _complain_of_missing(report)
 
@@ -152,7 +152,7 @@ def _print_summary(report: "FetchReport") -> None:
     console = screen.results()
     console.print(table)
     if report.log.refused:
-        console.print(f"{report.log.refused:,} refused; the reasons stand above.")
+        console.print(f"Refused: {report.log.refused:,}; the reasons stand above.")
 
 
 def _as_json(report: "FetchReport") -> dict[str, Any]:
@@ -184,5 +184,5 @@ def _complain_of_missing(report: "FetchReport") -> None:
             "check the spelling, and the refused rows above" if report.log.refused else "check the spelling",
         )
     if not report.outcomes:
-        why = f": {report.log.refusals[0]}" if report.log.refusals else ""
-        raise BadInputError(f"nothing in {report.source} could be used{why}", "mend the file and try again")
+        why = "the first reason stands above" if report.log.refusals else "it holds no prices"
+        raise BadInputError(f"nothing in {report.source} could be used: {why}", "mend the file and try again")

@@ -17,7 +17,7 @@ from forecaster.prices.table import Columns, Days, PriceTable, checked_ticker, c
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TIDY_AFTER = 50_000
+TIDY_AFTER = 8_000
 NAMED_TICKERS = 3
 
 Rows = NDArray[np.int64]

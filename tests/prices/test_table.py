@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+from factories import closes_table, random_walk_table
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forecaster.errors import UsageError
+from forecaster.prices.table import COLUMNS, PriceTable, checked_ticker, complete, merge_tables, row_faults
+
+TODAY, NEWEST = np.datetime64("2024-07-05"), np.datetime64("2024-07-03")
+
+
+@pytest.mark.parametrize(
+    ("text", "ticker"),
+    [
+        pytest.param("aapl", "AAPL", id="lower case"),
+        pytest.param(" BRK-B ", "BRK-B", id="spaces around"),
+        pytest.param("^gspc", "^GSPC", id="index"),
+        pytest.param("EURUSD=X", "EURUSD=X", id="currency"),
+        pytest.param("A" * 16, "A" * 16, id="sixteen letters"),
+    ],
+)
+def test_tickers_are_put_in_capitals(text: str, ticker: str) -> None:
+    assert checked_ticker(text) == ticker
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "../../x", "..", ".hidden", "A/B", "A\\B", "A" * 17, "A\nB", "ß", "A\0", "^", "^^A", "-A", "A B"],
+)
+def test_nothing_else_is_a_ticker(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a ticker"):
+        checked_ticker(text)
+
+
+def faults_of(date: str, **values: float) -> str:
+    row = {"close": 10.0, "adj_close": 10.0, **values}
+    columns = {name: np.array([value]) for name, value in row.items()}
+    return row_faults(np.array([date], "datetime64[D]"), columns, TODAY, NEWEST).get(0, "")
+
+
+@pytest.mark.parametrize(
+    ("date", "values", "reason"),
+    [
+        pytest.param("2024-07-03", {}, "", id="good"),
+        pytest.param("NaT", {}, "there is no date", id="no date"),
+        pytest.param("2024-07-08", {}, "the date is in the future", id="future"),
+        pytest.param("2024-07-05", {}, "the session has not closed yet", id="unfinished"),
+        pytest.param("2024-06-29", {}, "the date is a Saturday or a Sunday", id="weekend"),
+        pytest.param("2024-07-04", {}, "", id="a holiday is kept"),
+        pytest.param("2024-07-03", {"close": np.nan}, "close is missing", id="NaN close"),
+        pytest.param("2024-07-03", {"adj_close": np.nan}, "adj_close is missing", id="NaN adjusted"),
+        pytest.param("2024-07-03", {"close": np.inf}, "close is infinite", id="infinite"),
+        pytest.param("2024-07-03", {"adj_close": 0.0}, "adj_close is not positive", id="zero"),
+        pytest.param("2024-07-03", {"open": -1.0}, "open is not positive", id="negative"),
+        pytest.param("2024-07-03", {"open": np.nan}, "", id="open may be unknown"),
+        pytest.param("2024-07-03", {"volume": 0.0}, "", id="no trade"),
+        pytest.param("2024-07-03", {"volume": -1.0}, "volume is negative", id="negative volume"),
+        pytest.param("2024-07-03", {"split": 0.0}, "split is not positive", id="split"),
+        pytest.param("2024-07-03", {"high": 9.0, "low": 9.5}, "high is below low", id="high below low"),
+    ],
+)
+def test_row_faults(date: str, values: dict[str, float], reason: str) -> None:
+    assert faults_of(date, **values) == reason
+
+
+@pytest.mark.parametrize(
+    "dates", [["2024-01-03", "2024-01-02"], ["2024-01-02", "2024-01-02"]], ids=["backwards", "twice"]
+)
+def test_a_table_is_in_order(dates: list[str]) -> None:
+    with pytest.raises(ValueError, match="do not increase"):
+        closes_table("A", dates, [1, 2])
+
+
+def test_a_table_has_all_columns_of_one_length() -> None:
+    with pytest.raises(ValueError, match="has the columns"):
+        PriceTable("A", np.empty(0, "datetime64[D]"), {})
+    with pytest.raises(ValueError, match="unequal length"):
+        PriceTable("A", np.empty(0, "datetime64[D]"), complete({}, 1))
+
+
+def test_tail_and_known() -> None:
+    table = random_walk_table(days=10, closes_only=True)
+    assert len(table.tail(3)) == 3
+    assert table.tail(3).dates[-1] == table.dates[-1]
+    assert len(table.tail(0)) == 0
+    assert len(table.tail(99)) == 10
+    assert table.known("close")
+    assert not table.known("volume")
+
+
+def test_merge_by_hand() -> None:
+    stored = closes_table("A", ["2024-01-02", "2024-01-03", "2024-01-05"], [1, 2, 3])
+    incoming = closes_table("A", ["2024-01-03", "2024-01-04", "2024-01-05"], [20, 4, 3])
+    merge = merge_tables(stored, incoming)
+    assert merge.table.columns["close"].tolist() == [1, 20, 4, 3]
+    assert (merge.added, merge.replaced) == (1, 1)
+
+
+picks = st.sets(st.integers(0, 29))
+
+
+@given(picks, picks)
+def test_a_merge_holds_every_day_once_and_the_newer_rows(old: set[int], new: set[int]) -> None:
+    days = random_walk_table(days=30).dates
+    stored = closes_table("A", days[sorted(old)], [1.0] * len(old))
+    incoming = closes_table("A", days[sorted(new)], [2.0] * len(new))
+    merge = merge_tables(stored, incoming)
+    assert merge.table.dates.tolist() == days[sorted(old | new)].tolist()
+    assert merge.table.columns["close"].tolist() == [2.0 if day in new else 1.0 for day in sorted(old | new)]
+    assert (merge.added, merge.replaced) == (len(new - old), len(new & old))
+
+
+def test_merging_a_table_with_itself_changes_nothing() -> None:
+    table = random_walk_table(days=50, closes_only=True)
+    merge = merge_tables(table, table)
+    assert (merge.added, merge.replaced) == (0, 0)
+    assert all(
+        np.array_equal(merge.table.columns[name], table.columns[name], equal_nan=True) for name in COLUMNS
+    )
