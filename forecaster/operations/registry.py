@@ -12,6 +12,7 @@ from forecaster.network.artifact import RecurrentNetwork, load_network, read_car
 
 DEFAULT_NAME = "main"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _CHAMPION = "champion"
 _LOCK_WAIT_SECONDS = 60.0
 
@@ -60,24 +61,25 @@ class ModelRegistry:
         folder = self.folder / check_model_name(name)
         if not folder.is_dir():
             return []
-        return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit() and path.is_dir())
+        return sorted(
+            int(path.name) for path in folder.iterdir() if _VERSION.fullmatch(path.name) and path.is_dir()
+        )
 
     def champion(self, name: str) -> int:
         """The version in service.
 
         Raises:
-            NotFoundError: there is no such model.
+            NotFoundError: there is no such model, or none of its versions was put into service.
             BadInputError: the file that names it is damaged.
         """
         path = self.folder / check_model_name(name) / _CHAMPION
         try:
-            return int(path.read_text(encoding="utf-8"))
+            text = path.read_bytes().decode(errors="replace").strip()
         except FileNotFoundError:
-            raise self._no_such_model(name) from None
-        except ValueError as error:
-            raise BadInputError(
-                f"{path} does not name a version", f"choose one with --model {name}@VERSION"
-            ) from error
+            raise self._no_champion(name) from None
+        if not _VERSION.fullmatch(text):
+            raise BadInputError(f"{path} does not name a version", self._choice(name))
+        return int(text)
 
     def card(self, name: str, version: int) -> dict[str, Any]:
         """A version's card.
@@ -128,8 +130,8 @@ class ModelRegistry:
         check_model_name(name)
         if not text and "@" not in reference:
             return name, self.champion(name)
-        if not (text.isascii() and text.isdigit()):
-            raise UsageError(f"{reference!r} is not NAME or NAME@VERSION", "write it like main@3")
+        if not _VERSION.fullmatch(text):
+            raise UsageError(f"{reference[:80]!r} is not NAME or NAME@VERSION", "write it like main@3")
         return name, int(text)
 
     def _default_name(self) -> str:
@@ -151,6 +153,15 @@ class ModelRegistry:
             known = ", ".join(str(number) for number in self.versions(name))
             raise NotFoundError(f"{name} has no version {version}", f"it has {known}")
         return self.folder / name / str(version)
+
+    def _choice(self, name: str) -> str:
+        return "name one yourself: " + ", ".join(f"{name}@{number}" for number in self.versions(name))
+
+    def _no_champion(self, name: str) -> NotFoundError:
+        """A registration killed before its last step leaves a version that is not in service."""
+        if not self.versions(name):
+            return self._no_such_model(name)
+        return NotFoundError(f"no version of {name} is in service", self._choice(name))
 
     def _no_such_model(self, name: str) -> NotFoundError:
         names = ", ".join(self.names())
