@@ -1,7 +1,9 @@
 """A CSV file as blocks of text columns with the line each row stands on; a file of any size."""
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 8 * 2**20
 LONGEST_HEADING = 64 * 2**10
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_EMPTY_LINE = re.compile(rb"(?:\A|\n)\r?\n")
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,12 @@ def _parse_block(
     if not text.isascii():
         text = text.decode(errors="replace").encode()
     lines = text.count(b"\n") + (not text.endswith(b"\n"))
-    try:
-        table = _parse_at_once(text, layout)
-        if table.num_rows == lines:
-            block = {role: table.column(role).combine_chunks() for role in layout.columns}
-            return block, np.arange(line, line + lines)
-    except pa.ArrowInvalid:
-        pass
+    if not _EMPTY_LINE.search(text):
+        with suppress(pa.ArrowInvalid):
+            table = _parse_at_once(text, layout)
+            if table.num_rows == lines:  # not so if a quoted field runs over several lines
+                block = {role: table.column(role).combine_chunks() for role in layout.columns}
+                return block, np.arange(line, line + lines)
     return _parse_line_by_line(text, line, layout, file, log)
 
 
