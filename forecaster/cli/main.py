@@ -1,5 +1,6 @@
 """The command `forecast`: its commands, and the one place where errors become exit codes."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from forecaster.cli.fetch import fetch
 from forecaster.cli.models import models_app
 from forecaster.cli.predict import predict
 from forecaster.cli.train import train
-from forecaster.errors import DiskError, ExitCode, ForecastError
+from forecaster.errors import ExitCode, ForecastError
 
 # Rich draws the help on a terminal; a pipe gets plain text, in half the time.
 app = typer.Typer(
@@ -57,19 +58,30 @@ def run(arguments: list[str]) -> int:
     """Run one command and give its exit code."""
     try:
         return int(app(arguments, prog_name="forecast", standalone_mode=False) or ExitCode.DONE)
-    except ForecastError as error:
-        return _complain(str(error), error.exit_code)
-    except typer.TyperException as error:
-        return _refuse_usage(error)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted; nothing was left half-written", ExitCode.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         return ExitCode.DONE
-    except OSError as error:
-        place = f" {error.filename}" if error.filename else ""
-        trouble = DiskError(f"the system refused{place}: {error.strerror or error}", "see `forecast doctor`")
-        return _complain(str(trouble), trouble.exit_code)
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get("FORECAST_DEBUG"):
+            raise
+        return _explain(error)
+
+
+def _explain(error: BaseException) -> int:
+    """Say in one line what went wrong, and give the exit code."""
+    match error:
+        case ForecastError():
+            return _complain(str(error), error.exit_code)
+        case typer.TyperException():
+            return _refuse_usage(error)
+        case KeyboardInterrupt() | typer.Abort():
+            return _complain("interrupted; nothing was left half-written", ExitCode.INTERRUPTED)
+        case OSError():
+            place = f" {error.filename}" if error.filename else ""
+            reason = f"the system refused{place}: {error.strerror or error}"
+            return _complain(f"{reason}; mend its rights or free some space", ExitCode.DISK)
+    what = f"this is a bug: {type(error).__name__}: {error}"
+    return _complain(f"{what}; run it again with FORECAST_DEBUG=1 and report what it prints", ExitCode.FAILED)
 
 
 def _complain(message: str, code: ExitCode) -> int:

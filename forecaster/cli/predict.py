@@ -63,7 +63,7 @@ def _warn(prediction: "Prediction", notes: "Console") -> None:
     if prediction.sessions_old:
         notes.print(
             f"warning: {prediction.ticker}'s last price is of {prediction.last_date}, "
-            f"{prediction.sessions_old:,} sessions ago; `forecast fetch` brings it up to date",
+            f"{prediction.sessions_old:,} sessions ago; `forecast fetch` brings newer ones",
             style="yellow",
             soft_wrap=True,
         )
@@ -79,13 +79,9 @@ def _show(prediction: "Prediction", screen: "Console") -> None:
     from forecaster.report.chart import fan_chart
 
     narrow, wide = sorted(prediction.intervals)
-    screen.print(
-        f"[bold]{prediction.ticker}[/bold]  close of {prediction.last_date}: {_price(prediction.last_close)}  "
-        f"model {prediction.model}"
-    )
-    table = figures_table(
-        None, "session", "median", f"{narrow} %", f"{wide} %", "move", "naive", f"naive {wide} %"
-    )
+    close = f"close of {prediction.last_date}: {_price(prediction.last_close)}"
+    screen.print(f"[bold]{prediction.ticker}[/bold]  {close}  model {prediction.model}")
+    table = figures_table(None, "session", "median", f"{narrow} %", f"{wide} %", "move", f"naive {wide} %")
     for step, date in enumerate(prediction.dates):
         table.add_row(
             str(date),
@@ -93,13 +89,12 @@ def _show(prediction: "Prediction", screen: "Console") -> None:
             _between(prediction.intervals[narrow][:, step]),
             _between(prediction.intervals[wide][:, step]),
             f"±{prediction.expected_move[step]:.1f}%",
-            _price(prediction.naive_median[step]),
             _between(prediction.naive_interval[:, step]),
         )
     screen.print(table)
     screen.print(
-        f"{narrow} %, {wide} %: intervals that hold the close with that chance, if the model is right.\n"
-        "move: half the width of the 68 % interval. Naive: the close stays where it is.",
+        f"{narrow} %, {wide} %: intervals that hold the close with that chance. move: half the 68 % one.\n"
+        f"naive: the close stays at {_price(prediction.last_close)}, within its past volatility.",
         style="dim",
     )
     colour = screen.is_terminal and not screen.no_color
@@ -136,7 +131,9 @@ def _document(prediction: "Prediction") -> dict[str, Any]:
 
 
 def _price(value: float) -> str:
-    return f"{value:,.2f}"
+    """Cents where they count: an index's interval has to fit into a line."""
+    decimals = 2 if value < 1_000 else 1 if value < 10_000 else 0
+    return f"{value:,.{decimals}f}"
 
 
 def _between(ends: Any) -> str:

@@ -8,6 +8,7 @@ from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
     QuietFlag,
+    figures_table,
     now,
     open_settings,
     print_json,

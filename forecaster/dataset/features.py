@@ -89,13 +89,15 @@ def _market_return(panel: Panel, _: Float32) -> NDArray[np.floating]:
 
 
 def _market_volatility(panel: Panel, _: Float32) -> NDArray[np.floating]:
-    return np.log(volatility(panel.market_return)) + _MARKET_SHIFT
+    shifted: NDArray[np.floating] = np.log(volatility(panel.market_return)) + _MARKET_SHIFT
+    return shifted
 
 
 def _range(panel: Panel, sigma: Float32) -> NDArray[np.floating]:
     if panel.log_range is None:
         return np.full(panel.shape, np.nan, dtype=np.float32)
-    return np.log(panel.log_range / sigma + _SMALLEST_MOVE)
+    ranged: NDArray[np.floating] = np.log(panel.log_range / sigma + _SMALLEST_MOVE)
+    return ranged
 
 
 def _volume(panel: Panel, _: Float32) -> NDArray[np.floating]:
