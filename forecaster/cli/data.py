@@ -74,7 +74,7 @@ def verify(
         console = screen.results()
         for ticker, complaints in damaged.items():
             console.print(f"{ticker}: {'; '.join(complaints)}", markup=False, soft_wrap=True)
-        console.print(f"{len(found):,} tickers checked, {len(damaged):,} damaged.")
+        console.print(f"Checked: {len(found):,}; damaged: {len(damaged):,}.")
         if damaged:
             console.print("Remove the damaged files and fetch their tickers again.")
     if damaged:
@@ -98,7 +98,7 @@ def export(
     if json:
         screen.print_json("forecast.data-export/1", {"output": output, "tickers": chosen, "rows": rows})
     else:
-        text = f"{rows:,} rows of {len(chosen):,} tickers are in {output}."
+        text = f"Rows written to {output}: {rows:,}; tickers: {len(chosen):,}."
         screen.results(quiet=quiet).print(text, markup=False, soft_wrap=True)
 
 
@@ -154,13 +154,13 @@ def _named_holes(health: "TickerHealth") -> str:
 
 def _status_summary(healths: list["TickerHealth"], shown: int) -> str:
     sound = [health for health in healths if not health.damage]
-    parts = [f"{len(healths):,} tickers, {sum(health.rows for health in sound):,} rows"]
+    parts = [f"Tickers: {len(healths):,}; rows: {sum(health.rows for health in sound):,}"]
     if sound:
         parts[0] += f", {min(health.first for health in sound)} to {max(health.last for health in sound)}"
         with_holes = sum(len(health.holes) > 0 for health in sound)
         stale = sum(health.age > 0 for health in sound)
-        parts.append(f"{with_holes:,} with holes, {stale:,} behind the last closed session")
-    parts.append(f"{len(healths) - len(sound):,} damaged")
+        parts.append(f"with holes: {with_holes:,}; behind the last closed session: {stale:,}")
+    parts.append(f"damaged: {len(healths) - len(sound):,}")
     if len(sound) < len(healths):
         parts.append("`forecast data verify` says what is wrong")
     if shown < len(healths):

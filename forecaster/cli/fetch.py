@@ -178,7 +178,7 @@ def _complain_of_missing(report: "FetchReport") -> None:
     from forecaster.prices.fetching import name_some
 
     if report.missing:
-        kept = f"; {len(report.outcomes)} others are in the store" if report.outcomes else ""
+        kept = "; the rest is in the store" if report.outcomes else ""
         raise NotFoundError(
             f"{report.source} has no usable price of {name_some(report.missing)}{kept}",
             "check the spelling, and the refused rows above" if report.log.refused else "check the spelling",

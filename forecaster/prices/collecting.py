@@ -87,9 +87,7 @@ class RowCollector:
             closed_days += int((~is_session(dates) & (dates >= FIRST_KNOWN_DAY)).sum())
             yield PriceTable(ticker, dates, complete(bars.columns[0], len(dates)))
         if closed_days:
-            self._log.note(
-                f"{self._place}: {closed_days} rows are on days New York was closed; they were kept"
-            )
+            self._log.note(f"{self._place}: rows kept though New York was closed that day: {closed_days}")
         if self._unsorted:
             self._log.note(
                 f"{self._place}: the rows of {_some(self._unsorted)} were out of order; they were sorted"

@@ -57,6 +57,7 @@ def fetch_prices(
         BadInputError, NotFoundError, UnavailableError: the source as a whole is of no use.
         DiskError: the disk refuses.
     """
+    store.clear_leftovers()
     log = FetchLog()
     outcomes: dict[str, TickerOutcome] = {}
     for table in source.deliver(request, store, log):

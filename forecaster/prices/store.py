@@ -160,6 +160,11 @@ class PriceStore:
                 arrow, temporary, compression="lz4", use_dictionary=flat, column_encoding=encodings
             )
 
+    def clear_leftovers(self) -> None:
+        """Remove what writers left that were killed half-way; the caller holds `files.home_lock`."""
+        for path in self.folder.glob(".tmp-*"):
+            path.unlink(missing_ok=True)
+
     def verify(self, ticker: str, now: datetime) -> list[str]:
         """What is wrong with a ticker's file, in sentences; empty when it is sound.
 

@@ -121,7 +121,7 @@ def test_new_yorks_winter_and_summer_are_one_zone_and_another_is_refused(tmp_pat
 def test_a_holiday_is_kept_and_noted(tmp_path: Path) -> None:
     tables, log = deliver(csv_file(tmp_path, "ticker,date,close", "AA,2024-07-04,1"))
     assert dates(tables["AA"]) == ["2024-07-04"]
-    assert any("1 rows are on days New York was closed" in note for note in log.notes)
+    assert any("though New York was closed that day: 1" in note for note in log.notes)
 
 
 def test_only_what_is_asked_for(tmp_path: Path) -> None:

@@ -1,0 +1,167 @@
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from factories import filled_store, random_walk_table
+
+from forecaster.cli.main import run
+from forecaster.files import home_lock
+from forecaster.prices.export import export_prices
+from forecaster.prices.store import PriceStore
+
+Capture = pytest.CaptureFixture[str]
+GOOD = "ticker,date,close\nAA,2024-07-01,1\nAA,2024-07-02,2\n"
+
+
+def fetch_json(capsys: Capture, *arguments: str, code: int = 0) -> dict:
+    assert run(["fetch", "--json", *arguments]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_sample_comes_whole_and_a_second_time_changes_nothing(tmp_path: Path, capsys: Capture) -> None:
+    first = fetch_json(capsys, "--source", "sample")
+    assert first["schema"] == "forecast.fetch/1"
+    assert first["counts"] == {"added": 21, "updated": 0, "unchanged": 0, "missing": 0, "refused": 0}
+    store = PriceStore(tmp_path)
+    before = {ticker: store.path(ticker).stat().st_mtime_ns for ticker in store.tickers()}
+    assert fetch_json(capsys, "--source", "sample")["counts"]["unchanged"] == 21
+    assert {ticker: store.path(ticker).stat().st_mtime_ns for ticker in store.tickers()} == before
+    assert (tmp_path / "data" / "market.parquet").exists()
+
+
+def test_new_rows_are_added_changed_ones_replaced_old_ones_kept(tmp_path: Path, capsys: Capture) -> None:
+    Path("a.csv").write_text(GOOD)
+    Path("b.csv").write_text("ticker,date,close\nAA,2024-07-02,5\nAA,2024-07-03,6\n")
+    fetch_json(capsys, "--source", "a.csv")
+    (outcome,) = fetch_json(capsys, "--source", "b.csv")["tickers"]
+    assert (outcome["outcome"], outcome["rows_added"], outcome["rows_replaced"], outcome["rows"]) == (
+        "updated",
+        1,
+        1,
+        3,
+    )
+    assert PriceStore(tmp_path).read("AA").columns["close"].tolist() == [1, 5, 6]
+
+
+def test_refused_rows_are_named_on_stderr_up_to_twenty(capsys: Capture) -> None:
+    Path("a.csv").write_text(GOOD + "AA,2024-07-03,-1\n" * 25)
+    assert run(["fetch", "--source", "a.csv"]) == 0
+    out, err = capsys.readouterr()
+    assert "refused: a.csv:4: AA: close is not positive" in err
+    assert err.count("close is not positive") == 20
+    assert "refused: and 5 more" in err
+    assert "added" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_ticker_that_is_not_there_ends_with_66_after_the_rest(tmp_path: Path, capsys: Capture) -> None:
+    Path("a.csv").write_text(GOOD)
+    assert run(["fetch", "AA", "ZZ", "--source", "a.csv"]) == 66
+    assert "has no usable price of ZZ; the rest is in the store" in capsys.readouterr().err
+    assert PriceStore(tmp_path).tickers() == ["AA"]
+
+
+def test_a_universe_file_restricts(tmp_path: Path, capsys: Capture) -> None:
+    Path("list.txt").write_text("aapl\nKO\n")
+    run(["fetch", "--source", "sample", "--universe", "list.txt", "--start", "2020-01-01", "--quiet"])
+    store = PriceStore(tmp_path)
+    assert store.tickers() == ["AAPL", "KO"]
+    assert str(store.info("KO").first) == "2020-01-02"
+    assert fetch_json(capsys, "--source", "sample", "--universe", "sample")["counts"]["added"] == 19
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        pytest.param([], 2, "needs to know where prices come from", id="no source"),
+        pytest.param(["--source", "sample", "../../x"], 2, "is not a ticker", id="a path for a ticker"),
+        pytest.param(["--source", "sample", "--start", "soon"], 2, "is not a date", id="no date"),
+        pytest.param(["--source", "nowhere"], 66, "no file or folder nowhere", id="no file"),
+        pytest.param(["--source", "sample", "--universe", "nowhere"], 66, "no file nowhere", id="no list"),
+        pytest.param(["--source", "bad.csv"], 65, "nothing in bad.csv could be used", id="nothing usable"),
+        pytest.param(["--source", "empty.csv"], 65, "empty.csv is empty", id="empty"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    capsys: Capture, arguments: list[str], code: int, complaint: str
+) -> None:
+    Path("bad.csv").write_text("ticker,date,close\nAA,2024-07-01,x\n")
+    Path("empty.csv").touch()
+    assert run(["fetch", *arguments]) == code
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("forecast: ")
+    assert complaint in last
+
+
+def test_a_second_fetch_at_the_same_time_is_told_to_wait(tmp_path: Path, capsys: Capture) -> None:
+    with home_lock(tmp_path):
+        assert run(["fetch", "--source", "sample"]) == 75
+    assert "another forecast is writing" in capsys.readouterr().err
+
+
+def test_a_damaged_file_is_mended_by_fetching_again(tmp_path: Path, capsys: Capture) -> None:
+    run(["fetch", "--source", "sample", "KO", "--quiet"])
+    PriceStore(tmp_path).path("KO").write_bytes(b"rubbish")
+    report = fetch_json(capsys, "--source", "sample", "KO", "--quiet")
+    assert "KO.parquet is damaged" in report["notes"][0]
+    assert run(["data", "verify"]) == 0
+
+
+def test_leftovers_of_a_killed_fetch_are_cleared(tmp_path: Path) -> None:
+    leftover = tmp_path / "data" / "prices" / ".tmp-abc.parquet"
+    leftover.parent.mkdir(parents=True)
+    leftover.touch()
+    assert run(["fetch", "--source", "sample", "KO", "--quiet"]) == 0
+    assert not leftover.exists()
+
+
+def test_quiet_prints_nothing(capsys: Capture) -> None:
+    Path("a.csv").write_text(GOOD + "AA,2024-07-03,-1\n")
+    assert run(["fetch", "--source", "a.csv", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_an_export_comes_back_as_it_was(tmp_path: Path, capsys: Capture, ending: str) -> None:
+    tables = [random_walk_table("AA", days=30), random_walk_table("BB", days=20, seed=1, closes_only=True)]
+    store = filled_store(tmp_path / "old", *tables)
+    assert export_prices(store, ["AA", "BB"], tmp_path / f"long.{ending}") == 50
+    fetch_json(capsys, "--source", f"long.{ending}", "--home", "new")
+    again = PriceStore(tmp_path / "new")
+    assert [again.info(ticker).digest for ticker in ("AA", "BB")] == [
+        store.info(ticker).digest for ticker in ("AA", "BB")
+    ]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    run(["fetch", "--source", "sample", "--start", "2022-12-01"])
+    store = PriceStore(tmp_path)
+    before = {ticker: store.info(ticker).rows for ticker in store.tickers()}
+
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    command = [sys.executable, "-m", "forecaster.cli.main", "fetch", "--source", "sample"]
+    done = subprocess.run(command, preexec_fn=small_files, capture_output=True, text=True, check=False)
+    assert done.returncode == 74
+    assert done.stderr.startswith("forecast: cannot write")
+    assert {ticker: store.info(ticker).rows for ticker in store.tickers()} == before
+    assert [path.name for path in store.folder.iterdir() if path.name.startswith(".tmp")] == []
+    assert run(["data", "verify"]) == 0
+
+
+def test_an_interrupt_leaves_every_ticker_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = PriceStore.write
+
+    def write_until_interrupted(self: PriceStore, table: object, **about: object) -> None:
+        if len(self.tickers()) == 5:
+            raise KeyboardInterrupt
+        write(self, table, **about)
+
+    monkeypatch.setattr(PriceStore, "write", write_until_interrupted)
+    assert run(["fetch", "--source", "sample"]) == 130
+    assert len(PriceStore(tmp_path).tickers()) == 5
+    assert run(["data", "verify"]) == 0
