@@ -99,6 +99,10 @@ def _is_champion(registry: "ModelRegistry", name: str, version: int) -> bool:
 def _show_list(rows: list[dict[str, Any]]) -> None:
     headings = ("network", "tickers", "trained to", "created", "CRPS ×10⁻⁴", "skill")
     table = figures_table(None, "model", *headings)
+    name, _, *figures = table.columns
+    name.no_wrap, name.overflow = False, "fold"  # a name of 64 letters may break, figures may not
+    for column in figures:
+        column.no_wrap = True
     for row in rows:
         label = f"{row['name']}@{row['version']}{' *' if row['champion'] else ''}"
         if row["damage"]:
