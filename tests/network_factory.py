@@ -18,11 +18,12 @@ def random_network(
     bidirectional: bool = False,
     horizon: int = 2,
     seed: int = 0,
+    features: tuple[str, ...] = FEATURES,
 ) -> RecurrentNetwork:
     """A network whose weights nobody trained."""
     random = np.random.default_rng(seed)
     directions = ("forward", "backward") if bidirectional else ("forward",)
-    weights, width = {}, len(FEATURES)
+    weights, width = {}, len(features)
     for layer in range(layers):
         for direction in directions:
             for part, shape in weight_shapes(cell, width, units).items():
@@ -36,7 +37,7 @@ def random_network(
         layers=layers,
         bidirectional=bidirectional,
         horizon=horizon,
-        features=FEATURES,
+        features=features,
         weights=weights,
     )
 
