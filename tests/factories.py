@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from forecaster.dataset.panel import Panel, build_panel
 from forecaster.prices.calendar import next_sessions
+from forecaster.prices.market import mean_log_return
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable, complete
 
@@ -52,3 +54,20 @@ def filled_store(home: Path, *tables: PriceTable) -> PriceStore:
     ]:
         store.write(table, source="test", fetched_at=WRITTEN)
     return store
+
+
+def panel_of(*tables: PriceTable) -> Panel:
+    """A panel of `tables`, which are the whole market."""
+    market = mean_log_return(tables)
+    return build_panel(tables, market.dates, market.log_return)
+
+
+def persistent_table(ticker: str, days: int, seed: int, persistence: float = 0.3) -> PriceTable:
+    """A ticker with structure to find: each return is `persistence` times the last one, plus noise."""
+    noise = np.random.default_rng(seed).normal(0, 0.02, days)
+    returns = np.zeros(days)
+    for day in range(1, days):
+        returns[day] = persistence * returns[day - 1] + noise[day]
+    dates = next_sessions(np.datetime64("2014-12-31"), days)
+    close = 100 * np.exp(np.cumsum(returns))
+    return PriceTable(ticker, dates, complete({"close": close, "adj_close": close.copy()}, days))

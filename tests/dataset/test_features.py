@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from factories import random_walk_table
+from factories import panel_of, random_walk_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from network_factory import random_network
@@ -28,8 +28,7 @@ def tables(**options: bool) -> list[PriceTable]:
     return [random_walk_table(name, DAYS, seed, **options) for seed, name in enumerate(("AAA", "BBB"))]
 
 
-def panel_of(chosen: Sequence[PriceTable], market: MarketSeries | None = None) -> Panel:
-    market = market or mean_log_return(chosen)
+def panel_beside(market: MarketSeries, chosen: Sequence[PriceTable]) -> Panel:
     return build_panel(chosen, market.dates, market.log_return)
 
 
@@ -40,22 +39,22 @@ def with_volume(table: PriceTable, days: slice, value: float) -> PriceTable:
 
 
 def test_closes_alone_give_the_features_that_need_no_bars() -> None:
-    assert available_features(panel_of(tables(closes_only=True))) == ALWAYS
+    assert available_features(panel_of(*tables(closes_only=True))) == ALWAYS
 
 
 def test_bars_give_the_range_and_the_volume_too() -> None:
-    assert available_features(panel_of(tables())) == NAMES
+    assert available_features(panel_of(*tables())) == NAMES
 
 
 def test_a_column_that_one_ticker_lacks_is_left_out_for_all() -> None:
     first, second = tables()
-    panel = panel_of([first, with_volume(second, slice(None), np.nan)])
+    panel = panel_of(first, with_volume(second, slice(None), np.nan))
     assert available_features(panel) == (*ALWAYS, "range")
 
 
 def test_a_day_without_volume_counts_as_a_usual_one() -> None:
     first, second = tables()
-    panel = panel_of([first, with_volume(second, slice(40, 44), np.nan)])
+    panel = panel_of(first, with_volume(second, slice(40, 44), np.nan))
     assert available_features(panel) == NAMES
     features = compute_features(panel, NAMES)
     volume = features.values[..., NAMES.index("volume")]
@@ -65,7 +64,7 @@ def test_a_day_without_volume_counts_as_a_usual_one() -> None:
 
 
 def test_the_formulas_by_hand() -> None:
-    panel = panel_of(tables())
+    panel = panel_of(*tables())
     features = compute_features(panel, NAMES)
     day, sigma = 60, float(features.volatility[0, 60])
     move, market = float(panel.log_return[0, day]), panel.market_return[: day + 1]
@@ -94,13 +93,13 @@ def test_features_do_not_know_the_price_s_scale() -> None:
             name: values * 128 if name != "volume" else values for name, values in first.columns.items()
         },
     )
-    here, there = (compute_features(panel_of([table, second]), NAMES) for table in (first, scaled))
+    here, there = (compute_features(panel_of(table, second), NAMES) for table in (first, scaled))
     np.testing.assert_allclose(here.values, there.values, atol=1e-4)
 
 
 def test_extremes_are_clipped() -> None:
     first, second = tables()
-    values = compute_features(panel_of([with_volume(first, slice(60, 61), 0.0), second]), NAMES).values
+    values = compute_features(panel_of(with_volume(first, slice(60, 61), 0.0), second), NAMES).values
     assert values[0, 60, NAMES.index("volume")] == -8
     assert np.abs(values).max() == 8
 
@@ -117,7 +116,7 @@ def after(origin: int, factors: Sequence[float], chosen: Sequence[str], row: int
     market = mean_log_return(changed)
     future = market.dates > table.dates[origin]
     shaken = replace(market, log_return=np.where(future, market.log_return * 3 + 0.1, market.log_return))
-    return panel_of(whole), panel_of(changed, shaken)
+    return panel_of(*whole), panel_beside(shaken, changed)
 
 
 def assert_same(one: ForecastDistribution, other: ForecastDistribution, rows: np.ndarray) -> None:
@@ -190,10 +189,10 @@ def test_a_prediction_is_the_same_whether_the_future_is_known_or_not(
     network = random_network("gru", bidirectional=bidirectional, features=NAMES)
     market = mean_log_return(tables())
     past = [table.take(slice(origin + 1)) for table in tables()]
-    predicted = forecast_last_day(network, panel_of(past, market), LOOKBACK)
+    predicted = forecast_last_day(network, panel_beside(market, past), LOOKBACK)
     shaken = replace(market, log_return=market.log_return + (market.dates > past[0].dates[-1]))
-    assert_same(predicted, forecast_last_day(network, panel_of(past, shaken), LOOKBACK), np.array([0, 1]))
-    features = compute_features(panel_of(tables(), market), NAMES)
+    assert_same(predicted, forecast_last_day(network, panel_beside(shaken, past), LOOKBACK), np.array([0, 1]))
+    features = compute_features(panel_beside(market, tables()), NAMES)
     origins, tested = network_forecasts(network, features, range(origin, origin + 1), LOOKBACK)
     assert origins.day.tolist() == [origin, origin]
     # The same days in a larger matrix product are summed in another order.

@@ -5,21 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import closes_table, filled_store, random_walk_table
+from factories import closes_table, filled_store, panel_of, random_walk_table
 
-from forecaster.dataset.panel import Panel, build_panel, choose_tickers, load_panel, trading_days
+from forecaster.dataset.panel import choose_tickers, load_panel, trading_days
 from forecaster.errors import NotFoundError, UsageError
-from forecaster.prices.market import mean_log_return
-from forecaster.prices.table import PriceTable
 
 # A whole week of sessions, then Monday 20 January 2020, Martin Luther King's day.
 WEEK = ["2020-01-13", "2020-01-14", "2020-01-15", "2020-01-16", "2020-01-17"]
 HOLIDAY, AFTER = "2020-01-20", "2020-01-21"
-
-
-def panel_of(*tables: PriceTable) -> Panel:
-    market = mean_log_return(tables)
-    return build_panel(tables, market.dates, market.log_return)
 
 
 def test_returns_are_daily_and_logarithmic() -> None:

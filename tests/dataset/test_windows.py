@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from forecaster.dataset.windows import (
+    Windows,
     grid_windows,
     supervised_days,
     supervision,
@@ -20,7 +21,7 @@ def usable(*rows: str) -> np.ndarray:
     return np.array([[day == "1" for day in row] for row in rows])
 
 
-def pairs(windows) -> list[tuple[int, int]]:
+def pairs(windows: Windows) -> list[tuple[int, int]]:
     return list(zip(windows.ticker.tolist(), windows.start.tolist(), strict=True))
 
 
@@ -50,7 +51,9 @@ def test_a_part_may_look_back_before_its_first_origin_but_not_be_supervised_ther
 
 
 @given(arrays(bool, (3, 60)), st.integers(2, 12), st.integers(0, 40), st.integers(1, 20))
-def test_every_origin_with_a_full_window_is_covered_once(days, lookback, first, length) -> None:
+def test_every_origin_with_a_full_window_is_covered_once(
+    days: np.ndarray, lookback: int, first: int, length: int
+) -> None:
     part = range(first, min(first + length, 60))
     supervised = supervised_days(lookback, bidirectional=False)
     windows = grid_windows(days, part, lookback, supervised, stride=supervised)
@@ -64,7 +67,7 @@ def test_every_origin_with_a_full_window_is_covered_once(days, lookback, first, 
 
 
 @given(arrays(bool, (2, 80)), st.integers(2, 20), st.integers(0, 9))
-def test_no_window_holds_an_unusable_day(days, lookback, offset) -> None:
+def test_no_window_holds_an_unusable_day(days: np.ndarray, lookback: int, offset: int) -> None:
     windows = grid_windows(days, range(80), lookback, 1, stride=10, offset=offset)
     for ticker, start in pairs(windows):
         assert days[ticker, start : start + lookback].all()
