@@ -4,6 +4,8 @@ Everything is written in `keras.ops`, so that TensorFlow, JAX and PyTorch engine
 """
 
 import math
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,7 +14,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features
-from forecaster.network.artifact import LEAST_DEGREES
+from forecaster.network.artifact import LEAST_DEGREES, RecurrentNetwork
 from forecaster.settings import TrainSettings
 
 LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
@@ -36,6 +38,38 @@ def build_network(features: int, recipe: TrainSettings) -> keras.Model:
     start = keras.initializers.RandomNormal(stddev=0.01)
     head = keras.layers.Dense(3 * recipe.horizon, kernel_initializer=start, name="head")
     return keras.Model(inputs, head(hidden), name=recipe.cell)
+
+
+def without_keras(network: keras.Model, recipe: TrainSettings, names: tuple[str, ...]) -> RecurrentNetwork:
+    """The same weights as matrices, for the runtime that needs no Keras."""
+    weights = {}
+    for number in range(recipe.layers):
+        if recipe.bidirectional:
+            both = network.get_layer(f"both_ways_{number}")
+            cells = {"forward": both.forward_layer, "backward": both.backward_layer}
+        else:
+            cells = {"forward": network.get_layer(f"{recipe.cell}_{number}")}
+        for direction, layer in cells.items():
+            for part, array in zip(("kernel", "recurrent", "bias"), layer.get_weights(), strict=True):
+                weights[f"layer{number}/{direction}/{part}"] = array
+    weights["head/kernel"], weights["head/bias"] = network.get_layer("head").get_weights()
+    return RecurrentNetwork(
+        cell=recipe.cell,
+        units=recipe.units,
+        layers=recipe.layers,
+        bidirectional=recipe.bidirectional,
+        horizon=recipe.horizon,
+        features=names,
+        weights=weights,
+    )
+
+
+def keras_file(network: keras.Model) -> bytes:
+    """The network as the content of a `.keras` file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        network.save(path)
+        return path.read_bytes()
 
 
 def log_gamma(x: Any) -> Any:

@@ -1,11 +1,9 @@
 """Fit one network to the windows of a panel: open, train, keep the best weights, say how long."""
 
 import math
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +11,9 @@ from numpy.typing import NDArray
 
 from forecaster.dataset.features import compute_features
 from forecaster.dataset.panel import Panel
-from forecaster.dataset.split import Split
+from forecaster.dataset.split import TRAIN_SHARE, Split
 from forecaster.dataset.targets import steps_ahead
+from forecaster.dataset.volatility import WARM_UP
 from forecaster.dataset.windows import Windows, grid_windows, supervised_days, supervision, training_stride
 from forecaster.errors import BadInputError, ForecastError
 from forecaster.network.artifact import RecurrentNetwork
@@ -123,7 +122,7 @@ def train_network(
         BadInputError: a part has not one window.
         ForecastError: the loss became NaN.
     """
-    from forecaster.network.model import WindowTrainer, build_network
+    from forecaster.network.model import WindowTrainer, build_network, keras_file, without_keras
 
     features = compute_features(panel, feature_names)
     supervised = supervised_days(recipe.lookback, bidirectional=recipe.bidirectional)
@@ -133,7 +132,7 @@ def train_network(
     validation = _Part(features.usable, ahead, split.validation, recipe.lookback, supervised)
     held_out = validation.windows(stride)
     available = len(train.windows(stride))
-    _refuse_no_windows(available, len(held_out), features.usable, split, recipe.lookback)
+    _refuse_no_windows(available, len(held_out), features.usable, split, recipe)
     batch, epochs = _budget(available, recipe)
     make_repeatable(recipe.seed, engine.backend)
     with on_device(engine):
@@ -144,8 +143,8 @@ def train_network(
         run = _Run(trainer, train, stride, validation.arrays(held_out), batch, epochs, recipe.seed, report)
         run.fit()
     return TrainedNetwork(
-        network=_without_keras(network, recipe, feature_names),
-        keras_file=_keras_file(network),
+        network=without_keras(network, recipe, feature_names),
+        keras_file=keras_file(network),
         keras_parameters=network.count_params(),
         losses=tuple(run.losses),
         validation_losses=tuple(run.stopping.losses),
@@ -189,6 +188,7 @@ class _Run:
             self._train_epoch(epoch, started)
             rows, steps = self.held_out
             loss = self.trainer.evaluate(rows, steps, batch_size=4 * self.batch, verbose=0)
+            _refuse_no_number("validation loss", float(loss), epoch)
             if self.stopping.record(float(loss)):
                 best = self.trainer.network.get_weights()
             self.seconds = time.perf_counter() - started
@@ -219,11 +219,7 @@ class _Run:
 
         def after_batch(step: int, logs: dict[str, float]) -> None:
             loss = float(logs["loss"])
-            if not math.isfinite(loss):
-                raise ForecastError(
-                    f"the loss became {loss} in epoch {epoch + 1}, step {step + 1}",
-                    "lower --learning-rate, and look at the prices with `forecast data verify`",
-                )
+            _refuse_no_number("loss", loss, epoch)
             done = epoch + (step + 1) / steps
             elapsed = time.perf_counter() - started
             targets = self.targets + (step + 1) * self.batch * self.train.supervised
@@ -234,6 +230,14 @@ class _Run:
             )
 
         return keras.callbacks.LambdaCallback(on_train_batch_end=after_batch)
+
+
+def _refuse_no_number(name: str, loss: float, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise ForecastError(
+            f"the {name} became {loss} in epoch {epoch + 1}",
+            "lower --learning-rate, and look at the prices with `forecast data verify`",
+        )
 
 
 def _budget(windows: int, recipe: TrainSettings) -> tuple[int, int]:
@@ -258,43 +262,16 @@ def _jit(engine: Engine) -> bool:
 
 
 def _refuse_no_windows(
-    train: int, validation: int, usable: NDArray[np.bool_], split: Split, lookback: int
+    train: int, validation: int, usable: NDArray[np.bool_], split: Split, recipe: TrainSettings
 ) -> None:
     longest = int(usable.sum(1).max(initial=0))
+    # A window and the volatility's warm-up before it, with targets that end within the training part.
+    first_window = recipe.lookback + WARM_UP + recipe.horizon
     for name, count, part in (("training", train, split.train), ("validation", validation, split.validation)):
         if not count:
             raise BadInputError(
-                f"no ticker has {lookback} days in a row that end in the {name} part, "
+                f"no ticker has {recipe.lookback} days in a row that end in the {name} part, "
                 f"days {part.start + 1} to {part.stop} (the longest has {longest} usable days in all)",
-                f"fetch at least {lookback + part.start + 1} days without a hole, or lower --lookback",
+                f"fetch at least {math.ceil(first_window / TRAIN_SHARE)} days without a hole, lower "
+                "--lookback, or move --train-end and --validation-end",
             )
-
-
-def _without_keras(network: "keras.Model", recipe: TrainSettings, names: tuple[str, ...]) -> RecurrentNetwork:
-    weights = {}
-    for number in range(recipe.layers):
-        if recipe.bidirectional:
-            both = network.get_layer(f"both_ways_{number}")
-            cells = {"forward": both.forward_layer, "backward": both.backward_layer}
-        else:
-            cells = {"forward": network.get_layer(f"{recipe.cell}_{number}")}
-        for direction, layer in cells.items():
-            for part, array in zip(("kernel", "recurrent", "bias"), layer.get_weights(), strict=True):
-                weights[f"layer{number}/{direction}/{part}"] = array
-    weights["head/kernel"], weights["head/bias"] = network.get_layer("head").get_weights()
-    return RecurrentNetwork(
-        cell=recipe.cell,
-        units=recipe.units,
-        layers=recipe.layers,
-        bidirectional=recipe.bidirectional,
-        horizon=recipe.horizon,
-        features=names,
-        weights=weights,
-    )
-
-
-def _keras_file(network: "keras.Model") -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        network.save(path)
-        return path.read_bytes()

@@ -1,0 +1,124 @@
+"""Training on tiny panels: repeatable, counted, equal to the runtime without Keras, and stopped in time."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.stats
+from factories import panel_of, persistent_table, random_walk_table
+
+from forecaster.dataset.features import available_features, compute_features
+from forecaster.dataset.panel import Panel
+from forecaster.dataset.split import Split, split_days
+from forecaster.dataset.targets import cumulative_return
+from forecaster.errors import BadInputError, ForecastError
+from forecaster.evaluation.forecasts import network_forecasts
+from forecaster.network.engine import start_engine
+from forecaster.network.training import Progress, TrainedNetwork, train_network
+from forecaster.settings import TrainSettings
+
+RECIPE = TrainSettings(cell="gru", lookback=12, horizon=2, units=4, epochs=2, batch_size=16, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def panel() -> Panel:
+    return panel_of(*(random_walk_table(name, 260, seed) for seed, name in enumerate(("AAA", "BBB"))))
+
+
+def train(panel: Panel, recipe: TrainSettings = RECIPE, split: Split | None = None) -> TrainedNetwork:
+    split = split or split_days(panel.dates, recipe.horizon)
+    return train_network(panel, available_features(panel), split, recipe, start_engine("cpu"))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(panel: Panel, cell: str) -> None:
+    recipe = replace(RECIPE, cell=cell, dropout=0.1)
+    first, second = train(panel, recipe), train(panel, recipe)
+    other = train(panel, replace(recipe, seed=1))
+    for name, weight in first.network.weights.items():
+        np.testing.assert_array_equal(weight, second.network.weights[name])
+        assert not np.array_equal(weight, other.network.weights[name])
+    assert first.losses == second.losses
+    assert first.validation_losses == second.validation_losses
+
+
+def test_the_recorded_validation_loss_is_that_of_the_weights_kept(panel: Panel) -> None:
+    """A learning rate that overshoots: the last epoch is not the best, and the best is what we get.
+
+    The loss is computed anew, without Keras and by scipy's density.
+    """
+    recipe = replace(RECIPE, epochs=8, learning_rate=0.3)
+    trained = train(panel, recipe)
+    best = int(np.argmin(trained.validation_losses))
+    assert trained.best_epoch == best + 1 < len(trained.losses)
+    features = compute_features(panel, trained.network.features)
+    split = split_days(panel.dates, 2)
+    origins, foretold = network_forecasts(trained.network, features, split.validation, 12)
+    came_true = cumulative_return(panel.log_return, origins.ticker, origins.day, 2)
+    density = scipy.stats.t(foretold.degrees_of_freedom, foretold.location, foretold.scale).logpdf(came_true)
+    unit = features.volatility[origins.ticker, origins.day][:, None] * np.sqrt([1, 2])
+    assert -(density + np.log(unit)).mean() == pytest.approx(trained.validation_losses[best], rel=1e-4)
+
+
+def test_the_loss_falls_where_there_is_structure() -> None:
+    panel = panel_of(*(persistent_table(name, 700, seed, 0.6) for seed, name in enumerate(("AAA", "BBB"))))
+    trained = train(panel, replace(RECIPE, epochs=6, learning_rate=0.02))
+    assert trained.losses[-1] < trained.losses[0] - 0.05
+    assert min(trained.validation_losses) < trained.validation_losses[0]
+
+
+def test_patience_ends_a_hopeless_fit_early(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    from forecaster.network.model import WindowTrainer
+
+    losses = iter(range(100))
+    monkeypatch.setattr(WindowTrainer, "evaluate", lambda *_, **__: float(next(losses)))
+    trained = train(panel, replace(RECIPE, epochs=12))
+    assert trained.validation_losses == (0, 1, 2, 3, 4)  # a third of the epochs without a better one
+    assert (trained.best_epoch, trained.epochs_planned) == (1, 12)
+
+
+def test_progress_is_reported_after_every_batch(panel: Panel) -> None:
+    seen: list[Progress] = []
+    engine = start_engine("cpu")
+    names = available_features(panel)
+    trained = train_network(panel, names, split_days(panel.dates, 2), RECIPE, engine, seen.append)
+    assert [(row.epoch, row.step) for row in seen] == [
+        (epoch, step) for epoch in (1, 2) for step in range(1, seen[0].steps + 1)
+    ]
+    assert seen[0].validation_loss is None
+    assert seen[-1].validation_loss == trained.validation_losses[0]
+    assert seen[-1].seconds_left == 0
+    assert trained.targets_per_second > 0
+
+
+@pytest.mark.parametrize("day", [100, 210], ids=["training", "validation"])
+def test_a_loss_that_is_no_number_ends_with_advice(panel: Panel, day: int) -> None:
+    log_return = panel.log_return.copy()
+    log_return[0, day] = 1e18  # measured by a usual variance, its square is more than float32 holds
+    with pytest.raises(ForecastError, match=r"loss became .*lower --learning-rate"):
+        train(replace(panel, log_return=log_return))
+
+
+def test_too_little_data_says_how_many_days_would_do() -> None:
+    recipe = replace(RECIPE, lookback=150, epochs=1)
+    with pytest.raises(BadInputError, match="no ticker has 150 days in a row") as refused:
+        train(panel_of(random_walk_table(days=200)), recipe)
+    needed = int(re.search(r"at least (\d+) days", refused.value.remedy)[1])
+    with pytest.raises(BadInputError):
+        train(panel_of(random_walk_table(days=needed - 2)), recipe)
+    assert train(panel_of(random_walk_table(days=needed)), recipe).losses
+
+
+def test_holes_everywhere_are_too_little_data(panel: Panel) -> None:
+    log_return = panel.log_return.copy()
+    log_return[:, ::10] = np.nan
+    with pytest.raises(BadInputError, match="no ticker has 12 days in a row"):
+        train(replace(panel, log_return=log_return))
+
+
+def test_a_bidirectional_network_trains_on_last_days_only(panel: Panel) -> None:
+    trained = train(panel, replace(RECIPE, bidirectional=True, layers=2, epochs=1))
+    assert trained.network.bidirectional
+    assert trained.keras_parameters == trained.network.parameter_count()
+    assert np.isfinite(trained.losses).all()
