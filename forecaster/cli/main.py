@@ -11,6 +11,7 @@ from forecaster import __version__
 from forecaster.cli.compare import compare
 from forecaster.cli.data import data_app
 from forecaster.cli.fetch import fetch
+from forecaster.cli.lab import lab_app
 from forecaster.cli.models import models_app
 from forecaster.cli.predict import predict
 from forecaster.cli.train import train
@@ -47,6 +48,7 @@ app.command()(train)
 app.command()(compare)
 app.command()(predict)
 app.add_typer(models_app, name="models")
+app.add_typer(lab_app, name="lab")
 
 
 def main() -> None:

@@ -1,0 +1,8 @@
+"""`forecast lab`: what is said of these cells, measured here."""
+
+import typer
+
+from forecaster.cli.lab_parameters import parameters
+
+lab_app = typer.Typer(no_args_is_help=True, help="What is said of these cells, measured on this machine.")
+lab_app.command()(parameters)

@@ -1,0 +1,55 @@
+"""What the laboratory's commands share: choosing cells, names for the screen, and pictures."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TITLES = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
+
+CellFlag = Annotated[str, typer.Option("--cell", help="rnn, lstm, gru, several with commas, or all.")]
+JobsFlag = Annotated[int, typer.Option("--jobs", help="Processes at once.", min=1, max=1024)]
+
+
+def chosen_cells(text: str) -> list[str]:
+    """The cells that `--cell` names.
+
+    Raises:
+        UsageError: one of them is none.
+    """
+    from forecaster.errors import UsageError
+    from forecaster.settings import CELLS
+
+    if text.strip().lower() == "all":
+        return list(CELLS)
+    chosen = list(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    unknown = [cell for cell in chosen if cell not in CELLS]
+    if unknown or not chosen:
+        raise UsageError(f"--cell {text!r} names no known cell", f"choose from {', '.join(CELLS)} or all")
+    return chosen
+
+
+def whole_numbers(flag: str, text: str, least: int, most: int) -> list[int]:
+    """Whole numbers with commas between them, within bounds, each once.
+
+    Raises:
+        UsageError: one of them is not such a number.
+    """
+    from forecaster.errors import UsageError
+
+    try:
+        numbers = list(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        numbers = []
+    if not numbers or not all(least <= number <= most for number in numbers):
+        raise UsageError(
+            f"{flag} {text!r} is not a list of whole numbers from {least} to {most}", "write it like 10,50"
+        )
+    return numbers
+
+
+def with_colour(screen: "Console") -> bool:
+    """Whether a picture may use the terminal's colours."""
+    return screen.is_terminal and not screen.no_color
