@@ -4,6 +4,7 @@ import multiprocessing
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,7 +27,8 @@ def run_isolated(
     of its own tells what one fit needs.
 
     Raises:
-        ForecastError: what `work` raised, or that its process died.
+        ForecastError, OSError: what `work` raised, or that its process died.
+        RuntimeError: `work` has a bug.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
@@ -75,7 +77,11 @@ def _serve(work: Callable[[Any, Callable[[Any], None]], Any], task: Any, answers
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         result = work(task, lambda content: answers.send(("report", content)))
-    except ForecastError as error:
+    except (ForecastError, OSError) as error:
         answers.send(("error", error))
+    except Exception as error:  # noqa: BLE001  (a bug: its own class may not survive the way)
+        bug = RuntimeError(f"{type(error).__name__}: {error}")
+        bug.add_note(traceback.format_exc())
+        answers.send(("error", bug))
     else:
         answers.send(("result", result))
