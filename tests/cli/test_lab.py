@@ -1,9 +1,13 @@
 import json
+from pathlib import Path
 
 import pytest
+from factories import filled_store
+from network_factory import card_of, random_network
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
+from forecaster.operations.registry import ModelRegistry
 
 Screen = pytest.CaptureFixture[str]
 
@@ -52,3 +56,49 @@ def test_parameters_as_json(capsys: Screen) -> None:
 )
 def test_parameters_refuses_in_one_line(capsys: Screen, arguments: list[str], message: str) -> None:
     refused(capsys, ExitCode.USAGE, message, "parameters", "--no-keras", *arguments)
+
+
+def test_cell_writes_the_last_step_out(capsys: Screen, tmp_path: Path) -> None:
+    filled_store(tmp_path)
+    out = shown(capsys, "cell", "AAA", "--coupling", "--home", str(tmp_path))
+    for text in ("LSTM, unit 2 of 2", "Step 8", "c = f·c(t−1) + i·g", "cut: h = tanh(c)"):
+        assert text in out
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_cell_of_numbers_given_and_one_unit(capsys: Screen, cell: str) -> None:
+    out = shown(capsys, "cell", "--series", "0.5,-1,0.3", "--cell", cell, "--unit", "2", "--step", "2")
+    assert "unit 2 of 2" in out
+    assert "x = (-1.0000)" in out
+    assert "unit 1\n" not in out
+
+
+def test_cell_of_a_trained_network_as_json(capsys: Screen, tmp_path: Path) -> None:
+    filled_store(tmp_path)
+    network = random_network("gru", 3, features=("return", "magnitude"))
+    ModelRegistry(tmp_path).register("main", network, card_of(network), b"keras")
+    found = document(capsys, "cell", "AAA", "--model", "main", "--days", "5", "--home", str(tmp_path))
+    assert found["schema"] == "forecast.lab.cell/1"
+    assert [len(step["update"]) for step in found["steps"]] == [3] * 5
+    assert len(found["steps"][0]["inputs"]) == 2
+    assert sorted(found["equations"]) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        pytest.param([], ExitCode.USAGE, "either a ticker or --series", id="nothing"),
+        pytest.param(["--series", "1,x"], ExitCode.USAGE, "not a list of numbers", id="no number"),
+        pytest.param(["--series", "1", "--step", "2"], ExitCode.USAGE, "--step 2", id="step"),
+        pytest.param(["--series", "1", "--unit", "0"], ExitCode.USAGE, "--unit 0", id="unit"),
+        pytest.param(["--series", "1", "--cell", "all"], ExitCode.USAGE, "choose one", id="cells"),
+        pytest.param(["AAA", "--days", "999"], ExitCode.BAD_INPUT, "no 999 usable days", id="days"),
+        pytest.param(["ZZZ"], ExitCode.NOT_FOUND, "ZZZ", id="ticker"),
+        pytest.param(["AAA", "--model", "none"], ExitCode.NOT_FOUND, "none", id="model"),
+    ],
+)
+def test_cell_refuses_in_one_line(
+    capsys: Screen, tmp_path: Path, arguments: list[str], code: ExitCode, message: str
+) -> None:
+    filled_store(tmp_path)
+    refused(capsys, code, message, "cell", *arguments, "--home", str(tmp_path))
