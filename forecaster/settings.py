@@ -49,7 +49,7 @@ class TrainSettings:
     dropout: float = setting(0.0, least=0.0, below=1.0)
     epochs: int | None = setting(None, least=1, most=100_000)
     batch_size: int | None = setting(None, least=1, most=1_000_000)
-    learning_rate: float = setting(0.003, above=0.0, most=10.0)
+    learning_rate: float = setting(0.005, above=0.0, most=10.0)
     seed: int = setting(0, least=0, most=2**32 - 1)
     train_end: str | None = setting(None)
     validation_end: str | None = setting(None)

@@ -14,10 +14,11 @@ from forecaster.network.sizing import network_parameters
 from forecaster.operations.candidate import split_dates
 from forecaster.settings import TrainSettings
 
-_LEGEND = """
-CRPS: error of the whole forecast, in log return ×10⁻⁴. 90 %: held by the 90 % interval.
-MAE, RMSE: of the median, in adjusted dollars; MAPE in %. sign: moves whose direction was
-foretold, %. skill: CRPS saved against the naive forecast, %; p: that it is chance."""
+_LEGEND = (
+    "\nCRPS: error of the whole forecast, in log return ×10⁻⁴; 90 %: share held by the 90 % interval; "
+    "MAE, RMSE: of the median, in adjusted dollars; MAPE: in per cent; sign: share of moves whose "
+    "direction was foretold; skill: CRPS saved against the naive forecast, per cent; p: of that being chance."
+)
 
 
 def comparison_document(

@@ -27,19 +27,25 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"forecast {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def forecast(
     context: typer.Context,
     home: Annotated[
         Path | None, typer.Option("--home", help="Folder with data/ and models/.", show_default=False)
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    version: Annotated[  # noqa: ARG001  (its callback does the work)
+        bool,
+        typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_show_version),
+    ] = False,
 ) -> None:
     """What a recurrent network can honestly say about a stock."""
     context.obj = home
-    if version:
-        typer.echo(f"forecast {__version__}")
-        raise typer.Exit
 
 
 app.command()(fetch)
@@ -59,7 +65,9 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and give its exit code."""
     try:
-        return int(app(arguments, prog_name="forecast", standalone_mode=False) or ExitCode.DONE)
+        code = app(arguments, prog_name="forecast", standalone_mode=False) or ExitCode.DONE
+        # Typer answers Ctrl-C with its exit code alone.
+        return _explain(KeyboardInterrupt()) if code == ExitCode.INTERRUPTED else int(code)
     except BrokenPipeError:
         sys.stderr.close()
         return ExitCode.DONE

@@ -93,7 +93,7 @@ def _show(prediction: "Prediction", screen: "Console") -> None:
         )
     screen.print(table)
     screen.print(
-        f"{narrow} %, {wide} %: intervals that hold the close with that chance. move: half the 68 % one.\n"
+        f"{narrow} %, {wide} %: intervals that hold the close with that chance; move: half of the 68 % one; "
         f"naive: the close stays at {_price(prediction.last_close)}, within its past volatility.",
         style="dim",
     )

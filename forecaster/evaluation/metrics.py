@@ -14,17 +14,23 @@ QUANTILE_LEVELS = np.round(np.arange(1, 20) * 0.05, 2)
 
 def mae(actual: Float, predicted: Float) -> float:
     """Mean absolute error, in the units of the data."""
-    return float(np.abs(_error(actual, predicted)).mean())
+    from sklearn.metrics import mean_absolute_error
+
+    return float(mean_absolute_error(actual, predicted))
 
 
 def rmse(actual: Float, predicted: Float) -> float:
     """Root of the mean squared error, in the units of the data."""
-    return float(np.sqrt(np.square(_error(actual, predicted)).mean()))
+    from sklearn.metrics import root_mean_squared_error
+
+    return float(root_mean_squared_error(actual, predicted))
 
 
 def mape(actual: Float, predicted: Float) -> float:
     """Mean absolute error in per cent of what came true."""
-    return float(100 * np.abs(_error(actual, predicted) / actual).mean())
+    from sklearn.metrics import mean_absolute_percentage_error
+
+    return float(100 * mean_absolute_percentage_error(actual, predicted))
 
 
 def mase(actual: Float, predicted: Float, naive_error: Float) -> float:

@@ -7,12 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import integrate, stats
-from sklearn.metrics import (
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    mean_pinball_loss,
-    root_mean_squared_error,
-)
+from sklearn.metrics import mean_pinball_loss
 
 from forecaster.evaluation import metrics
 from forecaster.network.student_t import ForecastDistribution
@@ -36,11 +31,11 @@ def test_by_hand(metric: Callable[..., float], expected: float) -> None:
 
 
 @given(values, values)
-def test_equal_to_scikit_learn(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> None:
-    assert metrics.mae(actual, predicted) == pytest.approx(mean_absolute_error(actual, predicted))
-    assert metrics.rmse(actual, predicted) == pytest.approx(root_mean_squared_error(actual, predicted))
-    percentage = 100 * mean_absolute_percentage_error(actual, predicted)
-    assert metrics.mape(actual, predicted) == pytest.approx(percentage)
+def test_equal_to_the_textbook_formulas(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> None:
+    error = actual - predicted
+    assert metrics.mae(actual, predicted) == pytest.approx(np.mean(np.abs(error)))
+    assert metrics.rmse(actual, predicted) == pytest.approx(np.sqrt(np.mean(error**2)))
+    assert metrics.mape(actual, predicted) == pytest.approx(100 * np.mean(np.abs(error / actual)))
 
 
 def test_mase_weighs_each_error_by_its_own_series() -> None:
@@ -135,5 +130,5 @@ def test_skill_against_a_loss_of_four(loss: float, expected: float) -> None:
 @pytest.mark.parametrize("unknown", ["actual", "predicted"])
 def test_unknown_values_are_refused(score: Callable[..., object], unknown: str) -> None:
     whole, holed = np.array([1.0, 2.0]), np.array([1.0, np.nan])
-    with pytest.raises(ValueError, match="unknown values"):
+    with pytest.raises(ValueError, match="unknown values|contains NaN"):
         score(*((holed, whole) if unknown == "actual" else (whole, holed)))

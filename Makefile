@@ -1,0 +1,55 @@
+# Everything runs in .venv, which the first target that needs it makes.
+
+PYTHON ?= python3
+INDEX ?= ../shared/data/sp500-2000-2019.parquet
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+SOURCES := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test slow lint docs bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/tool .venv/dev  ## install the tool and what its development needs into .venv
+
+.venv/tool: $(SOURCES)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "forecast needs Python 3.11 or later; name one with: make PYTHON=python3.12 …" >&2; exit 2; }
+	@echo "Installing into .venv; TensorFlow alone is half a gigabyte, this takes a minute or two …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) --editable .
+	@$(BIN)/python -m compileall -q forecaster
+	@touch $@
+
+.venv/dev: .venv/tool
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+demo: .venv/tool  ## compare the cells on the prices that ship with the tool, then predict AAPL
+	$(BIN)/forecast fetch --source sample
+	$(BIN)/forecast compare
+	$(BIN)/forecast train
+	$(BIN)/forecast predict AAPL
+
+test: .venv/dev  ## run the tests
+	$(BIN)/python -m pytest
+
+slow: .venv/dev  ## run the trials that take minutes
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/dev  ## check style and types, and that the documents are current
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python scripts/build_reference.py --check
+
+docs: .venv/dev  ## write the command reference anew from the commands
+	$(BIN)/python scripts/build_reference.py
+
+bench: .venv/dev  ## measure speed, memory and accuracy; INDEX=FILE is the whole index in long form
+	$(BIN)/python benchmarks/bench.py $(INDEX)
+
+clean:  ## remove .venv and caches; prices and models stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
