@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from forecaster.errors import DiskError
 from forecaster.files import atomic_path, digest_bytes
+from forecaster.prices.arrow import as_numpy
 from forecaster.prices.calendar import sessions_between
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import Days, Floats, PriceTable
@@ -98,10 +99,10 @@ def _read(path: Path, fingerprint: str) -> MarketSeries | None:
             if (file.metadata.metadata or {}).get(FINGERPRINT_KEY) != fingerprint.encode():
                 return None
             table = file.read(use_threads=False)
-        columns = [table.column(name).to_numpy() for name in ("date", "log_return", "tickers")]
-    except (OSError, KeyError, pa.ArrowException):  # absent or damaged: it can be made again
+        columns = [as_numpy(table.column(name)) for name in ("date", "log_return", "tickers")]
+    except (OSError, KeyError, ValueError, pa.ArrowException):  # absent or damaged: it can be made again
         return None
-    return MarketSeries(columns[0].astype("datetime64[D]"), columns[1], columns[2])
+    return MarketSeries(*columns)
 
 
 def _write(path: Path, market: MarketSeries, fingerprint: str) -> None:

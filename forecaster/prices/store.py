@@ -14,6 +14,7 @@ import numpy as np
 
 from forecaster.errors import BadInputError, DiskError, ForecastError, NotFoundError, UsageError
 from forecaster.files import atomic_path, digest_bytes
+from forecaster.prices.arrow import as_numpy
 from forecaster.prices.calendar import last_closed_session, new_york_date
 from forecaster.prices.table import COLUMNS, PriceTable, checked_ticker, row_faults
 
@@ -84,10 +85,9 @@ class PriceStore:
         """
         ticker = checked_ticker(ticker)
         table, _ = self._open(ticker)
-        dates = table.column("date").to_numpy().astype("datetime64[D]")
-        columns = {name: table.column(name).to_numpy() for name in COLUMNS}
         try:
-            return PriceTable(ticker, dates, columns)
+            columns = {name: as_numpy(table.column(name)) for name in COLUMNS}
+            return PriceTable(ticker, as_numpy(table.column("date")), columns)
         except ValueError as error:
             raise _damaged(self.path(ticker), str(error)) from error
 
