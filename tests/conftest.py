@@ -1,7 +1,9 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from trained_home import fill_and_train
 
 NOW = "2026-11-21T22:30:00"
 
@@ -16,3 +18,17 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store and main@1; to be read, not changed."""
+    home = tmp_path_factory.mktemp("trained")
+    fill_and_train(home)
+    return home
+
+
+@pytest.fixture
+def own_home(trained_home: Path, tmp_path: Path) -> Path:
+    """A copy of `trained_home` to change at will."""
+    return Path(shutil.copytree(trained_home, tmp_path / "home"))

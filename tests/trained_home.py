@@ -1,0 +1,50 @@
+"""A home folder with prices up to the tests' own day, and a tiny network trained on three of its tickers."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from factories import filled_store, random_walk_table
+
+from forecaster.dataset.panel import load_panel
+from forecaster.dataset.split import split_days
+from forecaster.operations.candidate import Candidate, train_candidate
+from forecaster.operations.registry import ModelRegistry
+from forecaster.prices.calendar import sessions_between
+from forecaster.prices.table import PriceTable
+from forecaster.settings import TrainSettings
+
+TRAINED_ON = ("AAA", "BBB", "CCC")
+RECIPE = TrainSettings(lookback=12, horizon=3, units=4, epochs=2, device="cpu")
+LAST_SESSION = np.datetime64("2026-11-20")
+
+
+def recent_table(
+    ticker: str, days: int = 300, seed: int = 0, *, last: np.datetime64 = LAST_SESSION
+) -> PriceTable:
+    """A random walk whose last close is that of `last`."""
+    sessions = sessions_between(last - 2 * days - 30, last)
+    return random_walk_table(ticker, days, seed, after=str(sessions[-days - 1]))
+
+
+def without(table: PriceTable, row: int) -> PriceTable:
+    """The table without one of its days."""
+    return table.take(np.arange(len(table)) != row % len(table))
+
+
+def fill_and_train(home: Path) -> Candidate:
+    """Prices, then `main@1` trained on three tickers; the rest of the store is for awkward questions."""
+    store = filled_store(home, *(recent_table(name, seed=seed) for seed, name in enumerate(TRAINED_ON)))
+    panel = load_panel(store, TRAINED_ON)
+    now = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
+    candidate = train_candidate(panel, split_days(panel.dates, RECIPE.horizon), RECIPE, now, lambda _: None)
+    trained = candidate.trained
+    ModelRegistry(home).register("main", trained.network, candidate.card, trained.keras_file)
+    others = [
+        recent_table("NEW", seed=3),
+        recent_table("OLD", seed=4, last=np.datetime64("2026-11-13")),
+        recent_table("SHORT", 25, seed=5),
+        without(recent_table("HOLE", seed=6), -4),
+    ]
+    filled_store(home, *others)
+    return candidate
