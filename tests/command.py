@@ -1,0 +1,37 @@
+"""The command line as a test meets it: in this process, or in one of its own."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forecaster.cli.main import run
+
+FORECAST = (sys.executable, "-m", "forecaster.cli.main")
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
+    """Exit code and the one line on stderr of a command that must fail."""
+    capsys.readouterr()
+    code = run([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return code, one_line(captured.err)
+
+
+def one_line(stderr: str) -> str:
+    assert stderr.startswith("forecast: ")
+    assert stderr.count("\n") == 1
+    assert "Traceback" not in stderr
+    return stderr.strip()
+
+
+def started(arguments: Sequence[str | Path], **options: Any) -> "subprocess.Popen[str]":
+    """The command in a process group of its own, its output in pipes."""
+    words = [*FORECAST, *map(str, arguments)]
+    return subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options
+    )
