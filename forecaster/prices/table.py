@@ -21,6 +21,7 @@ DEFAULTS = {"dividend": 0.0, "split": 1.0}
 """What a column holds where its source says nothing; the others hold NaN."""
 
 _TICKER = re.compile(r"(?=.{1,16}$)\^?[A-Z0-9][A-Z0-9.=-]*", re.ASCII)
+_SHARE_CLASS = re.compile(r"([A-Z]{1,5})\.([ABC])")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,10 @@ def complete(columns: Columns, days: int) -> dict[str, Floats]:
 
 
 def checked_ticker(text: str) -> str:
-    """The ticker that `text` names, in capitals.
+    """The ticker that `text` names, in capitals and as Yahoo writes it.
+
+    A class of shares stands after a hyphen there: BRK.B is BRK-B. A longer or another ending is an
+    exchange's (VOD.L) and stays.
 
     Raises:
         UsageError: it is not one: at most 16 letters, digits, dots, hyphens and equals signs, perhaps
@@ -86,7 +90,7 @@ def checked_ticker(text: str) -> str:
         raise UsageError(
             f"{text[:40]!r} is not a ticker", "give one like AAPL, BRK-B or ^GSPC, of at most 16 characters"
         )
-    return ticker
+    return f"{share[1]}-{share[2]}" if (share := _SHARE_CLASS.fullmatch(ticker)) else ticker
 
 
 def row_faults(dates: Days, columns: Columns, today: np.datetime64, newest: np.datetime64) -> dict[int, str]:

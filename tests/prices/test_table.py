@@ -17,6 +17,8 @@ TODAY, NEWEST = np.datetime64("2024-07-05"), np.datetime64("2024-07-03")
         pytest.param(" BRK-B ", "BRK-B", id="spaces around"),
         pytest.param("^gspc", "^GSPC", id="index"),
         pytest.param("EURUSD=X", "EURUSD=X", id="currency"),
+        pytest.param("brk.b", "BRK-B", id="class of shares with a dot"),
+        pytest.param("VOD.L", "VOD.L", id="exchange with a dot"),
         pytest.param("A" * 16, "A" * 16, id="sixteen letters"),
     ],
 )
