@@ -1,5 +1,7 @@
 """Untrained weights as Keras draws them, without Keras: for looking at a cell before it has learnt."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,6 +41,27 @@ def untrained_weights(
         recurrent=recurrent_scale * _orthogonal(random, units, width),
         bias=bias,
     )
+
+
+def open_gates(cell: str, weights: CellWeights, longest: int, seed: int) -> CellWeights:
+    """The same weights with gates that start out holding for up to `longest` steps; a SimpleRNN has none.
+
+    The bias of the gate that keeps (an LSTM's forget gate, a GRU's update gate) is log of a uniform
+    draw from 1 to `longest` − 1, so that a unit forgets in about that many steps; an LSTM's input
+    gate gets the opposite. The LSTM of 1997 had no forget gate and held for ever.
+
+    Source: Tallec & Ollivier, "Can recurrent neural networks warp time?", 2018.
+    """
+    if cell == "rnn":
+        return weights
+    units = len(weights.recurrent)
+    held = np.log(np.random.default_rng(seed).uniform(1, max(longest - 1, 2), units))
+    bias = weights.bias.copy()
+    if cell == "lstm":
+        bias[:units], bias[units : 2 * units] = -held, held
+    else:
+        np.atleast_2d(bias)[0, :units] = held
+    return replace(weights, bias=bias)
 
 
 def _orthogonal(random: np.random.Generator, rows: int, columns: int) -> NDArray[np.float64]:

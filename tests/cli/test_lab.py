@@ -102,3 +102,42 @@ def test_cell_refuses_in_one_line(
 ) -> None:
     filled_store(tmp_path)
     refused(capsys, code, message, "cell", *arguments, "--home", str(tmp_path))
+
+
+def test_gradients_on_prices_with_a_trained_network_beside(capsys: Screen, tmp_path: Path) -> None:
+    filled_store(tmp_path)
+    network = random_network("lstm", 3, features=("return", "magnitude"))
+    ModelRegistry(tmp_path).register("main", network, card_of(network), b"keras")
+    arguments = ("gradients", "AAA", "--model", "main", "--length", "20", "--sequences", "2")
+    out = shown(capsys, *arguments, "--home", str(tmp_path))
+    for text in ("rnn untrained", "main@1", "half-life", "steps back", "clipped at 1"):
+        assert text in out
+
+
+def test_gradients_on_a_task_as_json(capsys: Screen) -> None:
+    found = document(capsys, "gradients", "--on", "order", "--length", "30", "--cell", "gru", "--units", "8")
+    assert found["schema"] == "forecast.lab.gradients/1"
+    (row,) = found["profiles"]
+    assert len(row["state_norm"]) == len(row["loss_norm"]) == 30
+    assert row["state_norm"][0] == pytest.approx(1)
+    free, clipped = found["clipping"]
+    assert sum(free["diverged"]) > sum(clipped["diverged"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        pytest.param(["--on", "weather"], ExitCode.USAGE, "--on weather", id="on"),
+        pytest.param(["--train-steps", "5"], ExitCode.USAGE, "for synthetic tasks", id="training on prices"),
+        pytest.param(
+            ["--on", "adding", "--model", "main"], ExitCode.USAGE, "of prices", id="model on a task"
+        ),
+        pytest.param(["--length", "999"], ExitCode.BAD_INPUT, "no ticker has 999", id="length"),
+        pytest.param(["--model", "none"], ExitCode.NOT_FOUND, "none", id="model"),
+    ],
+)
+def test_gradients_refuses_in_one_line(
+    capsys: Screen, tmp_path: Path, arguments: list[str], code: ExitCode, message: str
+) -> None:
+    filled_store(tmp_path)
+    refused(capsys, code, message, "gradients", *arguments, "--home", str(tmp_path))

@@ -1,0 +1,60 @@
+"""Pictures in the terminal: lines told apart by their marks, readable without colour."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_COLOURS = ("green", "red", "blue", "magenta", "cyan", "yellow")
+
+
+def line_chart(
+    lines: Mapping[str, tuple[NDArray[np.floating], NDArray[np.floating]]],
+    *,
+    x_label: str,
+    y_label: str,
+    width: int,
+    height: int,
+    colour: bool,
+    ticks: Mapping[float, str] | None = None,
+) -> str:
+    """Lines over one axis, as text, with a legend of marks under it.
+
+    Args:
+        lines: x and y by name; each is drawn with the first free letter of its name.
+        x_label: what x is.
+        y_label: what y is, written over the picture.
+        width: characters a line.
+        height: lines.
+        colour: whether terminal colours may be used.
+        ticks: names of places on the x axis, instead of numbers.
+    """
+    import plotext
+
+    plotext.clear_figure()
+    plotext.plotsize(width, height)
+    plotext.theme("clear")
+    marks = marks_of(list(lines))
+    for (name, (x, y)), tint in zip(lines.items(), _COLOURS * len(lines), strict=False):
+        known = np.isfinite(y)
+        plotext.plot(x[known].tolist(), y[known].tolist(), color=tint, marker=marks[name])
+    if ticks:
+        plotext.xticks(list(ticks), list(ticks.values()))
+    plotext.xlabel(x_label)
+    picture: str = plotext.build()
+    legend = "   ".join(f"{mark} {name}" for name, mark in marks.items())
+    text = f"{y_label}\n{picture}\n{legend}"
+    return text if colour else plotext.uncolorize(text)
+
+
+def marks_of(names: Sequence[str]) -> dict[str, str]:
+    """A letter for each name: the first of its own that is still free.
+
+    Example:
+        "rnn", "lstm", "lag" get r, l and a.
+    """
+    marks: dict[str, str] = {}
+    for name in names:
+        letters = [letter for letter in name if letter.isalnum()] + list("0123456789")
+        marks[name] = next((letter for letter in letters if letter not in marks.values()), "*")
+    return marks
