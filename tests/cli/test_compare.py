@@ -1,0 +1,168 @@
+"""`forecast compare`, from the flags to the exit code."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from command import refusal, started
+
+from forecaster.cli.main import run
+from forecaster.errors import ExitCode
+
+SMALL = ("--lookback", "12", "--horizon", "2", "--units", "4", "--epochs", "1", "--device", "cpu")
+STOCKS = ("AAA", "BBB", "CCC")
+MODEL_KEYS = {
+    "model",
+    "kind",
+    "parameters",
+    "train_seconds",
+    "targets_per_second",
+    "peak_memory_mb",
+    "scores",
+}
+SCORE_KEYS = {
+    *("crps", "coverage_90", "mae", "rmse", "mape", "mase", "directional_accuracy", "skill", "p_value"),
+}
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not start TensorFlow anew for every cell."""
+
+    def here(work: Callable[..., Any], task: Any, report: Callable[[Any], None]) -> Any:
+        return work(task, report)
+
+    monkeypatch.setattr("forecaster.evaluation.comparison.run_isolated", here)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_the_table_fits_and_ends_in_a_verdict(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "compare",
+        *STOCKS,
+        *SMALL,
+        "--cells",
+        "RNN, gru",
+        "--seeds",
+        "2",
+        "--home",
+        str(trained_home),
+    ]
+    assert run(arguments) == ExitCode.DONE
+    captured = capsys.readouterr()
+    out = captured.out
+    for text in ("3 tickers", "SimpleRNN", "GRU", "naive", "drift", "RiskMetrics-t", "2 days ahead", "±"):
+        assert text in out
+    assert "LSTM" not in out
+    assert "Verdict." in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "gru 2/2: epoch 1/1" in captured.err
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_json_holds_what_is_promised(
+    trained_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "forecasts.csv"
+    flags = ("--match", "parameters", "--seeds", "2", "--json", "--quiet", "--output", str(output))
+    cells = ("--cells", "rnn,gru")
+    code = run(["compare", *STOCKS, *SMALL, *cells, *flags, "--home", str(trained_home)])
+    assert code == ExitCode.DONE
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    document = json.loads(captured.out)
+    assert document["schema"] == "forecast.compare/1"
+    assert [row["model"] for row in document["models"]] == ["rnn", "gru", "naive", "drift", "riskmetrics-t"]
+    assert [row["kind"] for row in document["models"]] == ["cell"] * 2 + ["baseline"] * 3
+    for row in document["models"]:
+        assert row.keys() >= MODEL_KEYS
+        assert list(row["scores"]) == ["1", "2"]
+        assert all(scores.keys() >= SCORE_KEYS for scores in row["scores"].values())
+    for row in document["models"][:2]:
+        assert row["parameters"] == row["keras_parameters"]
+        assert row["deviations"]["1"]["crps"] > 0
+        assert row["recipe"]["cell"] == row["model"]
+        assert len(row["epochs"]) == 2
+    rnn, gru = (row["parameters"] for row in document["models"][:2])
+    assert abs(rnn - gru) < 0.1 * gru
+    assert document["verdict"].keys() >= {"text", "beats_naive", "best"}
+    assert (document["match"], document["seeds"], document["tickers"]) == ("parameters", 2, list(STOCKS))
+    assert set(pd.read_csv(output)["model"]) == {
+        *("rnn-seed0", "rnn-seed1", "gru-seed0", "gru-seed1", "naive", "drift", "riskmetrics-t"),
+    }
+
+
+def test_each_cell_has_a_process_of_its_own(trained_home: Path) -> None:
+    process = started(["compare", *STOCKS, *SMALL, "--cells", "rnn", "--json", "--home", trained_home])
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == ExitCode.DONE, err
+    assert "rnn: epoch 1/1" in err
+    assert "Traceback" not in err
+    row = json.loads(out)["models"][0]
+    assert row["peak_memory_mb"] > 200
+    assert row["targets_per_second"] > 0
+
+
+def ended(group: int) -> bool:
+    """Whether all processes of a group are gone; what orphans leave is collected by the system's init."""
+    for _ in range(100):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_an_interruption_ends_the_workers_too(trained_home: Path) -> None:
+    process = started(["compare", *STOCKS, *SMALL, "--epochs", "100000", "--home", trained_home])
+    assert process.stderr is not None
+    assert "One seed" in process.stderr.readline()
+    assert "rnn: epoch 1/100000" in process.stderr.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert err.splitlines()[-1].startswith("forecast: interrupted")
+    assert "Traceback" not in err
+    assert ended(process.pid)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        pytest.param(["--cells", "rnn,mlp"], ExitCode.USAGE, "choose from rnn, lstm, gru", id="unknown-cell"),
+        pytest.param(["--cells", ","], ExitCode.USAGE, "names no known cell", id="no-cell"),
+        pytest.param(
+            ["--match", "weights"], ExitCode.USAGE, "choose units or parameters", id="unknown-match"
+        ),
+        pytest.param(["--seeds", "0"], ExitCode.USAGE, "--seeds", id="no-seed"),
+        pytest.param(["--lookback", "0"], ExitCode.USAGE, "--lookback 0", id="no-lookback"),
+        pytest.param(
+            ["--output", "all.xlsx"], ExitCode.USAGE, "neither .parquet nor .csv", id="output-ending"
+        ),
+        pytest.param(["--train-end", "1980-01-01"], ExitCode.USAGE, "outside the prices", id="train-end"),
+        pytest.param(["ZZZ"], ExitCode.NOT_FOUND, "ZZZ", id="unknown-ticker"),
+        pytest.param(
+            ["SHORT", "--horizon", "2"], ExitCode.BAD_INPUT, "days to forecast from", id="too-little"
+        ),
+    ],
+)
+def test_refusals_are_one_line(
+    trained_home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: ExitCode, words: str
+) -> None:
+    tickers = [] if not arguments[0].startswith("--") else list(STOCKS)
+    found, line = refusal(capsys, "compare", *tickers, *arguments, "--home", trained_home)
+    assert found == code
+    assert words in line
+
+
+def test_a_worker_s_refusal_is_the_command_s(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, line = refusal(capsys, "compare", *STOCKS, "--lookback", "290", "--quiet", "--home", trained_home)
+    assert code == ExitCode.BAD_INPUT
+    assert "fetch at least" in line
