@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli import screen
+from forecaster.cli.universe import universe
 from forecaster.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ NAMED_HOLES = 20
 data_app = typer.Typer(
     help="What is in the store, how old it is, and whether it is sound.", no_args_is_help=True
 )
+data_app.command()(universe)
 TickersArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[TICKER]...", help="Only these; all of them if none is given.")
 ]

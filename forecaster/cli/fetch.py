@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli import screen
+from forecaster.cli.universe import AsOfFlag, UniverseFlag, universe_to_fetch
 from forecaster.errors import BadInputError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -27,10 +28,8 @@ TickersArgument = Annotated[
 def fetch(
     context: typer.Context,
     tickers: TickersArgument = None,
-    universe: Annotated[
-        str | None,
-        typer.Option(metavar="sample|FILE", help="These tickers: the sample's, or a file's, one a line."),
-    ] = None,
+    universe: UniverseFlag = None,
+    as_of: AsOfFlag = None,
     source: Annotated[
         str | None,
         typer.Option(
@@ -57,7 +56,10 @@ def fetch(
 
     settings = screen.open_settings(context, home)
     chosen = _source(source)
-    request = _request(tickers or [], universe, start)
+    if as_of is not None and universe is None:
+        raise UsageError("--as-of goes with --universe", "add --universe sp500")
+    listed = universe_to_fetch(universe, as_of, settings.home, quiet=quiet) if universe is not None else []
+    request = _request(tickers or [], listed, start)
     with home_lock(settings.home), _progress(quiet=quiet) as progress:
         report = fetch_prices(chosen, PriceStore(settings.home), request, progress)
     if not quiet:
@@ -81,17 +83,11 @@ def _source(text: str | None) -> "PriceSource":
     return SampleSource() if text == "sample" else FileSource(Path(text).expanduser())
 
 
-def _request(tickers: list[str], universe: str | None, start: str | None) -> "Request":
-    from forecaster.prices.sample import SAMPLE_TICKERS
+def _request(tickers: list[str], listed: list[str], start: str | None) -> "Request":
     from forecaster.prices.sources import Request
-    from forecaster.prices.symbols import read_symbols
     from forecaster.prices.table import checked_ticker
 
-    asked = [checked_ticker(ticker) for ticker in tickers]
-    if universe == "sample":
-        asked += SAMPLE_TICKERS
-    elif universe is not None:
-        asked += read_symbols(Path(universe).expanduser())
+    asked = [*(checked_ticker(ticker) for ticker in tickers), *listed]
     return Request(tuple(dict.fromkeys(asked)), screen.now(), _day(start))
 
 

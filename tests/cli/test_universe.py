@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+import pytest
+from command import refusal
+
+from forecaster.cli.main import run
+from forecaster.prices.store import PriceStore
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_the_members_stand_in_columns_after_count_and_age(capsys: Capture) -> None:
+    assert run(["data", "universe"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    first, second = out.splitlines()[:2]
+    assert first.startswith("sp500 on 2026-11-21: 503 members; the last change known is of 2026-10-06, 46")
+    assert second.startswith("days ago")
+    assert max(map(len, out.splitlines())) <= 80
+    assert len(out.partition("\n\n")[2].split()) == 503
+
+
+def test_the_members_of_a_past_day_as_json(capsys: Capture) -> None:
+    assert run(["data", "universe", "--as-of", "2000-07-03", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "forecast.data-universe/1"
+    assert (document["as_of"], document["known_to"]) == ("2000-07-03", "2026-10-06")
+    assert document["count"] == len(document["members"]) == 414
+    assert "thin before 2012" in document["remarks"][1]
+
+
+def test_fetching_a_universe_takes_its_members_of_that_day_from_a_file(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    Path("a.csv").write_text(
+        "ticker,date,close\nTSLA,2024-07-01,1\nBRK.B,2024-07-01,2\nTWTR,2022-07-01,3\nZZZZ,2024-07-01,4\n"
+    )
+    assert run(["fetch", "--source", "a.csv", "--universe", "sp500"]) == 66
+    err = capsys.readouterr().err
+    assert err.startswith("sp500 on 2026-11-21: 503 members")
+    assert "no usable price of A, AAPL, ABBV, ABNB, ABT and 496 more; the rest is in the store" in err
+    assert PriceStore(tmp_path).tickers() == ["BRK-B", "TSLA"]
+    assert run(["fetch", "--source", "a.csv", "--universe", "sp500", "--as-of", "2011-01-03"]) == 66
+    assert "warning: the list is thin before 2012" in capsys.readouterr().err
+    run(["fetch", "--source", "a.csv", "--universe", "sp500", "--as-of", "2022-06-30"])
+    assert PriceStore(tmp_path).tickers() == ["BRK-B", "TSLA", "TWTR"]
+
+
+def test_as_of_needs_a_universe(capsys: Capture) -> None:
+    code, line = refusal(capsys, "fetch", "AAPL", "--source", "sample", "--as-of", "2020-01-02")
+    assert (code, "--as-of goes with --universe" in line) == (2, True)
+
+
+def test_a_day_without_members_fetches_nothing(capsys: Capture) -> None:
+    arguments = ("--universe", "sp500", "--as-of", "1900-01-02")
+    code, line = refusal(capsys, "fetch", "--source", "sample", *arguments)
+    assert (code, "sp500 had no member on 1900-01-02" in line) == (66, True)
