@@ -4,9 +4,11 @@ import typer
 
 from forecaster.cli.lab_cell import cell
 from forecaster.cli.lab_gradients import gradients
+from forecaster.cli.lab_memory import memory
 from forecaster.cli.lab_parameters import parameters
 
 lab_app = typer.Typer(no_args_is_help=True, help="What is said of these cells, measured on this machine.")
 lab_app.command()(parameters)
 lab_app.command()(cell)
 lab_app.command()(gradients)
+lab_app.command()(memory)

@@ -191,7 +191,8 @@ def _reach_table(profiles: "list[GradientProfile]") -> Any:
 def _scale_table(scaled: dict[str, Any], length: int) -> Any:
     short = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
     table = figures_table(
-        f"Untrained, recurrent matrix multiplied: largest norm of ∂h(T)/∂s(t),\nand the first of {length} steps'",
+        f"Untrained, recurrent matrix multiplied: largest norm of ∂h(T)/∂s(t),\n"
+        f"and that of the first of {length} steps",
         "times",
         *(f"{short[cell]} {kind}" for cell in scaled for kind in ("most", "first")),
     )

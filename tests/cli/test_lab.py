@@ -141,3 +141,28 @@ def test_gradients_refuses_in_one_line(
 ) -> None:
     filled_store(tmp_path)
     refused(capsys, code, message, "gradients", *arguments, "--home", str(tmp_path))
+
+
+def test_memory_runs_keeps_and_shows(capsys: Screen, tmp_path: Path) -> None:
+    arguments = ("memory", "--cell", "gru", "--lags", "6,8", "--seeds", "2", "--units", "4", "--steps", "5")
+    arguments = (*arguments, "--jobs", "1", "--home", str(tmp_path))
+    out = shown(capsys, *arguments)
+    for text in ("0 of 2", "○○", "guessing has"):
+        assert text in out
+    found = document(capsys, *arguments)
+    assert found["schema"] == "forecast.lab.memory/1"
+    assert [(row["lag"], row["solved"], row["seeds"]) for row in found["rows"]] == [(6, 0, 2), (8, 0, 2)]
+    assert len((tmp_path / "reports" / "lab" / "memory.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["--task", "chess"], "--task chess", id="task"),
+        pytest.param(["--lags", "10,x"], "--lags", id="no number"),
+        pytest.param(["--lags", "2"], "--lags", id="too short"),
+        pytest.param(["--start", "warm"], "--start warm", id="start"),
+    ],
+)
+def test_memory_refuses_in_one_line(capsys: Screen, arguments: list[str], message: str) -> None:
+    refused(capsys, ExitCode.USAGE, message, "memory", *arguments)
