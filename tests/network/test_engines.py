@@ -23,13 +23,13 @@ from forecaster.network.training import train_network
 from forecaster.settings import TrainSettings
 
 RECIPE = TrainSettings(
-    cell="lstm", lookback=12, horizon=2, units=6, epochs=6, learning_rate=0.02, batch_size=16
+    cell="lstm", lookback=12, horizon=2, units=6, epochs=3, learning_rate=0.02, batch_size=16
 )
 
 
 def fit(folder: Path) -> dict[str, Any]:
     """Train, and leave how Keras and the runtime without it answer the same inputs."""
-    panel = panel_of(*(persistent_table(name, 500, seed, 0.7) for seed, name in enumerate(("AAA", "BBB"))))
+    panel = panel_of(*(persistent_table(name, 400, seed, 0.7) for seed, name in enumerate(("AAA", "BBB"))))
     trained = train_network(panel, ALWAYS, split_days(panel.dates, 2), RECIPE, start_engine("cpu"))
     (folder / "model.keras").write_bytes(trained.keras_file)
     inputs = np.random.default_rng(0).normal(size=(3, 12, len(ALWAYS))).astype("f4")

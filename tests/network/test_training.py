@@ -122,7 +122,7 @@ def test_holes_everywhere_are_too_little_data(panel: Panel) -> None:
 
 
 def test_a_bidirectional_network_trains_on_last_days_only(panel: Panel) -> None:
-    trained = train(panel, replace(RECIPE, bidirectional=True, layers=2, epochs=1))
+    trained = train(panel, replace(RECIPE, bidirectional=True, epochs=1))
     assert trained.network.bidirectional
     assert trained.keras_parameters == trained.network.parameter_count()
     assert np.isfinite(trained.losses).all()
