@@ -60,7 +60,8 @@ def on_device(engine: Engine) -> Iterator[None]:
     """Run what is inside on the chosen device, however many the engine sees."""
     import keras
 
-    with keras.device(f"{engine.device}:0"):
+    # PyTorch takes "cpu:0" for another device than its default, "cpu".
+    with keras.device("gpu:0" if engine.device == "gpu" else "cpu"):
         yield
 
 
@@ -68,7 +69,8 @@ def make_repeatable(seed: int, backend: str) -> None:
     """Seed Python, NumPy and the engine, and keep the engine to operations that repeat bit for bit."""
     import keras
 
-    keras.utils.set_random_seed(seed)
+    with _native_noise_dropped():  # Keras seeds TensorFlow too, whatever the engine
+        keras.utils.set_random_seed(seed)
     if backend == "tensorflow":
         import tensorflow as tf
 

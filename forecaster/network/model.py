@@ -127,11 +127,14 @@ class WindowTrainer(keras.Model):  # type: ignore[misc]
         self.panel_volatility = _on_device(features.volatility.reshape(rows), "volatility")
         self.panel_return = _on_device(log_return.reshape(rows), "log_return")
 
-    def call(self, rows: Any) -> Any:
-        """Raw head output at the supervised days of the windows that begin at `rows`."""
+    def call(self, rows: Any, training: bool = False) -> Any:
+        """Raw head output at the supervised days of the windows that begin at `rows`.
+
+        Without `training` in the signature, Keras would never tell a dropout layer that it is on.
+        """
         index = ops.expand_dims(rows, -1) + ops.arange(self.lookback, dtype="int32")
         values = ops.take(self.panel_features, index, axis=0)  # (B, L, F)
-        return self.network(values)[:, -self.supervised :, :]  # (B, S, 3H)
+        return self.network(values, training=training)[:, -self.supervised :, :]  # (B, S, 3H)
 
     def compute_loss(
         self,

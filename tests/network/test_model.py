@@ -115,6 +115,18 @@ def test_windows_are_gathered_and_targets_scaled_inside_the_step(panel: Panel) -
     np.testing.assert_allclose(found.reshape(-1, HORIZON), ahead / unit, rtol=1e-4, atol=1e-5)
 
 
+def test_dropout_is_on_in_training_and_off_after_it(panel: Panel) -> None:
+    recipe = TrainSettings(lookback=LOOKBACK, units=8, horizon=HORIZON, dropout=0.5)
+    features = compute_features(panel, available_features(panel))
+    network = build_network(len(features.names), recipe)
+    trainer = WindowTrainer(network, features, panel.log_return, recipe, supervised=SUPERVISED)
+    rows = np.array([25, 30], "i4")
+    once, again = (keras.ops.convert_to_numpy(trainer(rows, training=True)) for _ in range(2))
+    assert not np.array_equal(once, again)
+    once, again = (keras.ops.convert_to_numpy(trainer(rows)) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+
+
 def loss(panel: Panel, rows: list[int], steps: list[list[int]]) -> float:
     raw = np.zeros((len(rows), SUPERVISED, 3 * HORIZON), "f4")
     return float(trainer_of(panel).compute_loss(x=np.array(rows, "i4"), y=np.array(steps, "f4"), y_pred=raw))
