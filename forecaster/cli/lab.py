@@ -3,6 +3,7 @@
 import typer
 
 from forecaster.cli.lab_cell import cell
+from forecaster.cli.lab_gates import gates
 from forecaster.cli.lab_gradients import gradients
 from forecaster.cli.lab_memory import memory
 from forecaster.cli.lab_parameters import parameters
@@ -12,3 +13,4 @@ lab_app.command()(parameters)
 lab_app.command()(cell)
 lab_app.command()(gradients)
 lab_app.command()(memory)
+lab_app.command()(gates)

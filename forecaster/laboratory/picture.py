@@ -17,6 +17,7 @@ def line_chart(
     height: int,
     colour: bool,
     ticks: Mapping[float, str] | None = None,
+    points: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
 ) -> str:
     """Lines over one axis, as text, with a legend of marks under it.
 
@@ -28,6 +29,7 @@ def line_chart(
         height: lines.
         colour: whether terminal colours may be used.
         ticks: names of places on the x axis, instead of numbers.
+        points: x and y of places that are marked with an X.
     """
     import plotext
 
@@ -38,6 +40,8 @@ def line_chart(
     for (name, (x, y)), tint in zip(lines.items(), _COLOURS * len(lines), strict=False):
         known = np.isfinite(y)
         plotext.plot(x[known].tolist(), y[known].tolist(), color=tint, marker=marks[name])
+    if points is not None:
+        plotext.scatter(points[0].tolist(), points[1].tolist(), marker="X", color="red")
     if ticks:
         plotext.xticks(list(ticks), list(ticks.values()))
     plotext.xlabel(x_label)

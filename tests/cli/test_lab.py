@@ -166,3 +166,37 @@ def test_memory_runs_keeps_and_shows(capsys: Screen, tmp_path: Path) -> None:
 )
 def test_memory_refuses_in_one_line(capsys: Screen, arguments: list[str], message: str) -> None:
     refused(capsys, ExitCode.USAGE, message, "memory", *arguments)
+
+
+def test_gates_shows_moves_and_memory_and_writes_a_page(capsys: Screen, tmp_path: Path) -> None:
+    filled_store(tmp_path)
+    network = random_network("lstm", 3, features=("return", "magnitude"))
+    ModelRegistry(tmp_path).register("main", network, card_of(network) | {"lookback": 30}, b"keras")
+    page = tmp_path / "gates.html"
+    arguments = ("gates", "AAA", "--days", "60", "--home", str(tmp_path))
+    out = shown(capsys, *arguments, "--output", str(page))
+    for text in ("X at the largest moves", "f forget", "above 0.9", "half of their state"):
+        assert text in out
+    assert page.read_text().startswith("<!doctype html>")
+    found = document(capsys, *arguments)
+    assert found["schema"] == "forecast.lab.gates/1"
+    assert len(found["days"]) == 60
+    assert len(found["half_lives"]) == 3
+    assert len(found["events"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        pytest.param(["ZZZ"], ExitCode.NOT_FOUND, "ZZZ", id="ticker"),
+        pytest.param(["AAA", "--model", "none"], ExitCode.NOT_FOUND, "none", id="model"),
+        pytest.param(["AAA", "--model", "plain"], ExitCode.USAGE, "has no gates", id="no gates"),
+    ],
+)
+def test_gates_refuses_in_one_line(
+    capsys: Screen, tmp_path: Path, arguments: list[str], code: ExitCode, message: str
+) -> None:
+    filled_store(tmp_path)
+    network = random_network("rnn", 3)
+    ModelRegistry(tmp_path).register("plain", network, card_of(network), b"keras")
+    refused(capsys, code, message, "gates", *arguments, "--home", str(tmp_path))
