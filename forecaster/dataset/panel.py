@@ -27,6 +27,7 @@ class Panel:
         log_range: (N, D) log of high over low; None when no ticker has highs and lows.
         log_volume: (N, D) log of 1 + shares traded; None when no ticker has volumes.
         market_return: (D,) equal-weighted mean log return of the whole store.
+        counted: (N, D) days that may be origins of targets; None for all. All days may be inputs.
     """
 
     tickers: tuple[str, ...]
@@ -36,6 +37,7 @@ class Panel:
     log_range: Float32 | None
     log_volume: Float32 | None
     market_return: Float32
+    counted: NDArray[np.bool_] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -52,6 +54,7 @@ class Panel:
             None if self.log_range is None else self.log_range[:, -days:],
             None if self.log_volume is None else self.log_volume[:, -days:],
             self.market_return[-days:],
+            None if self.counted is None else self.counted[:, -days:],
         )
 
 
@@ -115,12 +118,15 @@ def trading_days(calendars: Sequence[Days]) -> Days:
     """
     first = min(days[0] for days in calendars)
     last = max(days[-1] for days in calendars)
-    seen, count = np.unique(np.concatenate(calendars), return_counts=True)
-    starts = np.sort([days[0] for days in calendars])
-    ends = np.sort([days[-1] for days in calendars])
-    alive = np.searchsorted(starts, seen, "right") - np.searchsorted(ends, seen, "left")
-    common = seen[(2 * count > alive) & ~is_session(seen)]
-    days: Days = np.union1d(sessions_between(first, last), common)
+    seen, traded = np.unique(np.concatenate(calendars), return_counts=True)
+    others = ~is_session(seen)
+    seen, traded = seen[others], traded[others]
+    # Most of those with a bar in the week before: who will be delisted later must not matter.
+    active = sum(
+        (np.searchsorted(days, seen) > np.searchsorted(days, seen - np.timedelta64(7))).astype(int)
+        for days in calendars
+    )
+    days: Days = np.union1d(sessions_between(first, last), seen[2 * traded > active])
     return days
 
 
