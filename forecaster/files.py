@@ -51,6 +51,20 @@ def write_atomically(target: Path, content: bytes | str) -> None:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written, before long work whose result belongs there.
+
+    Raises:
+        DiskError: as `atomic_path`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise disk_error(error, folder) from error
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from forecaster.errors import DiskError, TryLaterError
-from forecaster.files import atomic_path, digest_bytes, digest_file, home_lock, write_atomically
+from forecaster.files import (
+    atomic_path,
+    check_writable,
+    digest_bytes,
+    digest_file,
+    home_lock,
+    write_atomically,
+)
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -38,6 +45,14 @@ def test_a_file_where_a_folder_should_be_is_a_disk_error(tmp_path: Path) -> None
     (tmp_path / "models").touch()
     with pytest.raises(DiskError, match=r"cannot write .*models"):
         write_atomically(tmp_path / "models" / "champion", "1")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_early(tmp_path: Path) -> None:
+    check_writable(tmp_path / "models")
+    assert not list((tmp_path / "models").iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(DiskError, match=r"cannot write .*file"):
+        check_writable(tmp_path / "file")
 
 
 def test_the_lock_is_held_once_and_freed(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from forecaster.errors import UsageError
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.metrics import QUANTILE_LEVELS
-from forecaster.files import atomic_path
+from forecaster.files import atomic_path, check_writable
 from forecaster.network.student_t import ForecastDistribution
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def check_output(path: Path | None) -> None:
 
     Raises:
         UsageError: its ending is neither .parquet nor .csv, or it is a folder.
+        DiskError: its folder cannot be written.
     """
     if path is None:
         return
@@ -30,6 +31,7 @@ def check_output(path: Path | None) -> None:
         raise UsageError(f"--output {path} is neither .parquet nor .csv", "choose one by the file's ending")
     if path.is_dir():
         raise UsageError(f"--output {path} is a folder", "name a file in it")
+    check_writable(path.absolute().parent)
 
 
 def write_forecasts(path: Path, comparison: Comparison) -> None:

@@ -50,7 +50,7 @@ def judge(comparison: Comparison) -> Verdict:
         _ranking(cells, best),
         *(_range_sentence(comparison, best, step, step in range_wins) for step in steps),
         _price_sentence(best, price_wins),
-        _meaning(range_wins=bool(range_wins), price_wins=bool(price_wins)),
+        _meaning(best, level, range_wins=bool(range_wins), price_wins=bool(price_wins)),
     ]
     return Verdict(" ".join(sentences), best.model, bool(range_wins), bool(price_wins))
 
@@ -113,7 +113,7 @@ def _price_sentence(best: ModelResult, wins: list[int]) -> str:
     return f"As a price, its median {claim} the last close: skill {figures}."
 
 
-def _meaning(*, range_wins: bool, price_wins: bool) -> str:
+def _meaning(best: ModelResult, level: float, *, range_wins: bool, price_wins: bool) -> str:
     if price_wins:
         return (
             "So it says something about where the price goes. Before believing it, suspect the data: "
@@ -123,6 +123,11 @@ def _meaning(*, range_wins: bool, price_wins: bool) -> str:
         return (
             "So it knows better than a naive forecast how far the price may move, not where: "
             "useful for risk, of no use for picking a direction."
+        )
+    if any(scores.skill > 0 and scores.p_value < level for scores in best.steps.values()):
+        return (
+            "So it has no skill that a formula for the volatility does not have: its range is better than "
+            "the naive one, which takes the volatility to be constant, but not surely better than the best."
         )
     return "So no skill was found: on these prices a network tells nothing that the last close does not."
 
