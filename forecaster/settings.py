@@ -58,13 +58,17 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class YahooSettings:
-    """How Yahoo is asked: base address (empty: its own), requests a second (0: unpaced), seconds."""
+    """How Yahoo is asked: base address (empty: its own), requests a second (0: unpaced), seconds.
+
+    `backoff` is the wait before the first of the `retries`; each further wait is twice as long.
+    """
 
     url: str = setting("")
     rate: float = setting(2.0, least=0.0)
     workers: int = setting(4, least=1, most=64)
     timeout: float = setting(20.0, above=0.0)
     retries: int = setting(4, least=0, most=20)
+    backoff: float = setting(1.0, least=0.0, most=60.0)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,8 @@ from forecaster.errors import BadInputError, NotFoundError, UsageError
 if TYPE_CHECKING:
     from forecaster.prices.fetching import FetchReport
     from forecaster.prices.sources import PriceSource, Request
+    from forecaster.prices.yahoo import YahooReport
+    from forecaster.settings import Settings
 
 NAMED_REFUSALS = 20
 NAMED_NOTES = 10
@@ -31,11 +34,12 @@ def fetch(
     universe: UniverseFlag = None,
     as_of: AsOfFlag = None,
     source: Annotated[
-        str | None,
+        str,
         typer.Option(
-            metavar="sample|PATH", help="Prices that ship with the tool; a CSV or Parquet file; a folder."
+            metavar="yahoo|sample|PATH",
+            help="Yahoo Finance; prices that ship with the tool; a CSV or Parquet file; a folder.",
         ),
-    ] = None,
+    ] = "yahoo",
     start: Annotated[
         str | None, typer.Option(metavar="DATE", help="Nothing before this day, like 2010-01-31.")
     ] = None,
@@ -44,6 +48,10 @@ def fetch(
     home: screen.HomeFlag = None,
 ) -> None:
     """Bring prices into the store.
+
+    Yahoo is asked only for sessions that are missing; without tickers, for those of all that is stored.
+    Where a split, a dividend or a correction has changed the past, the whole history replaces it. The
+    exit code is 75 if some tickers failed and 69 if none could be had: run it again later.
 
     A file holds a row for each ticker and day: ticker, date and close at least; open, high, low,
     adj_close and volume too if there are any; Yahoo's own headings will do. A folder holds one CSV
@@ -55,11 +63,14 @@ def fetch(
     from forecaster.prices.store import PriceStore
 
     settings = screen.open_settings(context, home)
-    chosen = _source(source)
     if as_of is not None and universe is None:
         raise UsageError("--as-of goes with --universe", "add --universe sp500")
     listed = universe_to_fetch(universe, as_of, settings.home, quiet=quiet) if universe is not None else []
     request = _request(tickers or [], listed, start)
+    if source == "yahoo":
+        _fetch_yahoo(settings, request, quiet=quiet, json=json)
+        return
+    chosen = _source(source)
     with home_lock(settings.home), _progress(quiet=quiet) as progress:
         report = fetch_prices(chosen, PriceStore(settings.home), request, progress)
     if not quiet:
@@ -71,16 +82,28 @@ def fetch(
     _complain_of_missing(report)
 
 
-def _source(text: str | None) -> "PriceSource":
+def _source(text: str) -> "PriceSource":
     from forecaster.prices.imported import FileSource
     from forecaster.prices.sample import SampleSource
 
-    if text is None:
-        raise UsageError(
-            "fetch needs to know where prices come from",
-            "give --source sample, or --source PATH with a CSV file, a Parquet file or a folder of CSV files",
-        )
     return SampleSource() if text == "sample" else FileSource(Path(text).expanduser())
+
+
+def _fetch_yahoo(settings: "Settings", request: "Request", *, quiet: bool, json: bool) -> None:
+    from forecaster.cli import fetch_yahoo
+    from forecaster.prices.store import PriceStore
+
+    store = PriceStore(settings.home)
+    if not request.tickers:
+        request = replace(request, tickers=tuple(store.tickers()))
+    report = fetch_yahoo.fetch_with_progress(settings, store, request, quiet=quiet)
+    if not quiet:
+        _print_remarks(report)
+    if json:
+        screen.print_json("forecast.fetch/1", fetch_yahoo.as_json(report))
+    elif not quiet:
+        fetch_yahoo.print_summary(report)
+    fetch_yahoo.complain_of_failures(report)
 
 
 def _request(tickers: list[str], listed: list[str], start: str | None) -> "Request":
@@ -119,7 +142,7 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         yield advance
 
 
-def _print_remarks(report: "FetchReport") -> None:
+def _print_remarks(report: "FetchReport | YahooReport") -> None:
     """Notes and the first refused rows, one line each, on stderr; plain text, as a row may hold anything."""
     lines = [f"note: {note}" for note in report.log.notes[:NAMED_NOTES]]
     if len(report.log.notes) > NAMED_NOTES:

@@ -5,7 +5,7 @@ import json
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from forecaster.files import atomic_path, digest_bytes
 from forecaster.prices.arrow import as_numpy
 from forecaster.prices.calendar import last_closed_session, new_york_date
 from forecaster.prices.table import COLUMNS, PriceTable, checked_ticker, row_faults
+from forecaster.prices.upkeep import Upkeep, upkeep_from_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,6 +40,7 @@ class StoredInfo:
     first: np.datetime64
     last: np.datetime64
     digest: str
+    upkeep: Upkeep = field(default_factory=Upkeep)
 
 
 class PriceStore:
@@ -131,8 +133,12 @@ class PriceStore:
             raise _damaged(path, _first_line(error)) from error
         return _parse_info(path, footer.metadata or {}, footer.num_rows)
 
-    def write(self, table: PriceTable, *, source: str, fetched_at: datetime) -> None:
+    def write(
+        self, table: PriceTable, *, source: str, fetched_at: datetime, upkeep: Upkeep | None = None
+    ) -> None:
         """Replace a ticker's file in one step; the caller holds `files.home_lock`.
+
+        `upkeep` is what a source that is asked time and again has to remember.
 
         Raises:
             DiskError: the disk refuses.
@@ -151,6 +157,8 @@ class PriceStore:
             "last": str(table.dates[-1]),
             "digest": content_digest(table),
         }
+        if upkeep is not None:
+            about["upkeep"] = upkeep.as_json()
         arrow = to_arrow(table).replace_schema_metadata({METADATA_KEY: json.dumps(about)})
         flat = ("dividend", "split")
         encodings = {name: "BYTE_STREAM_SPLIT" for name in COLUMNS if name not in flat}
@@ -260,10 +268,10 @@ def _parse_info(path: Path, metadata: dict[bytes, bytes], rows: int) -> StoredIn
                 "update forecast, or remove the file and fetch again",
             )
         span = np.datetime64(about["first"], "D"), np.datetime64(about["last"], "D")
-        return StoredInfo(
-            path.stem, str(about["source"]), str(about["fetched_at"]), rows, *span, str(about["digest"])
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        upkeep = upkeep_from_json(about["upkeep"]) if "upkeep" in about else Upkeep()
+        source, fetched_at, digest = (str(about[name]) for name in ("source", "fetched_at", "digest"))
+        return StoredInfo(path.stem, source, fetched_at, rows, *span, digest, upkeep)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, "it does not say what it holds") from error
 
 

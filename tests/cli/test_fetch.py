@@ -76,7 +76,7 @@ def test_a_universe_file_restricts(tmp_path: Path, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
-        pytest.param([], 2, "needs to know where prices come from", id="no source"),
+        pytest.param([], 2, "there is no ticker to fetch", id="no ticker"),
         pytest.param(["--source", "sample", "../../x"], 2, "is not a ticker", id="a path for a ticker"),
         pytest.param(["--source", "sample", "--start", "soon"], 2, "is not a date", id="no date"),
         pytest.param(["--source", "nowhere"], 66, "no file or folder nowhere", id="no file"),

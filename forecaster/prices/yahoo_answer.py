@@ -1,0 +1,143 @@
+"""What an answer of Yahoo's chart service says, before yfinance reads it: prices, or which refusal."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from forecaster.errors import NotFoundError
+
+NOT_FOUND, NO_DATA, RATE_LIMITED = 404, 400, 429
+SHOWN = 80
+
+
+class NoPricesError(NotFoundError):
+    """Yahoo knows the ticker and has no price of it in the days asked for."""
+
+
+class PassingFaultError(Exception):
+    """The answer is of no use, and the next one may well be.
+
+    Attributes:
+        reason: what was wrong, in words.
+        wait: seconds that the service asks for before the next request; None where it does not say.
+    """
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.wait = wait
+
+
+class RateLimitError(PassingFaultError):
+    """The service has had too many requests from here."""
+
+
+def read_answer(status: int, headers: Mapping[str, Any], body: bytes) -> dict[str, Any]:
+    """The JSON document of an answer that holds prices.
+
+    Raises:
+        NotFoundError: there is no such ticker, or no longer.
+        NoPricesError: there is one, without a price in the days asked for.
+        RateLimitError: too many requests.
+        PassingFaultError: any other answer that holds no prices.
+    """
+    wait = retry_after(headers)
+    if status == RATE_LIMITED or body[:SHOWN].lstrip().lower().startswith(b"too many requests"):
+        raise RateLimitError("too many requests", wait)
+    document = _parsed(body)
+    error = _chart(document).get("error") or {}
+    description = str(error.get("description", ""))[:SHOWN] if isinstance(error, dict) else ""
+    if status == NOT_FOUND or (status == 200 and _says(error, "Not Found")):
+        raise NotFoundError(description or "Yahoo does not know it")
+    if status == NO_DATA or (status == 200 and _says(error, "Bad Request")):
+        raise NoPricesError(description or "there is no data in the days asked for")
+    if status != 200:
+        raise PassingFaultError(f"status {status}" + (f", {description}" if description else ""), wait)
+    if document is None:
+        raise PassingFaultError(_not_json(body), wait)
+    if error:
+        raise PassingFaultError(description or "it reports an error of its own", wait)
+    return _with_bars(document)
+
+
+def retry_after(headers: Mapping[str, Any]) -> float | None:
+    """The seconds that a `Retry-After` header asks for, given as a number or as a date; None without one."""
+    text = str(headers.get("Retry-After") or "").strip()
+    if not text:
+        return None
+    if text.isdigit():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+        sent = headers.get("Date")
+        now = parsedate_to_datetime(str(sent)) if sent else datetime.now(UTC)
+        return max(0.0, (until - now).total_seconds())
+    except (TypeError, ValueError):  # neither form, or a date without a zone
+        return None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an answer says beside its prices.
+
+    Attributes:
+        meta: of the ticker and its current session.
+        adjusted: whether there are adjusted closes; yfinance puts the closes in their place without a word.
+    """
+
+    meta: dict[str, Any]
+    adjusted: bool
+
+
+def take_facts(document: dict[str, Any]) -> Facts:
+    """The facts of an answer with prices, out of which is taken what yfinance would write over."""
+    result = document["chart"]["result"][0]
+    meta = result.get("meta")
+    facts = dict(meta) if isinstance(meta, dict) else {}
+    if isinstance(meta, dict):
+        meta.pop("currentTradingPeriod", None)
+    series = result.get("indicators", {}).get("adjclose") or [{}]
+    return Facts(facts, adjusted=bool(series[0] and series[0].get("adjclose")))
+
+
+def _with_bars(document: dict[str, Any]) -> dict[str, Any]:
+    result = _chart(document).get("result")
+    if not isinstance(result, list) or not result or not isinstance(result[0], dict):
+        raise PassingFaultError("the answer is empty")
+    quotes = result[0].get("indicators", {}).get("quote")
+    if not isinstance(quotes, list) or not quotes:
+        raise PassingFaultError("the answer has no prices in it")
+    if not result[0].get("timestamp") or not quotes[0]:
+        raise NoPricesError("there is no data in the days asked for")
+    return document
+
+
+def _parsed(body: bytes) -> dict[str, Any] | None:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _chart(document: dict[str, Any] | None) -> dict[str, Any]:
+    chart = (document or {}).get("chart")
+    return chart if isinstance(chart, dict) else {}
+
+
+def _says(error: Any, code: str) -> bool:
+    return isinstance(error, dict) and error.get("code") == code
+
+
+def _not_json(body: bytes) -> str:
+    start = body[:4096].lower()
+    if b"will be right back" in start:
+        return "it says that it will be right back"
+    if b"consent" in start:
+        return "a consent page came in place of prices"
+    if b"<html" in start or b"<!doctype" in start:
+        return "a web page came in place of prices"
+    return "the answer is empty" if not body.strip() else "the answer was cut short"

@@ -1,0 +1,404 @@
+"""A stand-in for Yahoo's chart service: seeded companies, a clock of its own, and every fault there is.
+
+Its history follows its clock as Yahoo's does: a split rescales the whole past from its day on, a dividend
+every older adjusted close, and the session that is under way has a bar that is not final. Run by itself it
+serves a number of companies until it is ended; it prints its address first.
+"""
+
+import argparse
+import json
+import ssl
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+
+from forecaster.prices.calendar import NEW_YORK, closing_time, is_session, new_york_date, sessions_between
+
+NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)  # a Saturday; the 20th was the last session
+Chart = dict[str, Any]
+
+
+@dataclass
+class Company:
+    """One ticker as it was traded, without any adjustment, and what happened to its shares."""
+
+    symbol: str
+    dates: np.ndarray
+    closes: np.ndarray
+    volumes: np.ndarray
+    dividends: dict[str, float] = field(default_factory=dict)
+    splits: dict[str, float] = field(default_factory=dict)
+
+    def chart(self, now: datetime, first: np.datetime64, last: np.datetime64) -> Chart:
+        """The answer for the days from `first` up to `last`, not included, at `now`."""
+        today = new_york_date(now)
+        open_now = is_session(today) and opening_time(today) <= now < closing_time(today)
+        started = [day for day in self.dates if opening_time(day) <= now]
+        count = len(started)
+        dates = self.dates[:count]
+        close, adjusted, volume = self._adjusted(count, today)
+        if open_now and count and dates[-1] == today:
+            close[-1], adjusted[-1], volume[-1] = close[-1] * 0.99, close[-1] * 0.99, volume[-1] // 2
+        asked = (dates >= first) & (dates < last)
+        quote = {
+            "open": [value * 0.995 for value in close[asked]],
+            "high": [value * 1.01 for value in close[asked]],
+            "low": [value * 0.99 for value in close[asked]],
+            "close": list(close[asked]),
+            "volume": [int(value) for value in volume[asked]],
+        }
+        result: Chart = {"meta": self._meta(now, count), "indicators": {"quote": [quote]}}
+        if asked.any():
+            result["timestamp"] = [stamp(day) for day in dates[asked]]
+            result["indicators"]["adjclose"] = [{"adjclose": list(adjusted[asked])}]
+        else:
+            result["indicators"]["quote"] = [{}]
+        events = self._events(first, min(last, today + 1))
+        return {"chart": {"result": [result | ({"events": events} if events else {})], "error": None}}
+
+    def _adjusted(self, count: int, today: np.datetime64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        dates, close, volume = self.dates[:count], self.closes[:count].copy(), self.volumes[:count].copy()
+        for day, ratio in self.splits.items():
+            if np.datetime64(day) <= today:
+                past = dates < np.datetime64(day)
+                close[past] /= ratio
+                volume[past] *= ratio
+        factor = np.ones(count)
+        for day, amount in self.dividends.items():
+            past = dates < np.datetime64(day)
+            if np.datetime64(day) <= today and past.any():
+                factor[past] *= 1 - self._paid(day, amount, today) / close[past][-1]
+        return close, close * factor, volume
+
+    def _paid(self, day: str, amount: float, today: np.datetime64) -> float:
+        """A dividend in today's shares."""
+        later = [
+            ratio
+            for other, ratio in self.splits.items()
+            if np.datetime64(day) < np.datetime64(other) <= today
+        ]
+        return amount / float(np.prod(later))
+
+    def _events(self, first: np.datetime64, last: np.datetime64) -> Chart:
+        today = last - 1
+        events: Chart = {}
+        for day, amount in self.dividends.items():
+            if first <= np.datetime64(day) < last:
+                when = stamp(np.datetime64(day))
+                paid = {"amount": self._paid(day, amount, today), "date": when}
+                events.setdefault("dividends", {})[str(when)] = paid
+        for day, ratio in self.splits.items():
+            if first <= np.datetime64(day) < last:
+                when = stamp(np.datetime64(day))
+                parts = {"date": when, "numerator": ratio, "denominator": 1.0, "splitRatio": f"{ratio:g}:1"}
+                events.setdefault("splits", {})[str(when)] = parts
+        return events
+
+    def _meta(self, now: datetime, count: int) -> Chart:
+        today = new_york_date(now)
+        session = sessions_between(today - 10, today)[-1]
+        opened, closed = opening_time(session), closing_time(session)
+        latest = min(now, closed) if count else opened
+        return {
+            "currency": "USD",
+            "symbol": self.symbol,
+            "exchangeName": "NYQ",
+            "instrumentType": "EQUITY",
+            "firstTradeDate": stamp(self.dates[0]),
+            "regularMarketTime": int(latest.timestamp()),
+            "gmtoffset": -18000,
+            "timezone": "EST",
+            "exchangeTimezoneName": "America/New_York",
+            "currentTradingPeriod": {
+                "regular": {
+                    "start": int(opened.timestamp()),
+                    "end": int(closed.timestamp()),
+                    "gmtoffset": -18000,
+                    "timezone": "EST",
+                }
+            },
+            "dataGranularity": "1d",
+            "range": "",
+            "validRanges": ["1d", "5d", "1mo", "max"],
+        }
+
+
+def company(symbol: str, first: str = "2026-01-02", last: str = "2026-12-31", seed: int = 0) -> Company:
+    """A random walk on New York's sessions, prices with two digits, volumes in hundreds."""
+    dates = sessions_between(np.datetime64(first), np.datetime64(last))
+    random = np.random.default_rng([seed, *symbol.encode()])
+    closes = np.round(100 * np.exp(np.cumsum(random.normal(0, 0.01, len(dates)))), 2)
+    volumes = np.round(np.exp(random.normal(10, 0.3, len(dates)))) * 100
+    return Company(symbol, dates, closes, volumes)
+
+
+def opening_time(session: np.datetime64) -> datetime:
+    return datetime.fromisoformat(f"{session}T09:30").replace(tzinfo=NEW_YORK).astimezone(UTC)
+
+
+def stamp(session: np.datetime64) -> int:
+    return int(opening_time(session).timestamp())
+
+
+def chart_error(code: str, description: str) -> bytes:
+    document = {"chart": {"result": None, "error": {"code": code, "description": description}}}
+    return json.dumps(document).encode()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What goes over the wire."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    declared: int | None = None  # a Content-Length that is not kept
+    reset: bool = False
+    delay: float = 0.0
+
+
+NOT_FOUND = Reply(404, chart_error("Not Found", "No data found, symbol may be delisted"))
+HTML = b"<!doctype html><html><body>Sorry</body></html>"
+REPLIES = {
+    "404": NOT_FOUND,
+    "400": Reply(400, chart_error("Bad Request", "Data doesn't exist for startDate = 1, endDate = 2")),
+    "429": Reply(429, b"Too Many Requests\r\n"),
+    "429, one hour": Reply(429, b"Too Many Requests\r\n", (("Retry-After", "3600"),)),
+    "500": Reply(500, chart_error("Internal Server Error", "engine failure")),
+    "right back": Reply(200, b"<html><body>*** Will be right back ***</body></html>"),
+    "502": Reply(502, HTML),
+    "503": Reply(503, HTML),
+    "html": Reply(200, HTML),
+    "consent": Reply(200, b"<html><form action='https://consent.yahoo.com/v2/collectConsent'></form></html>"),
+    "redirect": Reply(302, b"", (("Location", "https://guce.yahoo.com/consent"),)),
+    "empty": Reply(200, b""),
+    "null result": Reply(200, b'{"chart": {"result": null, "error": null}}'),
+    "empty result": Reply(200, b'{"chart": {"result": [], "error": null}}'),
+    "timeout": Reply(delay=5.0),
+    "reset": Reply(reset=True),
+}
+
+
+def result_of(chart: Chart) -> Chart:
+    result: Chart = chart["chart"]["result"][0]
+    return result
+
+
+def every_column(chart: Chart) -> list[list[Any]]:
+    indicators = result_of(chart)["indicators"]
+    columns = [*indicators["quote"][0].values(), *(part["adjclose"] for part in indicators["adjclose"])]
+    return [result_of(chart)["timestamp"], *columns]
+
+
+def blank(chart: Chart, row: int) -> None:
+    for column in every_column(chart)[1:]:
+        column[row] = None
+
+
+def blank_all(chart: Chart) -> None:
+    for row in range(len(result_of(chart)["timestamp"])):
+        blank(chart, row)
+
+
+def put(chart: Chart, name: str, row: int, value: Any) -> None:
+    result_of(chart)["indicators"]["quote"][0][name][row] = value
+
+
+def leave_out(chart: Chart, rows: slice) -> None:
+    for column in every_column(chart):
+        del column[rows]
+
+
+def repeat_last(chart: Chart) -> None:
+    for column in every_column(chart):
+        column.append(column[-1])
+
+
+def turn_round(chart: Chart) -> None:
+    for column in every_column(chart):
+        column.reverse()
+
+
+MUTATIONS: dict[str, Callable[[Chart], Any]] = {
+    "no zone": lambda chart: result_of(chart)["meta"].pop("exchangeTimezoneName"),
+    "uneven": lambda chart: result_of(chart)["indicators"]["quote"][0]["close"].pop(),
+    "empty middle": lambda chart: blank(chart, -3),
+    "empty last": lambda chart: blank(chart, -1),
+    "all empty": blank_all,
+    "missing day": lambda chart: leave_out(chart, slice(-3, -2)),
+    "stale": lambda chart: leave_out(chart, slice(-2, None)),
+    "zero price": lambda chart: put(chart, "close", -2, 0.0),
+    "negative price": lambda chart: put(chart, "low", -2, -1.0),
+    "infinite price": lambda chart: put(chart, "high", -2, float("inf")),
+    "zero volume": lambda chart: put(chart, "volume", -2, 0),
+    "unadjusted": lambda chart: result_of(chart)["indicators"].pop("adjclose"),
+    "repeated": repeat_last,
+    "unordered": turn_round,
+    "session cut off": lambda chart: result_of(chart)["meta"].update(
+        regularMarketTime=result_of(chart)["meta"]["currentTradingPeriod"]["regular"]["end"] - 3600
+    ),
+}
+
+
+class YahooServer(ThreadingHTTPServer):
+    """Serves `companies` at `now`; `fail` puts faults in the way.
+
+    With `certificate` it is a proxy that plays every host it is asked to connect to.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, *companies: Company, latency: float = 0.0, certificate: Path | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.companies = {each.symbol: each for each in companies}
+        self.now = NOW
+        self.latency = latency
+        self.certificate = certificate
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.ranges: list[tuple[str, str, str]] = []
+        self._faults: dict[str, tuple[str, float]] = {}
+        self._guard = threading.Lock()
+        self.whole: dict[str, bytes] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def total(self) -> int:
+        return sum(self.requests.values())
+
+    def add(self, *companies: Company) -> None:
+        self.companies |= {each.symbol: each for each in companies}
+
+    def fail(self, symbol: str, fault: str, times: float = float("inf")) -> None:
+        """Answer the next `times` requests for `symbol` with `fault`."""
+        assert fault in REPLIES or fault in MUTATIONS or fault in {"cut json", "truncated"}, fault
+        self._faults[symbol] = (fault, times)
+
+    def heal(self) -> None:
+        self._faults.clear()
+
+    def reply(self, host: str, target: str) -> Reply:
+        parts = urlsplit(target)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        with self._guard:
+            self.requests[host, parts.path] += 1
+        if not parts.path.startswith("/v8/finance/chart/"):
+            return Reply(200, b"crumb" if parts.path.endswith("getcrumb") else b"")
+        symbol = parts.path.rsplit("/", 1)[-1].upper()
+        fault = self._fault(symbol)
+        if fault in REPLIES:
+            return REPLIES[fault]
+        if symbol not in self.companies:
+            return NOT_FOUND
+        body = self._body(symbol, query, fault)
+        if fault == "cut json":
+            return Reply(body=body[: len(body) // 2])
+        return Reply(body=body, declared=2 * len(body) if fault == "truncated" else None)
+
+    def _fault(self, symbol: str) -> str:
+        with self._guard:
+            fault, left = self._faults.get(symbol) or self._faults.get("*") or ("", 1)
+            if left <= 0:
+                return ""
+            place = symbol if symbol in self._faults else "*"
+            if fault:
+                self._faults[place] = (fault, left - 1)
+            return fault
+
+    def _body(self, symbol: str, query: dict[str, str], fault: str) -> bytes:
+        if symbol in self.whole and "range" not in query:
+            return self.whole[symbol]
+        first, last = np.datetime64("1900-01-01"), np.datetime64("2200-01-01")
+        if "period1" in query:
+            first, last = (
+                new_york_date(datetime.fromtimestamp(int(query[name]), UTC))
+                for name in ("period1", "period2")
+            )
+            with self._guard:
+                self.ranges.append((symbol, str(first), str(last)))
+        elif query.get("range") == "1d":
+            first = new_york_date(self.now) - 1
+        chart = self.companies[symbol].chart(self.now, first, last)
+        if fault in MUTATIONS:
+            MUTATIONS[fault](chart)
+        return json.dumps(chart).encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: YahooServer
+
+    def do_GET(self) -> None:
+        reply = self.server.reply(self.headers["Host"].split(":")[0], self.path)
+        time.sleep(self.server.latency + reply.delay)
+        if reply.reset:
+            self.close_connection = True
+            return
+        declared = len(reply.body) if reply.declared is None else reply.declared
+        head = [f"HTTP/1.1 {reply.status} As It Is", f"Content-Length: {declared}"]
+        head += [f"{name}: {value}" for name, value in reply.headers]
+        self.wfile.write("\r\n".join([*head, "", ""]).encode() + reply.body)
+        self.close_connection = reply.declared is not None
+
+    def do_CONNECT(self) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        assert self.server.certificate is not None
+        context.load_cert_chain(self.server.certificate)
+        context.set_alpn_protocols(["http/1.1"])
+        self.wfile.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+        self.connection = context.wrap_socket(self.connection, server_side=True)
+        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+
+    def log_message(self, *_words: object) -> None:
+        """Nothing is to reach the tests' stderr."""
+
+
+@contextmanager
+def serving(*companies: Company, **options: Any) -> Iterator[YahooServer]:
+    """A server in a thread of its own."""
+    server = YahooServer(*companies, **options)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client may go away
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def main() -> None:
+    """Serve T0, T1, … until ended."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--tickers", type=int, default=503)
+    parser.add_argument("--years", type=int, default=20)
+    parser.add_argument("--latency", type=float, default=0.0)
+    options = parser.parse_args()
+    first = f"{NOW.year - options.years}-01-02"
+    names = (f"T{number}" for number in range(options.tickers))
+    companies = [company(name, first) for name in names]
+    server = YahooServer(*companies, latency=options.latency)
+    beginning = new_york_date(NOW) + 1
+    for each in companies:  # what whole-history requests will be answered with
+        chart = json.dumps(each.chart(NOW, np.datetime64("1900-01-01"), beginning)).encode()
+        server.whole[each.symbol] = chart
+    print(server.url, flush=True)  # noqa: T201
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
