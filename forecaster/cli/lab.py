@@ -7,6 +7,7 @@ from forecaster.cli.lab_gates import gates
 from forecaster.cli.lab_gradients import gradients
 from forecaster.cli.lab_memory import memory
 from forecaster.cli.lab_parameters import parameters
+from forecaster.cli.lab_sweep import sweep
 
 lab_app = typer.Typer(no_args_is_help=True, help="What is said of these cells, measured on this machine.")
 lab_app.command()(parameters)
@@ -14,3 +15,4 @@ lab_app.command()(cell)
 lab_app.command()(gradients)
 lab_app.command()(memory)
 lab_app.command()(gates)
+lab_app.command()(sweep)

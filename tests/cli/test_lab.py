@@ -200,3 +200,37 @@ def test_gates_refuses_in_one_line(
     network = random_network("rnn", 3)
     ModelRegistry(tmp_path).register("plain", network, card_of(network), b"keras")
     refused(capsys, code, message, "gates", *arguments, "--home", str(tmp_path))
+
+
+def test_sweep_trains_keeps_and_shows(capsys: Screen, tmp_path: Path) -> None:
+    filled_store(tmp_path)
+    arguments = ("sweep", "--over", "tickers", "--values", "2", "--cells", "gru", "--seeds", "1")
+    arguments += ("--units", "2", "--epochs", "1", "--lookback", "10", "--horizon", "1", "--jobs", "1")
+    out = shown(capsys, *arguments, "--home", str(tmp_path))
+    for text in ("Equal units, seeds: 1", "GRU", "RiskMetrics-t has"):
+        assert text in out
+    (point,) = document(capsys, *arguments, "--home", str(tmp_path))["points"]
+    assert (point["value"], point["units"], point["seeds"]) == (2, 2, 1)
+    assert 0 < point["crps"] < 0.1
+    assert point["peak_memory_mb"] > 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        pytest.param(["--over", "mood"], ExitCode.USAGE, "--over mood", id="axis"),
+        pytest.param(["--values", "5,x"], ExitCode.USAGE, "--values", id="values"),
+        pytest.param(["--values", "all"], ExitCode.USAGE, "--values", id="all lookbacks"),
+        pytest.param(["--values", "1"], ExitCode.USAGE, "--lookback 1", id="bounds"),
+        pytest.param(["--match", "age"], ExitCode.USAGE, "--match age", id="match"),
+        pytest.param(
+            ["--over", "tickers", "--values", "9"], ExitCode.USAGE, "there are 3 tickers", id="too many"
+        ),
+        pytest.param(["ZZZ"], ExitCode.NOT_FOUND, "ZZZ", id="ticker"),
+    ],
+)
+def test_sweep_refuses_in_one_line(
+    capsys: Screen, tmp_path: Path, arguments: list[str], code: ExitCode, message: str
+) -> None:
+    filled_store(tmp_path)
+    refused(capsys, code, message, "sweep", *arguments, "--home", str(tmp_path))
