@@ -6,6 +6,7 @@ from forecaster.evaluation.comparison import Comparison, ModelResult
 from forecaster.evaluation.significance import diebold_mariano
 
 LEVEL = 0.05
+SMALLEST_SHOWN = 0.001
 TITLES = {
     "rnn": "SimpleRNN",
     "lstm": "LSTM",
@@ -86,7 +87,7 @@ def _ranking(cells: list[ModelResult], best: ModelResult) -> str:
     words = "a lead that chance does not explain" if p_value < LEVEL else "a lead that chance explains"
     return (
         f"{TITLES[best.model]} has the lowest CRPS one day ahead, {lead:.2%} below {TITLES[second.model]}: "
-        f"{words} (p = {show_p(p_value)})."
+        f"{words} ({_test(p_value)})."
     )
 
 
@@ -99,14 +100,14 @@ def _range_sentence(comparison: Comparison, best: ModelResult, step: int, won: b
         significance = "no gain"
     return (
         f"Its range {_days(step)} ahead is {abs(gain):.1%} {side} than that of the strongest naive forecast, "
-        f"{TITLES[rival.model]} (p = {show_p(_p_value(best, rival, step))}, {significance}), "
+        f"{TITLES[rival.model]} ({_test(_p_value(best, rival, step))}, {significance}), "
         f"and its 90 % interval held {best.steps[step].coverage_90:.1%}."
     )
 
 
 def _price_sentence(best: ModelResult, wins: list[int]) -> str:
     figures = ", ".join(
-        f"{scores.point_skill:+.2%} {_days(step)} ahead (p = {show_p(scores.point_p_value)})"
+        f"{scores.point_skill:+.2%} {_days(step)} ahead ({_test(scores.point_p_value)})"
         for step, scores in best.steps.items()
     )
     claim = "beats" if wins else "does not beat"
@@ -134,7 +135,11 @@ def _meaning(best: ModelResult, level: float, *, range_wins: bool, price_wins: b
 
 def show_p(p_value: float) -> str:
     """A p-value as a reader wants it."""
-    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
+    return "<0.001" if p_value < SMALLEST_SHOWN else f"{p_value:.3f}"
+
+
+def _test(p_value: float) -> str:
+    return f"p {show_p(p_value)}" if p_value < SMALLEST_SHOWN else f"p = {show_p(p_value)}"
 
 
 def _days(step: int) -> str:
