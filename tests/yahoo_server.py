@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
@@ -297,7 +297,7 @@ class YahooServer(ThreadingHTTPServer):
             self.requests[host, parts.path] += 1
         if not parts.path.startswith("/v8/finance/chart/"):
             return Reply(200, b"crumb" if parts.path.endswith("getcrumb") else b"")
-        symbol = parts.path.rsplit("/", 1)[-1].upper()
+        symbol = unquote(parts.path.rsplit("/", 1)[-1]).upper()
         fault = self._fault(symbol)
         if fault in REPLIES:
             return REPLIES[fault]
@@ -360,8 +360,14 @@ class _Handler(BaseHTTPRequestHandler):
         context.load_cert_chain(self.server.certificate)
         context.set_alpn_protocols(["http/1.1"])
         self.wfile.write(b"HTTP/1.1 200 Connected\r\n\r\n")
-        self.connection = context.wrap_socket(self.connection, server_side=True)
+        self.connection = context.wrap_socket(
+            self.connection, server_side=True, do_handshake_on_connect=False
+        )
         self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()
 
     def log_message(self, *_words: object) -> None:
         """Nothing is to reach the tests' stderr."""

@@ -162,7 +162,8 @@ def _fetched_since(stored: Stored, missing: np.datetime64, now: datetime, ask: A
         pending=upkeep.after_asking(missing_through(merge.table, now), first, now),
         events=events | dict(bars.events),
     )
-    return Update(merge.table, after, merge.added, merge.replaced, refusals=bars.refusals)
+    notes = _unadjusted(bars)
+    return Update(merge.table, after, merge.added, merge.replaced, notes=notes, refusals=bars.refusals)
 
 
 def _fetched_whole(

@@ -1,6 +1,5 @@
 """Fetch many tickers from Yahoo: a few workers ask, this thread writes each ticker as it comes."""
 
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,8 +29,6 @@ REPLACED, NO_DATA = "replaced", "no data"
 ENDED = "the run ended before its turn"
 UNREACHABLE_AFTER = 20
 """So many tickers without an answer, one after the other, and the rest need not be tried."""
-
-_SHARE_CLASS = re.compile(r"([A-Z]+)\.([ABC])")
 
 
 class FailureKind(StrEnum):
@@ -101,13 +98,9 @@ def fetch_from_yahoo(
     """
     store.clear_leftovers()
     report = YahooReport()
-    asked = dict.fromkeys(yahoo_symbol(ticker) for ticker in request.tickers)
-    for ticker in request.tickers:
-        if yahoo_symbol(ticker) != ticker:
-            report.log.note(f"{ticker} is {yahoo_symbol(ticker)} at Yahoo, and in the store")
     desk = _Desk(settings, store, request, anew)
     silent = 0
-    with working_crew(list(asked), desk.prepare, settings.yahoo.workers, desk.pacer.stop) as crew:
+    with working_crew(request.tickers, desk.prepare, settings.yahoo.workers, desk.pacer.stop) as crew:
         for ticker, result in crew.results():
             failure = _settle(ticker, result, desk, report)
             unanswered = failure is not None and failure.kind is FailureKind.UNAVAILABLE
@@ -120,11 +113,6 @@ def fetch_from_yahoo(
     report.failures.sort(key=lambda each: each.ticker)
     _refresh_market(store, report)
     return report
-
-
-def yahoo_symbol(ticker: str) -> str:
-    """Yahoo's name of a ticker: a class of shares stands after a hyphen, BRK.B is BRK-B."""
-    return _SHARE_CLASS.sub(r"\1-\2", ticker) if _SHARE_CLASS.fullmatch(ticker) else ticker
 
 
 class _Desk:
