@@ -3,6 +3,7 @@
 import typer
 
 from forecaster.cli.lab_cell import cell
+from forecaster.cli.lab_claims import claims
 from forecaster.cli.lab_gates import gates
 from forecaster.cli.lab_gradients import gradients
 from forecaster.cli.lab_memory import memory
@@ -16,3 +17,4 @@ lab_app.command()(gradients)
 lab_app.command()(memory)
 lab_app.command()(gates)
 lab_app.command()(sweep)
+lab_app.command()(claims)

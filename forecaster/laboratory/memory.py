@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from forecaster.laboratory.fanout import run_trials
+from forecaster.laboratory.gradients import profile
+from forecaster.laboratory.probes import task_probe
 from forecaster.laboratory.results import ResultsFile, key_of
-from forecaster.laboratory.task_training import Trial, train_on_task
-from forecaster.laboratory.tasks import features_of
+from forecaster.laboratory.task_training import TaskNetwork, Trial, train_on_task
+from forecaster.laboratory.tasks import draw, features_of
 from forecaster.network.cells import parameter_count
 
 REFERENCE_CELL = "gru"
 RESULTS = "memory"
+_PROBED = 8  # sequences on which a trained network's gradient is measured
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,15 @@ def run_trial(trial: Trial) -> dict[str, Any]:
         "steps": result.steps,
         "seconds": result.seconds,
         "parameters": result.parameters,
+        "half_life": _half_life(trial, result.network),
     }
+
+
+def _half_life(trial: Trial, network: TaskNetwork) -> float | None:
+    """Steps in which the trained network's gradient halves; None where it does not."""
+    examples = draw(trial.task, np.random.default_rng(trial.seed), _PROBED, trial.lag)
+    steps = profile(task_probe(trial.task, network, trial.cell, examples)).half_life
+    return steps if np.isfinite(steps) else None
 
 
 def _summary(runs: Sequence[Trial], outcomes: Sequence[dict[str, Any]]) -> LagResult:

@@ -7,6 +7,8 @@ from network_factory import card_of, random_network
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
+from forecaster.laboratory.evidence import FULL, QUICK
+from forecaster.laboratory.verdicts import Claim
 from forecaster.operations.registry import ModelRegistry
 
 Screen = pytest.CaptureFixture[str]
@@ -234,3 +236,46 @@ def test_sweep_refuses_in_one_line(
 ) -> None:
     filled_store(tmp_path)
     refused(capsys, code, message, "sweep", *arguments, "--home", str(tmp_path))
+
+
+def some_claims() -> list[Claim]:
+    long = "a long account of what was measured and on which days, with every seed and every ticker named"
+    return [
+        Claim("one", "A cell is a cell.", long, f"{long} 1 ± 2 %", verdict, "forecast lab cell", {"x": 1.0})
+        for verdict in ("supported", "not supported", "undecided")
+    ]
+
+
+def test_claims_shows_each_with_its_verdict(
+    capsys: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled_store(tmp_path)
+    asked: list[object] = []
+
+    def judge(*arguments: object) -> list[Claim]:
+        asked.append(arguments[2])
+        return some_claims()
+
+    monkeypatch.setattr("forecaster.laboratory.claims.judge_claims", judge)
+    out = shown(capsys, "claims", "--quick", "--home", str(tmp_path))
+    for text in ("NOT SUPPORTED", "UNDECIDED", "3 claims: 1 supported, 1 not supported, 1 undecided"):
+        assert text in out
+    found = document(capsys, "claims", "--home", str(tmp_path))
+    assert found["schema"] == "forecast.lab.claims/1"
+    assert [claim["verdict"] for claim in found["claims"]] == ["supported", "not supported", "undecided"]
+    assert asked == [QUICK, FULL]
+
+
+def test_claims_needs_prices(capsys: Screen, tmp_path: Path) -> None:
+    refused(capsys, ExitCode.NOT_FOUND, "forecast fetch", "claims", "--home", str(tmp_path))
+
+
+@pytest.mark.slow
+def test_quick_claims_on_the_sample(capsys: Screen, tmp_path: Path) -> None:
+    assert run(["fetch", "--source", "sample", "--quiet", "--home", str(tmp_path)]) == ExitCode.DONE
+    capsys.readouterr()
+    found = document(capsys, "claims", "--quick", "--home", str(tmp_path))["claims"]
+    assert len(found) == 15
+    verdicts = {claim["name"]: claim["verdict"] for claim in found}
+    for certain in ("parameters", "coupling", "long lags", "short lags"):
+        assert verdicts[certain] == "supported"
