@@ -1,9 +1,10 @@
-"""`forecast models`: what has been trained, and what each is worth."""
+"""`forecast models`: what has been trained, what each is worth, and which is in service."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.cli.models_service import promote, prune, remove, rollback, verify
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -17,7 +18,9 @@ from forecaster.cli.screen import (
 if TYPE_CHECKING:
     from forecaster.operations.registry import ModelRegistry
 
-models_app = typer.Typer(no_args_is_help=True, help="The trained models: list them, show one's card.")
+models_app = typer.Typer(
+    no_args_is_help=True, help="The trained models: what each is worth, and which is in service."
+)
 
 
 @models_app.command("list")
@@ -48,11 +51,17 @@ def show_model(
     from forecaster.operations.registry import ModelRegistry
 
     registry = ModelRegistry(open_settings(context, home).home)
-    card = registry.card(*registry.resolve(model))
+    name, version = registry.resolve(model)
+    card = registry.card(name, version)
+    service = _service(registry, name, version)
     if json:
-        print_json("forecast.model/1", card)
+        print_json("forecast.model/1", {**card, "service": service})
     else:
-        _show_card(card)
+        _show_card(card, service)
+
+
+for command in (promote, rollback, verify, remove, prune):
+    models_app.command()(command)
 
 
 def _rows(registry: "ModelRegistry") -> list[dict[str, Any]]:
@@ -96,6 +105,18 @@ def _is_champion(registry: "ModelRegistry", name: str, version: int) -> bool:
         return False
 
 
+def _service(registry: "ModelRegistry", name: str, version: int) -> list[dict[str, str]]:
+    """When and why the version was put into service; nothing where the history cannot be read."""
+    from forecaster.errors import BadInputError
+    from forecaster.operations.history import read_history
+
+    try:
+        history = read_history(registry.folder / name)
+    except BadInputError:
+        return []
+    return [{"when": entry.when, "why": entry.why} for entry in history if entry.version == version]
+
+
 def _show_list(rows: list[dict[str, Any]]) -> None:
     headings = ("network", "tickers", "trained to", "created", "CRPS ×10⁻⁴", "skill")
     table = figures_table(None, "model", *headings)
@@ -124,7 +145,7 @@ def _show_list(rows: list[dict[str, Any]]) -> None:
     )
 
 
-def _show_card(card: dict[str, Any]) -> None:
+def _show_card(card: dict[str, Any], service: list[dict[str, str]]) -> None:
     from rich.table import Table
 
     screen = results()
@@ -134,6 +155,8 @@ def _show_card(card: dict[str, Any]) -> None:
     table.add_column("value")
     for what, value in _card_lines(card):
         table.add_row(what, value)
+    for entry in service:
+        table.add_row("into service", f"{entry['when'][:16].replace('T', ' ')}, {entry['why']}")
     screen.print(table)
 
 

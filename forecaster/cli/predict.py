@@ -33,6 +33,9 @@ def predict(
         str | None, typer.Option("--model", help="NAME or NAME@VERSION.", show_default="main's champion")
     ] = None,
     level: Annotated[int, typer.Option("--level", help="The wider interval, per cent.")] = 90,
+    fallback: Annotated[
+        bool, typer.Option("--fallback", help="If the model in service is damaged, ask the last good one.")
+    ] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     home: HomeFlag = None,
@@ -41,18 +44,24 @@ def predict(
     from forecaster.dataset.panel import choose_tickers
     from forecaster.operations.prediction import predict as predict_ticker
     from forecaster.operations.registry import ModelRegistry
+    from forecaster.operations.service import load_or_fall_back
     from forecaster.prices.store import PriceStore
 
     settings = open_settings(context, home)
-    store = PriceStore(settings.home)
+    store, registry = PriceStore(settings.home), ModelRegistry(settings.home)
     chosen = choose_tickers(store, tickers)
-    registered = ModelRegistry(settings.home).load(model)
+    registered, refused = load_or_fall_back(registry, model) if fallback else (registry.load(model), None)
+    if refused:
+        remarks(quiet=quiet).print(
+            f"warning: {refused}; {registered.reference} answers in its place", style="yellow", soft_wrap=True
+        )
     moment = now()
     predictions = [predict_ticker(store, registered, ticker, moment, horizon, level) for ticker in chosen]
     for prediction in predictions:
         _warn(prediction, remarks(quiet=quiet))
     if json:
-        print_json("forecast.predict/1", {"predictions": [_document(item) for item in predictions]})
+        documents = [_document(item) for item in predictions]
+        print_json("forecast.predict/1", {"predictions": documents, "fallback": refused})
         return
     screen = results(quiet=quiet)
     for prediction in predictions:

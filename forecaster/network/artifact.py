@@ -151,15 +151,30 @@ def load_network(folder: Path) -> tuple[RecurrentNetwork, dict[str, Any]]:
         BadInputError: a file is missing or damaged, or of another format.
     """
     card = read_card(folder)
+    for name in (_WEIGHTS, _KERAS):
+        _check_digest(folder / name, card)
+    return _read_network(folder, card), card
+
+
+def network_faults(folder: Path) -> list[str]:
+    """What is wrong with each of a network's files, in sentences; empty when `load_network` takes it.
+
+    Raises:
+        NotFoundError: there is no such folder.
+    """
     try:
-        for name in (_WEIGHTS, _KERAS):
-            _check_digest(folder / name, card["digests"][name])
-        shape = {**card["network"], "features": tuple(card["network"]["features"])}
-        with np.load(folder / _WEIGHTS, allow_pickle=False) as arrays:
-            network = RecurrentNetwork(**shape, weights=dict(arrays))
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise _damaged(folder / _WEIGHTS, str(error)) from error
-    return network, card
+        card = read_card(folder)
+    except BadInputError as error:
+        return [error.message]
+    faults = []
+    for name in (_WEIGHTS, _KERAS):
+        try:
+            _check_digest(folder / name, card)
+            if name == _WEIGHTS:
+                _read_network(folder, card)
+        except BadInputError as error:
+            faults.append(error.message)
+    return faults
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -190,13 +205,25 @@ def _card_digest(card: Mapping[str, Any]) -> str:
     return digest_bytes(json.dumps(card, sort_keys=True).encode())
 
 
-def _check_digest(path: Path, digest: str) -> None:
+def _check_digest(path: Path, card: Mapping[str, Any]) -> None:
     try:
-        found = digest_file(path)
+        sound = digest_file(path) == card["digests"][path.name]
     except OSError as error:
         raise _damaged(path, error.strerror or str(error)) from error
-    if found != digest:
+    except (KeyError, TypeError) as error:
+        raise _damaged(path, "the card has no digest of it") from error
+    if not sound:
         raise _damaged(path, "its content is not what was written")
+
+
+def _read_network(folder: Path, card: Mapping[str, Any]) -> RecurrentNetwork:
+    path = folder / _WEIGHTS
+    try:
+        shape = {**card["network"], "features": tuple(card["network"]["features"])}
+        with np.load(path, allow_pickle=False) as arrays:
+            return RecurrentNetwork(**shape, weights=dict(arrays))
+    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise _damaged(path, str(error)) from error
 
 
 def _damaged(path: Path, reason: str) -> BadInputError:

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from forecaster.errors import BadInputError, NotFoundError, UsageError
 from forecaster.files import home_lock, write_atomically
 from forecaster.network.artifact import RecurrentNetwork, load_network, read_card, save_network
+from forecaster.operations.history import Service, add_service, highest_given, read_history, served_before
 
 DEFAULT_NAME = "main"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -87,7 +90,7 @@ class ModelRegistry:
         Raises:
             NotFoundError, BadInputError: as `load`.
         """
-        return read_card(self._version_folder(name, version))
+        return read_card(self.version_folder(name, version))
 
     def register(self, name: str, network: RecurrentNetwork, card: dict[str, Any], keras_file: bytes) -> int:
         """Keep a network as the next version of `name`, and put it into service.
@@ -96,14 +99,53 @@ class ModelRegistry:
             DiskError: the disk refuses; nothing has changed.
             TryLaterError: another process writes to the home folder.
         """
-        folder = self.folder / check_model_name(name)
-        with home_lock(self.home, _LOCK_WAIT_SECONDS):
-            self._clear_leftovers(folder)
-            version = max(self.versions(name), default=0) + 1
+        with self.writing(name) as folder:
+            version = 1 + max([*self.versions(name), self._highest_removed(name)])
             named = {**card, "name": name, "version": version}
             save_network(folder / str(version), network, named, keras_file)
-            write_atomically(folder / _CHAMPION, f"{version}\n")
+            self.serve(name, Service(version, str(card["created"]), "trained"))
         return version
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """Hold the home folder's lock to change the model's folder, which is given.
+
+        Raises:
+            TryLaterError, DiskError: as `files.home_lock`.
+        """
+        folder = self.folder / check_model_name(name)
+        with home_lock(self.home, _LOCK_WAIT_SECONDS):
+            self._clear_leftovers(self.folder)
+            self._clear_leftovers(folder)
+            yield folder
+
+    def serve(self, name: str, service: Service) -> None:
+        """Put a version into service and note it in the history; the caller holds `writing`.
+
+        Raises:
+            DiskError: the disk refuses; the version in service is the old one or the new one.
+        """
+        folder, before = self.folder / name, self.current(name)
+        write_atomically(folder / _CHAMPION, f"{service.version}\n")
+        add_service(folder, service, before)
+
+    def current(self, name: str) -> int | None:
+        """The version in service; None if there is none, or the file that names it is damaged."""
+        try:
+            return self.champion(name)
+        except (NotFoundError, BadInputError):
+            return None
+
+    def served_before(self, name: str) -> list[int]:
+        """The versions to go back to, the latest first: they served before and are still there.
+
+        Raises:
+            BadInputError: the history is damaged.
+            NotFoundError, BadInputError: as `champion`.
+        """
+        there = self.versions(name)
+        past = read_history(self.folder / check_model_name(name))
+        return [version for version in served_before(past, self.champion(name)) if version in there]
 
     def load(self, reference: str | None) -> RegisteredModel:
         """Load NAME@VERSION, NAME's champion, or by default the champion of `main` or of the only model.
@@ -114,7 +156,12 @@ class ModelRegistry:
             UsageError: the reference is not one.
         """
         name, version = self.resolve(reference)
-        network, card = load_network(self._version_folder(name, version))
+        try:
+            network, card = load_network(self.version_folder(name, version))
+        except (NotFoundError, BadInputError):
+            if self.resolve(reference) == (name, version):
+                raise
+            return self.load(reference)  # the champion changed, and its predecessor was removed meanwhile
         return RegisteredModel(f"{name}@{version}", network, card)
 
     def resolve(self, reference: str | None) -> tuple[str, int]:
@@ -124,7 +171,7 @@ class ModelRegistry:
             NotFoundError, UsageError: as `load`.
         """
         if reference is None:
-            name = self._default_name()
+            name = self.default_name()
             return name, self.champion(name)
         name, _, text = reference.partition("@")
         check_model_name(name)
@@ -134,7 +181,12 @@ class ModelRegistry:
             raise UsageError(f"{reference[:80]!r} is not NAME or NAME@VERSION", "write it like main@3")
         return name, int(text)
 
-    def _default_name(self) -> str:
+    def default_name(self) -> str:
+        """`main`, or the only name there is.
+
+        Raises:
+            NotFoundError: there is no model, or several and none is `main`.
+        """
         names = self.names()
         if not names:
             raise NotFoundError(f"no model has been trained in {self.home}", "run `forecast train`")
@@ -146,7 +198,12 @@ class ModelRegistry:
             )
         return names[0]
 
-    def _version_folder(self, name: str, version: int) -> Path:
+    def version_folder(self, name: str, version: int) -> Path:
+        """Where a version is kept.
+
+        Raises:
+            NotFoundError: there is no such model or version.
+        """
         if not self.versions(name):
             raise self._no_such_model(name)
         if version not in self.versions(name):
@@ -154,8 +211,15 @@ class ModelRegistry:
             raise NotFoundError(f"{name} has no version {version}", f"it has {known}")
         return self.folder / name / str(version)
 
+    def _highest_removed(self, name: str) -> int:
+        try:
+            return highest_given(self.folder, name)
+        except BadInputError:
+            return 0  # hours of training are not lost over a number; `models verify` names the file
+
     def _choice(self, name: str) -> str:
-        return "name one yourself: " + ", ".join(f"{name}@{number}" for number in self.versions(name))
+        versions = ", ".join(f"{name}@{number}" for number in self.versions(name))
+        return f"name one yourself: {versions}, or put one into service with `forecast models promote`"
 
     def _no_champion(self, name: str) -> NotFoundError:
         """A registration killed before its last step leaves a version that is not in service."""

@@ -10,6 +10,7 @@ from command import refusal
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
+from forecaster.operations.registry import ModelRegistry
 
 
 def predict(capsys: pytest.CaptureFixture[str], home: Path, *arguments: str) -> tuple[str, str]:
@@ -116,6 +117,22 @@ def test_damage_is_bad_input(
     code, line = refusal(capsys, "predict", "AAA", "--home", own_home)
     assert code == ExitCode.BAD_INPUT
     assert words in line
+
+
+def test_the_last_good_model_answers_only_when_told_to(
+    own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = ModelRegistry(own_home)
+    card = registry.card("main", 1)
+    registry.register("main", registry.load(None).network, card, b"keras")
+    (own_home / "models" / "main" / "2" / "weights.npz").write_bytes(b"rubbish")
+    assert refusal(capsys, "predict", "AAA", "--home", own_home)[0] == ExitCode.BAD_INPUT
+    out, err = predict(capsys, own_home, "AAA", "--fallback", "--json")
+    assert "2/weights.npz is damaged" in err
+    assert "main@1 answers in its place" in err
+    document = json.loads(out)
+    assert document["predictions"][0]["model"] == "main@1"
+    assert "2/weights.npz is damaged" in document["fallback"]
 
 
 def test_help_needs_no_numpy() -> None:
