@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli.screen import HomeFlag, JsonFlag, QuietFlag, open_settings, print_json, remarks, results
+from forecaster.cli.training_data import AllDaysFlag, TrainingTickers, TrainingUniverse
 from forecaster.cli.training_flags import training_flags
 
 if TYPE_CHECKING:
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
 @training_flags("cell")
 def compare(
     context: typer.Context,
-    tickers: Annotated[
-        list[str] | None, typer.Argument(help="Tickers to learn from (all in the store).", show_default=False)
-    ] = None,
+    tickers: TrainingTickers = None,
     cells: Annotated[str, typer.Option("--cells", help="Cells to compare, with commas.")] = "rnn,lstm,gru",
     match: Annotated[
         str, typer.Option("--match", help="units: equal units; parameters: about equal parameters.")
     ] = "units",
     seeds: Annotated[int, typer.Option("--seeds", help="Runs of each cell.", min=1, max=1000)] = 1,
+    universe: TrainingUniverse = None,
+    all_days: AllDaysFlag = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", help="Every test forecast, to a .parquet or .csv file.", show_default=False),
@@ -35,15 +36,13 @@ def compare(
 ) -> None:
     """Train the cells on the same windows; one table and a verdict in words."""
     from forecaster.cli.comparison_screen import comparison_document, show_comparison
+    from forecaster.cli.training_data import load_training_data, show_universe
     from forecaster.cli.training_screen import training_progress
     from forecaster.dataset.features import available_features
-    from forecaster.dataset.panel import choose_tickers, load_panel
-    from forecaster.dataset.split import split_days
     from forecaster.evaluation.comparison import cell_recipes, compare_cells
     from forecaster.evaluation.experiment import Experiment
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
     from forecaster.evaluation.verdict import judge
-    from forecaster.prices.store import PriceStore
     from forecaster.settings import override
 
     settings = open_settings(context, home)
@@ -51,17 +50,16 @@ def compare(
     chosen = _chosen_cells(cells)
     _check_match(match)
     check_output(output)
-    store = PriceStore(settings.home)
-    experiment = Experiment(settings.home, tuple(choose_tickers(store, tickers)), recipe)
-    panel = load_panel(store, experiment.tickers)
-    split = split_days(panel.dates, recipe.horizon, recipe.train_end, recipe.validation_end)
-    recipes = cell_recipes(recipe, chosen, len(available_features(panel)), match)
+    data = load_training_data(settings, recipe, tickers, universe, all_days=all_days)
+    experiment = Experiment(settings.home, data.panel.tickers, recipe, data.counting)
+    recipes = cell_recipes(recipe, chosen, len(available_features(data.panel)), match)
+    show_universe(data.universe, remarks(quiet=quiet) if json else results(quiet=quiet))
     _announce(recipes, seeds, quiet=quiet)
     with training_progress(quiet=quiet) as report:
         comparison = compare_cells(
             experiment,
-            panel,
-            split,
+            data.panel,
+            data.split,
             recipes,
             seeds,
             lambda cell, run, progress: report(cell if seeds == 1 else f"{cell} {run}/{seeds}", progress),
@@ -71,7 +69,8 @@ def compare(
         write_forecasts(output, comparison)
         remarks(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
     if json:
-        print_json("forecast.compare/1", comparison_document(comparison, verdict, recipes, match, seeds))
+        document = comparison_document(comparison, verdict, recipes, match, seeds)
+        print_json("forecast.compare/1", document | {"universe": data.universe})
     else:
         show_comparison(comparison, verdict, recipes, results(quiet=quiet))
 

@@ -15,6 +15,7 @@ from forecaster.cli.screen import (
     remarks,
     results,
 )
+from forecaster.cli.training_data import AllDaysFlag, TrainingTickers, TrainingUniverse
 from forecaster.cli.training_flags import training_flags
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 @training_flags()
 def train(
     context: typer.Context,
-    tickers: Annotated[
-        list[str] | None, typer.Argument(help="Tickers to learn from (all in the store).", show_default=False)
-    ] = None,
+    tickers: TrainingTickers = None,
     name: Annotated[str, typer.Option("--name", help="Model to add a version to.")] = "main",
+    universe: TrainingUniverse = None,
+    all_days: AllDaysFlag = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     home: HomeFlag = None,
@@ -35,27 +36,31 @@ def train(
     flags: dict[str, Any],
 ) -> None:
     """Train one network on all tickers, test it beside the naive forecast, register it."""
+    from forecaster.cli.training_data import load_training_data, show_universe
     from forecaster.cli.training_screen import training_progress
-    from forecaster.dataset.panel import choose_tickers, load_panel
-    from forecaster.dataset.split import split_days
+    from forecaster.files import check_writable
     from forecaster.operations.candidate import train_candidate
     from forecaster.operations.registry import ModelRegistry, check_model_name
-    from forecaster.prices.store import PriceStore
     from forecaster.settings import override
 
     settings = open_settings(context, home)
     recipe = override(settings.train, flags)
     check_model_name(name)
     registry = ModelRegistry(settings.home)
-    store = PriceStore(settings.home)
-    panel = load_panel(store, choose_tickers(store, tickers))
-    split = split_days(panel.dates, recipe.horizon, recipe.train_end, recipe.validation_end)
+    data = load_training_data(settings, recipe, tickers, universe, all_days=all_days)
+    check_writable(registry.folder)
     notes = remarks(quiet=quiet)
+    show_universe(data.universe, notes if json else results(quiet=quiet))
     if recipe.bidirectional:
         notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
     with training_progress(quiet=quiet) as report:
         candidate = train_candidate(
-            panel, split, recipe, now(), lambda progress: report(recipe.cell, progress)
+            data.panel,
+            data.split,
+            recipe,
+            now(),
+            lambda progress: report(recipe.cell, progress),
+            data.universe,
         )
     version = registry.register(name, candidate.trained.network, candidate.card, candidate.trained.keras_file)
     if json:

@@ -76,7 +76,13 @@ def unbroken_days(usable: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 
 def grid_windows(
-    usable: NDArray[np.bool_], origins: range, lookback: int, supervised: int, stride: int, offset: int = 0
+    usable: NDArray[np.bool_],
+    origins: range,
+    lookback: int,
+    supervised: int,
+    stride: int,
+    offset: int = 0,
+    counted: NDArray[np.bool_] | None = None,
 ) -> Windows:
     """Windows without a hole that end every `stride` days, counted back from the end of each run.
 
@@ -91,6 +97,7 @@ def grid_windows(
         supervised: how many of its last days are origins.
         stride: days between the ends of neighbouring windows.
         offset: days from a run's last day to its last window's last.
+        counted: (N, D) days that may be origins, None for all; a window without one is left out.
     """
     part = slice(origins.start, origins.stop)
     long_enough = unbroken_days(usable)[:, part] >= lookback
@@ -98,15 +105,27 @@ def grid_windows(
     on_grid = (remaining >= offset) & ((remaining - offset) % stride == 0)
     ticker, end = np.nonzero(long_enough & on_grid)
     start = end + origins.start - lookback + 1
-    return Windows(ticker.astype(np.int32), start.astype(np.int32), lookback, supervised)
+    windows = Windows(ticker.astype(np.int32), start.astype(np.int32), lookback, supervised)
+    if counted is None:
+        return windows
+    return windows.take(np.flatnonzero(origins_within(windows, origins, counted).any(axis=1)))
 
 
-def supervision(windows: Windows, ahead: NDArray[np.int16], origins: range) -> NDArray[np.float32]:
+def origins_within(windows: Windows, origins: range, counted: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """(W, supervised) whether a supervised day is an origin of the part, and one that counts."""
+    ticker, day = windows.origins()
+    inside: NDArray[np.bool_] = (day >= origins.start) & (day < origins.stop)
+    return inside if counted is None else inside & counted[ticker, day]
+
+
+def supervision(
+    windows: Windows, ahead: NDArray[np.int16], origins: range, counted: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
     """How many steps ahead count in the loss at each supervised day.
 
     Returns:
-        (W, supervised) from 0 (not an origin of this part, or nothing known ahead) to the horizon.
+        (W, supervised) from 0 (not an origin of this part, one that does not count, or nothing known
+        ahead) to the horizon.
     """
     ticker, day = windows.origins()
-    inside = (day >= origins.start) & (day < origins.stop)
-    return np.where(inside, ahead[ticker, np.minimum(day, ahead.shape[1] - 1)], 0).astype(np.float32)
+    return np.where(origins_within(windows, origins, counted), ahead[ticker, day], 0).astype(np.float32)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forecaster.dataset.features import available_features, compute_features
+from forecaster.dataset.membership import restrict_targets
 from forecaster.dataset.panel import Panel, load_panel
 from forecaster.dataset.split import Split, split_days
 from forecaster.evaluation.forecasts import Origins, network_forecasts
@@ -13,16 +14,21 @@ from forecaster.network.engine import start_engine
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.network.training import Progress, TrainedNetwork, train_network
 from forecaster.prices.store import PriceStore
+from forecaster.prices.universe import Universe
 from forecaster.settings import TrainSettings
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What to train on and how: all that a worker process needs to be told."""
+    """What to train on and how: all that a worker process needs to be told.
+
+    Targets count on days of membership in `universe`; without one, on all days.
+    """
 
     home: Path
     tickers: tuple[str, ...]
     recipe: TrainSettings
+    universe: Universe | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ def run_experiment(experiment: Experiment, report: Callable[[Progress], None]) -
     """
     recipe = experiment.recipe
     panel = load_panel(PriceStore(experiment.home), experiment.tickers)
+    panel = restrict_targets(panel, experiment.universe)
     split = split_days(panel.dates, recipe.horizon, recipe.train_end, recipe.validation_end)
     return train_and_forecast(panel, split, recipe, report)
 
@@ -60,5 +67,7 @@ def train_and_forecast(
     trained = train_network(panel, names, split, recipe, engine, report)
     # Computed again: while the network trained, the engine's device held the only copy.
     features = compute_features(panel, names)
-    origins, forecast = network_forecasts(trained.network, features, split.test, recipe.lookback)
+    origins, forecast = network_forecasts(
+        trained.network, features, split.test, recipe.lookback, panel.counted
+    )
     return Outcome(trained, origins, forecast, peak_memory_mb())

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features
-from forecaster.dataset.windows import Windows, grid_windows, supervised_days
+from forecaster.dataset.windows import Windows, grid_windows, origins_within, supervised_days
 from forecaster.network.artifact import RecurrentNetwork
 from forecaster.network.student_t import ForecastDistribution
 
@@ -25,9 +25,15 @@ class Origins:
 
 
 def network_forecasts(
-    network: RecurrentNetwork, features: Features, part: range, lookback: int
+    network: RecurrentNetwork,
+    features: Features,
+    part: range,
+    lookback: int,
+    counted: NDArray[np.bool_] | None = None,
 ) -> tuple[Origins, ForecastDistribution]:
     """Forecast every origin of `part` that has a full window, densely, as in training.
+
+    Where `counted` (N, D) is given, only the origins that count.
 
     Each answer has seen between half of `lookback` and all of it (all of it with a bidirectional
     network, which answers at a window's last day only).
@@ -36,12 +42,12 @@ def network_forecasts(
         The origins, and the distributions of cumulative log returns, (O, H).
     """
     supervised = supervised_days(lookback, bidirectional=network.bidirectional)
-    windows = grid_windows(features.usable, part, lookback, supervised, stride=supervised)
+    windows = grid_windows(features.usable, part, lookback, supervised, stride=supervised, counted=counted)
     tickers, days, raws = [], [], []
     for first in range(0, len(windows), _WINDOWS_AT_ONCE):
         chunk = windows.take(slice(first, first + _WINDOWS_AT_ONCE))
         ticker, day = chunk.origins()
-        inside = day >= part.start
+        inside = origins_within(chunk, part, counted)
         raw = network.head_output(gather(features, chunk), supervised)
         tickers.append(ticker[inside])
         days.append(day[inside])

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,18 +86,21 @@ class _Part:
 
     usable: NDArray[np.bool_]
     ahead: NDArray[np.int16]
+    counted: NDArray[np.bool_] | None
     origins: range
     lookback: int
     supervised: int
 
     def windows(self, stride: int, offset: int = 0) -> Windows:
-        return grid_windows(self.usable, self.origins, self.lookback, self.supervised, stride, offset)
+        return grid_windows(
+            self.usable, self.origins, self.lookback, self.supervised, stride, offset, self.counted
+        )
 
     def arrays(self, windows: Windows) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Positions (W,) in the flattened panel and known steps (W, S), as the network takes them."""
         days = self.ahead.shape[1]
         rows = windows.ticker * np.int32(days) + windows.start
-        return rows, supervision(windows, self.ahead, self.origins)
+        return rows, supervision(windows, self.ahead, self.origins, self.counted)
 
 
 def train_network(
@@ -128,8 +131,8 @@ def train_network(
     supervised = supervised_days(recipe.lookback, bidirectional=recipe.bidirectional)
     stride = training_stride(recipe.lookback, supervised)
     ahead = steps_ahead(panel.log_return, recipe.horizon)
-    train = _Part(features.usable, ahead, split.train, recipe.lookback, supervised)
-    validation = _Part(features.usable, ahead, split.validation, recipe.lookback, supervised)
+    train = _Part(features.usable, ahead, panel.counted, split.train, recipe.lookback, supervised)
+    validation = replace(train, origins=split.validation)
     held_out = validation.windows(stride)
     available = len(train.windows(stride))
     _refuse_no_windows(available, len(held_out), features.usable, split, recipe)

@@ -1,7 +1,7 @@
 """Train a network for service: its weights, and a card that says what it is and what it is worth."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -45,8 +45,11 @@ def train_candidate(
     recipe: TrainSettings,
     now: datetime,
     report: Callable[[Progress], None],
+    universe: Mapping[str, Any] | None = None,
 ) -> Candidate:
     """Train on the panel, score every step of the first and last kind on the test part, write the card.
+
+    `universe` is what `describe_selection` says of the tickers, for the card.
 
     Raises:
         ForecastError: too little data, or a loss that became NaN.
@@ -58,7 +61,7 @@ def train_candidate(
             "fetch more history, lower --lookback, or move --validation-end",
         )
     scores = _score(panel, split, recipe.horizon, outcome)
-    card = _card(panel, split, recipe, outcome, scores, now)
+    card = _card(panel, split, recipe, outcome, scores, now) | {"universe": universe}
     return Candidate(outcome.trained, scores, card, outcome.peak_memory_mb)
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from command import refusal
+from factories import filled_store
 
 from forecaster.cli.main import run
 from forecaster.prices.store import PriceStore
@@ -56,3 +57,54 @@ def test_a_day_without_members_fetches_nothing(capsys: Capture) -> None:
     arguments = ("--universe", "sp500", "--as-of", "1900-01-02")
     code, line = refusal(capsys, "fetch", "--source", "sample", *arguments)
     assert (code, "sp500 had no member on 1900-01-02" in line) == (66, True)
+
+
+SMALL = ("--lookback", "12", "--horizon", "2", "--units", "4", "--epochs", "1", "--device", "cpu")
+MINE = "symbol,first,last\nAAA,,\nBBB,2015-02-02,\nCCC,,2014-01-02\nGONE,,\n"
+
+
+@pytest.fixture
+def three_walks(tmp_path: Path) -> Path:
+    """AAA and BBB of 2015 are members, BBB from February; CCC has left; GONE has no prices."""
+    filled_store(tmp_path)
+    (tmp_path / "mine.csv").write_text(MINE)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("three_walks")
+def test_a_network_learns_from_members_while_they_are_members(capsys: Capture) -> None:
+    assert run(["train", "--universe", "mine.csv", *SMALL]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "mine (changes known to 2015-02-02): members between 2015-01-02 and 2016-03-11: 3;" in text
+    assert "in the store: 2; missing: 1, so the results lean towards those that are there." in text
+    # Of 300 days 225 are for training, less the two steps; BBB's 20 sessions of January do not count.
+    assert "days of membership; rows that count: 426 train, 56 validation, 88 test; left out: 20." in text
+    assert run(["train", "--universe", "mine.csv", "--all-days", "--json", *SMALL]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["tickers"] == ["AAA", "BBB"]
+    assert card["universe"]["missing"] == ["GONE"]
+    assert card["universe"]["targets"] == "all days"
+    assert card["universe"]["rows"]["train"] == {"counted": 446, "left_out": 0}
+
+
+def test_cells_are_compared_on_members_only(three_walks: Path, capsys: Capture) -> None:
+    """BBB joins within the test part; the worker that trains is told so."""
+    dates = PriceStore(three_walks).read("AAA").dates
+    (three_walks / "mine.csv").write_text(f"symbol,first\nAAA,\nBBB,{dates[-10]}\n")
+    assert run(["compare", "--universe", "mine.csv", "--cells", "gru", "--json", *SMALL]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["universe"]["rows"]["test"] == {"counted": 44 + 9, "left_out": 35}
+    assert {row["scores"]["1"]["forecasts"] for row in document["models"]} == {44 + 9}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        pytest.param(["AAA", "--universe", "sp500"], "exclude each other", id="tickers and universe"),
+        pytest.param(["--all-days"], "--all-days goes with --universe", id="all days of what?"),
+    ],
+)
+@pytest.mark.usefixtures("three_walks")
+def test_flags_that_do_not_go_together(capsys: Capture, arguments: list[str], complaint: str) -> None:
+    code, line = refusal(capsys, "train", *arguments)
+    assert (code, complaint in line) == (2, True)

@@ -88,3 +88,13 @@ def test_how_many_days_are_supervised(lookback: int, bidirectional: bool, superv
 def test_dense_windows_stride_by_what_they_supervise() -> None:
     assert training_stride(120, 60) == 60
     assert training_stride(120, 1) == 5
+
+
+def test_only_days_that_count_are_supervised_and_windows_without_one_are_left_out() -> None:
+    counted = usable("0000000100")
+    part = range(10)
+    windows = grid_windows(usable("1" * 10), part, lookback=4, supervised=2, stride=2, counted=counted)
+    # Windows end on days 9, 7, 5 and 3; only that of days 4 to 7 has day 7 among its last two.
+    assert pairs(windows) == [(0, 4)]
+    ahead = np.full((1, 10), 3, dtype=np.int16)
+    assert supervision(windows, ahead, part, counted).tolist() == [[0, 3]]
