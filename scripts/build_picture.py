@@ -39,8 +39,7 @@ def main() -> None:
 
 def _settled(output: str) -> str:
     """The output without its live progress: what is left on the screen when the command has ended."""
-    erased_to = max(output.rfind("\x1b[2K"), output.rfind("\x1b[?25h"))
-    return output[erased_to:].lstrip("\x1b[2K?5h") if erased_to >= 0 else output
+    return re.split(r"\x1b\[2K|\x1b\[\?25h", output)[-1].lstrip("\n")
 
 
 if __name__ == "__main__":
