@@ -25,6 +25,9 @@ import numpy as np
 from forecaster.prices.calendar import NEW_YORK, closing_time, is_session, new_york_date, sessions_between
 
 NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)  # a Saturday; the 20th was the last session
+COUNTS = "/requests"
+"""Where another process is told what was asked for."""
+
 Chart = dict[str, Any]
 
 
@@ -294,6 +297,8 @@ class YahooServer(ThreadingHTTPServer):
         parts = urlsplit(target)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         with self._guard:
+            if parts.path == COUNTS:
+                return Reply(body=json.dumps({" ".join(key): n for key, n in self.requests.items()}).encode())
             self.requests[host, parts.path] += 1
         if not parts.path.startswith("/v8/finance/chart/"):
             return Reply(200, b"crumb" if parts.path.endswith("getcrumb") else b"")
