@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
     from forecaster.prices.health import TickerHealth
     from forecaster.prices.store import PriceStore
+    from forecaster.prices.yahoo import Failure
+    from forecaster.settings import Settings
 
 LISTED = 40
 NAMED_HOLES = 20
+DATE_LENGTH = 10
 
 data_app = typer.Typer(
     help="What is in the store, how old it is, and whether it is sound.", no_args_is_help=True
@@ -35,10 +38,11 @@ def status(
     json: screen.JsonFlag = False,
     home: screen.HomeFlag = None,
 ) -> None:
-    """Show each ticker's span, its holes against New York's calendar, and its age.
+    """Show each ticker's span, its holes against New York's calendar, its age, and when it was fetched.
 
-    The age is how many sessions have closed since the last price. Of more than 40 tickers the ones
-    in the worst state are shown, unless --all asks for every one.
+    The age is how many sessions have closed since the last price. Tickers that are named are told in
+    full: which sessions are missing, which of them will be asked for again, what was restated. Of more
+    than 40 tickers the ones in the worst state are shown, unless --all asks for every one.
     """
     from forecaster.prices.health import check_health
 
@@ -53,8 +57,8 @@ def status(
     console = screen.results()
     console.print(_status_table(shown))
     for health in healths if tickers else []:
-        if len(health.holes):
-            console.print(f"{health.ticker} has no price of {_named_holes(health)}", soft_wrap=True)
+        for line in _details(health):
+            console.print(line, markup=False, soft_wrap=True)
     console.print(_status_summary(healths, len(shown)), soft_wrap=True)
 
 
@@ -62,25 +66,52 @@ def status(
 def verify(
     context: typer.Context,
     tickers: TickersArgument = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Fetch the damaged anew from Yahoo, their whole history.")
+    ] = False,
     json: screen.JsonFlag = False,
     home: screen.HomeFlag = None,
 ) -> None:
-    """Check every file's digest and prices; exit with 1 if any is damaged."""
+    """Check every file's digest and prices; exit with 1 if any is damaged and stays so."""
     store, chosen = _open_store(context, home, tickers)
-    found = {ticker: store.verify(ticker, screen.now()) for ticker in chosen}
-    damaged = {ticker: complaints for ticker, complaints in found.items() if complaints}
+    found = _damaged(store, chosen)
+    left, failures = found, []
+    if found and repair:
+        failures = _repair(screen.open_settings(context, home), store, list(found))
+        left = _damaged(store, list(found))
     if json:
-        listed = [{"ticker": ticker, "complaints": complaints} for ticker, complaints in damaged.items()]
-        screen.print_json("forecast.data-verify/1", {"checked": len(found), "damaged": listed})
+        listed = [
+            {"ticker": ticker, "complaints": complaints, "repaired": ticker not in left}
+            for ticker, complaints in found.items()
+        ]
+        screen.print_json("forecast.data-verify/1", {"checked": len(chosen), "damaged": listed})
     else:
         console = screen.results()
-        for ticker, complaints in damaged.items():
+        for ticker, complaints in found.items():
             console.print(f"{ticker}: {'; '.join(complaints)}", markup=False, soft_wrap=True)
-        console.print(f"Checked: {len(found):,}; damaged: {len(damaged):,}.")
-        if damaged:
-            console.print("Remove the damaged files and fetch their tickers again.")
-    if damaged:
+        repaired = f"; repaired: {len(found) - len(left):,}" if repair else ""
+        console.print(f"Checked: {len(chosen):,}; damaged: {len(found):,}{repaired}.")
+        for failure in failures:
+            console.print(f"{failure.ticker}: {failure.kind}: {failure.reason}", markup=False, soft_wrap=True)
+        if left:
+            advice = "Try again later" if repair else "`forecast data verify --repair` fetches them anew"
+            console.print(f"{advice}, or remove the damaged files.")
+    if left:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _damaged(store: "PriceStore", tickers: list[str]) -> dict[str, list[str]]:
+    """What is wrong, for each ticker with which something is."""
+    found = {ticker: store.verify(ticker, screen.now()) for ticker in tickers}
+    return {ticker: complaints for ticker, complaints in found.items() if complaints}
+
+
+def _repair(settings: "Settings", store: "PriceStore", damaged: list[str]) -> list["Failure"]:
+    from forecaster.cli.fetch_yahoo import fetch_with_progress
+    from forecaster.prices.sources import Request
+
+    request = Request(tuple(damaged), screen.now())
+    return fetch_with_progress(settings, store, request, quiet=True, anew=frozenset(damaged)).failures
 
 
 @data_app.command()
@@ -135,23 +166,41 @@ def _status_table(healths: list["TickerHealth"]) -> "Table":
     table.add_column("last", no_wrap=True)
     for heading in ("rows", "holes", "age"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("source", max_width=16, overflow="ellipsis", no_wrap=True)
+    table.add_column("source", max_width=8, overflow="ellipsis", no_wrap=True)
+    table.add_column("fetched", no_wrap=True)
     for health in healths:
         if health.damage:
-            table.add_row(Text(health.ticker), Text("damaged"), *[""] * 5)
+            table.add_row(Text(health.ticker), Text("damaged"), *[""] * 6)
             continue
         table.add_row(
             *(Text(health.ticker), health.first, health.last),
             *(f"{health.rows:,}", str(len(health.holes)), str(health.age)),
             Text(Path(health.source).name),
+            health.fetched_at[:DATE_LENGTH],
         )
     return table
 
 
-def _named_holes(health: "TickerHealth") -> str:
+def _details(health: "TickerHealth") -> list[str]:
+    """What the table has no room for."""
     from forecaster.prices.fetching import name_some
 
-    return name_some([str(day) for day in health.holes], NAMED_HOLES)
+    lines = []
+    if len(health.holes):
+        named = name_some([str(day) for day in health.holes], NAMED_HOLES)
+        lines.append(f"{health.ticker} has no price of {named}")
+    if health.pending:
+        lines.append(
+            f"{health.ticker}: to be asked for again: {name_some(health.pending, NAMED_HOLES)}; "
+            f"last asked {health.fetched_at}"
+        )
+    if health.restatements:
+        lines.append(f"{health.ticker}: restated {health.restatements} times, last on {health.restated}")
+    lines += [
+        f"{health.ticker}: {day} has a dividend of {dividend:g} and a split of {split:g}, and no price yet"
+        for day, dividend, split in health.events
+    ]
+    return lines
 
 
 def _status_summary(healths: list["TickerHealth"], shown: int) -> str:
@@ -162,6 +211,11 @@ def _status_summary(healths: list["TickerHealth"], shown: int) -> str:
         with_holes = sum(len(health.holes) > 0 for health in sound)
         stale = sum(health.age > 0 for health in sound)
         parts.append(f"with holes: {with_holes:,}; behind the last closed session: {stale:,}")
+        pending, restated = (
+            sum(bool(each.pending) for each in sound),
+            sum(each.restatements for each in sound),
+        )
+        parts.append(f"with sessions to ask for again: {pending:,}; restatements seen: {restated:,}")
     parts.append(f"damaged: {len(healths) - len(sound):,}")
     if len(sound) < len(healths):
         parts.append("`forecast data verify` says what is wrong")
@@ -178,5 +232,7 @@ def _status_as_json(store: "PriceStore", healths: list["TickerHealth"]) -> dict[
         row = asdict(health)
         row["hole_dates"] = [str(day) for day in health.holes[:NAMED_HOLES]]
         row["holes"] = len(health.holes)
+        row["pending"] = len(health.pending)
+        row["pending_dates"] = list(health.pending[:NAMED_HOLES])
         listed.append(row)
     return {"store": store.folder, "tickers": listed}

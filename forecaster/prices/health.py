@@ -24,6 +24,10 @@ class TickerHealth:
         age: sessions that have closed since `last`.
         source: where the newest prices came from.
         fetched_at: when, ISO in UTC.
+        pending: sessions that were asked for in vain and will be asked for again.
+        restatements: how often the source changed the past, so that all of it was fetched anew.
+        restated: when and why it was so the last time.
+        events: (day, dividend, split) of days whose bar has not come yet.
         damage: empty for a sound file.
     """
 
@@ -35,6 +39,10 @@ class TickerHealth:
     age: int = 0
     source: str = ""
     fetched_at: str = ""
+    pending: tuple[str, ...] = ()
+    restatements: int = 0
+    restated: str = ""
+    events: tuple[tuple[str, float, float], ...] = ()
     damage: str = ""
 
 
@@ -58,6 +66,10 @@ def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
         age=max(0, session_count(last, last_closed_session(now))),
         source=info.source,
         fetched_at=info.fetched_at,
+        pending=tuple(sorted(info.upkeep.pending)),
+        restatements=info.upkeep.restatements,
+        restated=info.upkeep.restated,
+        events=tuple((day, *event) for day, event in sorted(info.upkeep.events.items())),
     )
 
 

@@ -277,7 +277,7 @@ def _parse_info(path: Path, metadata: dict[bytes, bytes], rows: int) -> StoredIn
 
 def _damaged(path: Path, why: str) -> ForecastError:
     return BadInputError(
-        f"{path} is damaged: {why}", "run `forecast data verify`, remove the file, and fetch its ticker again"
+        f"{path} is damaged: {why}", "run `forecast data verify --repair`, or remove the file and fetch again"
     )
 
 

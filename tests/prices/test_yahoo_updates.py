@@ -1,11 +1,15 @@
 """What changes between two runs: new sessions, splits, dividends, corrections, holes that fill."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from factories import closes_table, random_walk_table
 from yahoo_runs import EVENING, FetchRuns
 from yahoo_server import company
 
+from forecaster.cli.main import run
 from forecaster.files import home_lock
 from forecaster.prices.store import PriceStore
 from forecaster.prices.upkeep import Asked
@@ -282,3 +286,46 @@ def test_rows_of_another_year_do_not_join(runs: FetchRuns) -> None:
     code, err = runs.fetch("AAA")
     assert code == 75
     assert "none of the stored days came again, but Yahoo's whole history lacks 2 stored rows" in err
+
+
+def test_status_tells_of_upkeep(runs: FetchRuns, capsys: pytest.CaptureFixture[str]) -> None:
+    runs.yahoo.fail("AAA", "missing day")
+    runs.fetch("AAA", "BBB")
+    runs.yahoo.companies["BBB"].splits["2026-11-23"] = 2.0
+    runs.yahoo.heal()
+    runs.at("2026-11-23T22:30:00")
+    runs.fetch("BBB")
+    capsys.readouterr()
+    assert run(["data", "status", "AAA", "BBB", "--home", str(runs.home)]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines()[:7])) <= 80
+    assert "│ yahoo  │ 2026-11-21 │" in out
+    assert "AAA: to be asked for again: 2026-11-18; last asked 2026-11-21T22:30:00+00:00" in out
+    assert "BBB: restated 1 times, last on 2026-11-23: a split, 2 for 1, on 2026-11-23" in out
+    assert "with sessions to ask for again: 1; restatements seen: 1" in out
+    assert run(["data", "status", "--json", "--home", str(runs.home)]) == 0
+    first, second = json.loads(capsys.readouterr().out)["tickers"]
+    assert (first["pending"], first["pending_dates"], first["source"]) == (1, ["2026-11-18"], "yahoo")
+    assert (second["restatements"], second["fetched_at"]) == (1, "2026-11-23T22:30:00+00:00")
+
+
+def test_verify_repairs_from_yahoo(runs: FetchRuns, capsys: pytest.CaptureFixture[str]) -> None:
+    runs.fetch("AAA", "BBB")
+    sound = runs.store.info("AAA").digest
+    table = runs.store.read("AAA")
+    altered = replace(table, columns={**table.columns, "close": table.columns["close"] + 0.01})
+    path = runs.store.path("AAA")
+    runs.store.write(altered, source="yahoo", fetched_at=runs.yahoo.now)
+    path.write_bytes(path.read_bytes().replace(runs.store.info("AAA").digest.encode(), sound.encode()))
+    runs.store.path("BBB").write_bytes(b"rubbish")
+    home = ("--home", str(runs.home))
+    runs.yahoo.fail("BBB", "503")
+    assert run(["data", "verify", "--repair", *home]) == 1
+    out = capsys.readouterr().out
+    assert "Checked: 2; damaged: 2; repaired: 1." in out
+    assert "BBB: unavailable: Yahoo could not be used: status 503 (3 attempts)" in out
+    assert runs.store.info("AAA").digest == sound
+    runs.yahoo.heal()
+    assert run(["data", "verify", "--repair", *home]) == 0
+    assert "damaged: 1; repaired: 1." in capsys.readouterr().out
+    assert run(["data", "verify", *home]) == 0
