@@ -151,7 +151,7 @@ def _progress(total: int, *, quiet: bool) -> Iterator[Callable[[str, "Failure | 
         return
     console = screen.remarks()
     with console.status(f"{TITLE}: 0 of {total:,}") as status:
-        tally = _Tally(total)
+        tally = Tally(total)
 
         def advance(_ticker: str, failure: "Failure | None") -> None:
             if failure is not None:
@@ -172,7 +172,7 @@ def _failure_line(failure: "Failure | None") -> str:
     return f"failed: {failure.ticker}: {failure.kind}: {failure.reason}\n"
 
 
-class _Tally:
+class Tally:
     """How many are done, how quickly, and when the rest will be."""
 
     def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -180,6 +180,7 @@ class _Tally:
         self._done = self._failed = 0
 
     def line(self, *, failed: bool) -> str:
+        """How far it is now that one more is done."""
         self._done += 1
         self._failed += failed
         rate = self._done / max(self._clock() - self._begun, 1e-9)

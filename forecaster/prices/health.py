@@ -73,7 +73,8 @@ def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
     )
 
 
-def missing_sessions(table: PriceTable) -> Days:
-    """The sessions between a table's first and last day on which it has no bar."""
-    sessions = sessions_between(max(table.dates[0], FIRST_KNOWN_DAY), table.dates[-1])
+def missing_sessions(table: PriceTable, now: datetime | None = None) -> Days:
+    """The sessions without a bar from a table's first day to its last, or to the last that has closed."""
+    last = table.dates[-1] if now is None else max(table.dates[-1], last_closed_session(now))
+    sessions = sessions_between(max(table.dates[0], FIRST_KNOWN_DAY), last)
     return np.setdiff1d(sessions, table.dates, assume_unique=True)

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import BadInputError
-from forecaster.prices.calendar import FIRST_KNOWN_DAY, last_closed_session, new_york_date, sessions_between
+from forecaster.prices.calendar import new_york_date
+from forecaster.prices.health import missing_sessions
 from forecaster.prices.store import StoredInfo
-from forecaster.prices.table import Days, Floats, PriceTable, merge_tables
+from forecaster.prices.table import Floats, PriceTable, merge_tables
 from forecaster.prices.upkeep import Upkeep
 from forecaster.prices.yahoo_answer import NoPricesError
 from forecaster.prices.yahoo_bars import CheckedBars
@@ -86,17 +87,10 @@ def update_ticker(stored: Stored | None, start: np.datetime64 | None, now: datet
         return _fetched_whole(stored, _earliest(stored, start), now, ask, why)
     if start is not None and upkeep.asked_from and start < np.datetime64(upkeep.asked_from):
         return _fetched_whole(stored, start, now, ask, f"days from {start} on were asked for", asked=True)
-    due = upkeep.due(missing_through(stored.table, now), now)
+    due = upkeep.due(missing_sessions(stored.table, now), now)
     if len(due) == 0:
         return Update()
     return _fetched_since(stored, due[0], now, ask)
-
-
-def missing_through(table: PriceTable, now: datetime) -> Days:
-    """The sessions from a table's first day through the last closed one on which it has no bar."""
-    last = max(table.dates[-1], last_closed_session(now))
-    sessions = sessions_between(max(table.dates[0], FIRST_KNOWN_DAY), last)
-    return np.setdiff1d(sessions, table.dates, assume_unique=True)
 
 
 def restatement(stored: PriceTable, bars: CheckedBars, known: Upkeep) -> str:
@@ -128,7 +122,7 @@ def restatement(stored: PriceTable, bars: CheckedBars, known: Upkeep) -> str:
 
 def _stored_anew(bars: CheckedBars, first: np.datetime64, now: datetime) -> Update:
     upkeep = Upkeep(asked_from=str(first), events=bars.events)
-    pending = upkeep.after_asking(missing_through(bars.table, now), first, now)
+    pending = upkeep.after_asking(missing_sessions(bars.table, now), first, now)
     return Update(
         bars.table,
         replace(upkeep, pending=pending),
@@ -146,7 +140,7 @@ def _fetched_since(stored: Stored, missing: np.datetime64, now: datetime, ask: A
     try:
         bars = ask(first, new_york_date(now))
     except NoPricesError:
-        pending = upkeep.after_asking(missing_through(table, now), first, now)
+        pending = upkeep.after_asking(missing_sessions(table, now), first, now)
         note = f"Yahoo has no prices from {first} on, not even those stored already"
         return Update(table, replace(upkeep, pending=pending), notes=(note,))
     _refuse_unadjusted(stored, bars)
@@ -159,7 +153,7 @@ def _fetched_since(stored: Stored, missing: np.datetime64, now: datetime, ask: A
     }
     after = replace(
         upkeep,
-        pending=upkeep.after_asking(missing_through(merge.table, now), first, now),
+        pending=upkeep.after_asking(missing_sessions(merge.table, now), first, now),
         events=events | dict(bars.events),
     )
     notes = _unadjusted(bars)
@@ -195,7 +189,7 @@ def _fetched_whole(
         notes = (*notes, f"{len(lost):,} rows from {stored.info.source} have no counterpart at Yahoo")
     upkeep = Upkeep(
         asked_from=str(first),
-        pending=before.after_asking(missing_through(bars.table, now), first, now),
+        pending=before.after_asking(missing_sessions(bars.table, now), first, now),
         events=bars.events,
         restatements=before.restatements + (0 if asked or foreign else 1),
         restated=before.restated if asked or foreign else f"{new_york_date(now)}: {why}",

@@ -12,12 +12,13 @@ import numpy as np
 from forecaster.errors import BadInputError, NotFoundError, TryLaterError, UnavailableError, UsageError
 from forecaster.prices.crew import working_crew
 from forecaster.prices.fetching import ADDED, UNCHANGED, UPDATED, TickerOutcome, name_some
+from forecaster.prices.health import missing_sessions
 from forecaster.prices.market import read_market
 from forecaster.prices.pacing import Pacer, StoppedError
 from forecaster.prices.sources import FetchLog, Request
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
-from forecaster.prices.updating import SOURCE, KeptError, Stored, Update, missing_through, update_ticker
+from forecaster.prices.updating import SOURCE, KeptError, Stored, Update, update_ticker
 from forecaster.prices.yahoo_answer import NoPricesError
 from forecaster.prices.yahoo_bars import CheckedBars, check_bars
 from forecaster.settings import Settings
@@ -212,7 +213,7 @@ def _note(
         log.note(f"{ticker}: {note}")
     for reason in update.refusals:
         log.refuse("Yahoo", None, reason, ticker)
-    missing = missing_through(table, desk.request.now)
+    missing = missing_sessions(table, desk.request.now)
     if len(missing) == 0:
         return
     report.missing[ticker] = [str(day) for day in missing]

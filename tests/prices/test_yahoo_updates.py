@@ -9,6 +9,7 @@ from factories import closes_table, random_walk_table
 from yahoo_runs import EVENING, FetchRuns
 from yahoo_server import company
 
+from forecaster.cli.fetch_yahoo import Tally
 from forecaster.cli.main import run
 from forecaster.files import home_lock
 from forecaster.prices.store import PriceStore
@@ -329,3 +330,10 @@ def test_verify_repairs_from_yahoo(runs: FetchRuns, capsys: pytest.CaptureFixtur
     assert run(["data", "verify", "--repair", *home]) == 0
     assert "damaged: 1; repaired: 1." in capsys.readouterr().out
     assert run(["data", "verify", *home]) == 0
+
+
+def test_the_time_left_follows_from_the_rate() -> None:
+    moments = iter([0.0, 2.0, 4.0])
+    tally = Tally(302, clock=lambda: next(moments))
+    assert tally.line(failed=False) == "Prices from Yahoo: 1 of 302, 0.5 a second, 10 min 02 s left"
+    assert tally.line(failed=True) == "Prices from Yahoo: 2 of 302, 0.5 a second, 10 min 00 s left, failed: 1"
