@@ -52,7 +52,8 @@ def claims(
     for number, claim in enumerate(judged, 1):
         _show(number, claim, screen)
     tally = (f"{sum(claim.verdict == verdict for claim in judged)} {verdict}" for verdict in _STYLES)
-    screen.print(f"{len(judged)} claims: {', '.join(tally)}. ± is a 95 % interval, or seeds' deviation.")
+    screen.print(f"{len(judged)} claims: {', '.join(tally)}.")
+    screen.print("±: a 95 % interval of differences in per cent, else the seeds' deviation.", style="dim")
 
 
 def _show(number: int, claim: "Claim", screen: "Console") -> None:

@@ -275,7 +275,7 @@ def test_quick_claims_on_the_sample(capsys: Screen, tmp_path: Path) -> None:
     assert run(["fetch", "--source", "sample", "--quiet", "--home", str(tmp_path)]) == ExitCode.DONE
     capsys.readouterr()
     found = document(capsys, "claims", "--quick", "--home", str(tmp_path))["claims"]
-    assert len(found) == 15
+    assert len(found) == 16
     verdicts = {claim["name"]: claim["verdict"] for claim in found}
     for certain in ("parameters", "coupling", "long lags", "short lags"):
         assert verdicts[certain] == "supported"

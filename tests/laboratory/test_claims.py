@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from factories import filled_store
 
 from forecaster.laboratory import claims
 from forecaster.laboratory.costs import Cost, measure_costs
@@ -117,13 +118,25 @@ def test_short_lags(rnn: tuple[bool, bool], expected: str) -> None:
     [
         pytest.param({"rnn": 2.0, "lstm": 50.0, "gru": None}, "supported", id="as said"),
         pytest.param({"rnn": None, "lstm": 5.0, "gru": 5.0}, "not supported", id="the other way"),
-        pytest.param({"rnn": 5.0, "lstm": 4.0, "gru": 6.0}, "undecided", id="between"),
+        pytest.param({"rnn": 5.0, "lstm": 4.0, "gru": 6.0}, "not supported", id="one gated cell is shorter"),
+        pytest.param({"rnn": 5.0, "lstm": 5.0, "gru": 6.0}, "undecided", id="between"),
     ],
 )
 def test_vanishing(lives: dict[str, float | None], expected: str) -> None:
     found = claims.vanishing_claim(evidence(lives=lives))
     assert found.verdict == expected
-    assert ("does not halve" in found.figure) == (None in lives.values())
+    assert ("does not fall" in found.figure) == (None in lives.values())
+
+
+def test_untrained_half_lives_are_of_every_cell_and_seed(tmp_path: Path) -> None:
+    filled_store(tmp_path)
+    small = replace(GROUND.recipe, units=32, lookback=60)
+    ground = replace(GROUND, home=tmp_path, tickers=("AAA", "BBB"), recipe=small)
+    lives = claims.untrained_half_lives(ground)
+    assert {cell: len(values) for cell, values in lives.items()} == dict.fromkeys(CELLS, 5)
+    found = claims.untrained_claim(lives, ground)
+    assert found.verdict == "not supported"  # a GRU's update gate starts at one half
+    assert np.mean(lives["gru"]) < np.mean(lives["rnn"])
 
 
 @pytest.mark.parametrize(
