@@ -1,5 +1,7 @@
 """`forecast predict`: dated median and intervals from the model in service, without TensorFlow."""
 
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,6 +38,9 @@ def predict(
     fallback: Annotated[
         bool, typer.Option("--fallback", help="If the model in service is damaged, ask the last good one.")
     ] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep the forecasts in the ledger, for `forecast score`.")
+    ] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     home: HomeFlag = None,
@@ -59,9 +64,11 @@ def predict(
     predictions = [predict_ticker(store, registered, ticker, moment, horizon, level) for ticker in chosen]
     for prediction in predictions:
         _warn(prediction, remarks(quiet=quiet))
+    recorded = _record(settings.home, predictions, moment, remarks(quiet=quiet)) if record else None
     if json:
         documents = [_document(item) for item in predictions]
-        print_json("forecast.predict/1", {"predictions": documents, "fallback": refused})
+        content = {"predictions": documents, "fallback": refused, "recorded": recorded}
+        print_json("forecast.predict/1", content)
         return
     screen = results(quiet=quiet)
     for prediction in predictions:
@@ -82,6 +89,23 @@ def _warn(prediction: "Prediction", notes: "Console") -> None:
             style="yellow",
             soft_wrap=True,
         )
+
+
+def _record(
+    home: Path, predictions: list["Prediction"], moment: datetime, notes: "Console"
+) -> dict[str, int]:
+    from dataclasses import asdict
+
+    from forecaster.operations.ledger import Ledger
+
+    recorded = Ledger(home).record(predictions, moment)
+    parts = [f"Recorded: {recorded.new:,} forecasts"]
+    if recorded.known:
+        parts.append(f"{recorded.known:,} were recorded before")
+    if recorded.over:
+        parts.append(f"{recorded.over:,} are left out, as their day is over")
+    notes.print("; ".join(parts) + ".", soft_wrap=True)
+    return asdict(recorded)
 
 
 def _show(prediction: "Prediction", screen: "Console") -> None:

@@ -89,7 +89,7 @@ def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> Sc
     realised = actual.log_return[:, step - 1]
     known = np.isfinite(realised)
     observed = realised[known].astype(np.float64)
-    crps, lower, upper = _range_losses(_at_step(forecast, step, known), observed)
+    crps, lower, upper = range_losses(_at_step(forecast, step, known), observed)
     median = forecast.location[known, step - 1].astype(np.float64)
     last = actual.last_close[known]
     price, foretold = last * np.exp(observed), last * np.exp(median)
@@ -152,8 +152,8 @@ def _at_step(forecast: ForecastDistribution, step: int, chosen: NDArray[np.bool_
     )
 
 
-def _range_losses(forecast: ForecastDistribution, observed: Float) -> tuple[Float, Float, Float]:
-    """CRPS of each forecast and the ends of its 90 % interval, (O,) each."""
+def range_losses(forecast: ForecastDistribution, observed: Float) -> tuple[Float, Float, Float]:
+    """CRPS of each of O forecasts (O,), and the lower and upper ends of its 90 % interval."""
     crps, lower, upper = np.empty((3, len(observed)))
     for first in range(0, len(observed), _AT_ONCE):
         part = slice(first, first + _AT_ONCE)

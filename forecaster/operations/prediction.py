@@ -40,6 +40,8 @@ class Prediction:
         naive_median: (H,) the last close.
         naive_interval: (2, H) of the naive forecast at the widest level.
         expected_move: (H,) half the width of the central 68 % of the log return, in per cent.
+        distribution: (H,) of the cumulative log return from the last close.
+        naive_distribution: (H,) of the naive forecast, a normal.
         history_dates, history: the closes of the last months, for a chart.
     """
 
@@ -55,6 +57,8 @@ class Prediction:
     naive_median: Prices
     naive_interval: Prices
     expected_move: Prices
+    distribution: ForecastDistribution
+    naive_distribution: ForecastDistribution
     history_dates: NDArray[np.datetime64]
     history: Prices
 
@@ -99,6 +103,8 @@ def predict(
         naive_median=np.full(steps, last_close),
         naive_interval=_interval(walk, last_close, level)[:, :steps],
         expected_move=100 * np.diff(_return_interval(forecast, 68), axis=0)[0, :steps] / 2,
+        distribution=_first_ticker(forecast, steps),
+        naive_distribution=_first_ticker(walk, steps),
         history_dates=panel.dates[-63:],
         history=panel.close[0, -63:],
     )
@@ -135,6 +141,12 @@ def _checked_steps(horizon: int | None, trained: int) -> int:
 
 def _last_origin(panel: Panel) -> Origins:
     return Origins(np.array([0]), np.array([panel.shape[1] - 1]))
+
+
+def _first_ticker(forecast: ForecastDistribution, steps: int) -> ForecastDistribution:
+    return ForecastDistribution(
+        forecast.location[0, :steps], forecast.scale[0, :steps], forecast.degrees_of_freedom[0, :steps]
+    )
 
 
 def _return_interval(forecast: ForecastDistribution, level: int) -> Prices:

@@ -1,0 +1,114 @@
+"""`forecast predict --record` and `forecast score`, from the flags to the exit code."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import refusal
+from factories import filled_store, random_walk_table
+from ledger_factory import normal, prediction, record_daily, record_now
+from network_factory import card_of, random_network
+from trained_home import recent_table
+
+from forecaster.cli.main import run
+from forecaster.errors import ExitCode
+from forecaster.operations.ledger import Ledger
+from forecaster.operations.registry import ModelRegistry
+from forecaster.prices.calendar import next_sessions
+
+
+def lived(home: Path, scale: float) -> Path:
+    """Sixty days of forecasts that came true, of volatility 0.02; main is in the registry."""
+    network = random_network()
+    ModelRegistry(home).register("main", network, card_of(network), b"keras")
+    table = recent_table("AAA", 61)
+    filled_store(home, table)
+    record_daily(home, table.dates[:-1], scale)
+    return home
+
+
+def test_record_then_score(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["predict", "AAA", "OLD", "--record", "--json", "--home", str(own_home)]
+    assert run(arguments) == ExitCode.DONE
+    captured = capsys.readouterr()
+    # Of OLD's three days, all are over by the tests' own day.
+    assert json.loads(captured.out)["recorded"] == {"new": 3, "known": 0, "over": 3}
+    assert "3 are left out, as their day is over" in captured.err
+    run(arguments)
+    assert json.loads(capsys.readouterr().out)["recorded"]["known"] == 3
+    row = Ledger(own_home).select("SELECT model, version, ticker, origin FROM forecasts WHERE step = 1")
+    assert row == [("main", 1, "AAA", "2026-11-20")]
+    assert run(["score", "--home", str(own_home)]) == ExitCode.DONE
+    assert capsys.readouterr().out == "Newly scored: 0; over, but still open: 0.\n"
+
+
+def test_without_record_there_is_no_ledger(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", "AAA", "--quiet", "--home", str(own_home)]) == ExitCode.DONE
+    code, line = refusal(capsys, "score", "--home", own_home)
+    assert code == ExitCode.NOT_FOUND
+    assert "forecast predict TICKER --record" in line
+
+
+def test_scores_fit_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["score", "--home", str(lived(tmp_path, 0.02))]) == ExitCode.DONE
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert max(map(len, captured.out.splitlines())) <= 80
+    for text in ("Newly scored: 60", "By model", "By month", "2026-10", "By ticker", "AAA", "+0.0%"):
+        assert text in captured.out
+
+
+def test_json_holds_every_group(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["score", "--json", "--home", str(lived(tmp_path, 0.02))]) == ExitCode.DONE
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "forecast.score/1"
+    assert (document["scored"], document["still_open"], document["alarms"]) == (60, 0, [])
+    (whole,) = document["models"]
+    assert (whole["model"], whole["step"], whole["forecasts"], whole["skill"]) == ("main", 1, 60, 0.0)
+    assert [row["ticker"] for row in document["tickers"]] == ["AAA"]
+    assert sum(row["forecasts"] for row in document["months"]) == 60
+
+
+@pytest.mark.parametrize("flags", [[], ["--quiet"], ["--json"]], ids=["plain", "quiet", "json"])
+def test_an_alarm_is_exit_code_1_and_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    assert run(["score", *flags, "--home", str(lived(tmp_path, 0.002))]) == ExitCode.FAILED
+    captured = capsys.readouterr()
+    first, second = captured.err.splitlines()
+    assert first.startswith("alarm: main: the 90 % interval held ")
+    assert second.startswith("alarm: main: the CRPS is worse than the naive forecast's, skill -")
+    if flags == ["--quiet"]:
+        assert captured.out == ""
+    if flags == ["--json"]:
+        kinds = [alarm["kind"] for alarm in json.loads(captured.out)["alarms"]]
+        assert kinds == ["coverage", "skill"]
+
+
+def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = lived(tmp_path, 0.02)
+    for number in range(7):
+        gone = prediction(f"GONE{number}", np.datetime64("2026-11-16"), normal(0.01), normal(0.02))
+        record_now(home, gone)
+    assert run(["score", "--home", str(home)]) == ExitCode.DONE
+    out = capsys.readouterr().out
+    assert "over, but still open: 7. GONE0: there are no prices of GONE0" in out
+    assert "and 2 more tickers" in out
+
+
+def test_of_many_tickers_the_worst_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tables = [random_walk_table(f"T{number:02d}", 3, number) for number in range(12)]
+    filled_store(tmp_path, *tables)
+    origin = tables[0].dates[0]
+    for number, table in enumerate(tables):
+        scale = 0.5 if number == 7 else 0.02
+        record_now(tmp_path, prediction(table.ticker, origin, normal(scale), normal(0.02)))
+    assert next_sessions(origin, 1)[0] == tables[0].dates[1]
+    run(["score", "--home", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert "the 10 of 12 with the least skill" in out
+    assert "T07" in out
+    run(["score", "--all", "--home", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert all(f"T{number:02d}" in out for number in range(12))
