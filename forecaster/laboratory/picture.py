@@ -52,13 +52,14 @@ def line_chart(
 
 
 def marks_of(names: Sequence[str]) -> dict[str, str]:
-    """A letter for each name: the first of its own that is still free.
+    """A letter for each name: the first of its own that is still free, small or capital.
 
     Example:
-        "rnn", "lstm", "lag" get r, l and a.
+        "gru", "gru trained", "lstm" get g, G and l.
     """
     marks: dict[str, str] = {}
     for name in names:
-        letters = [letter for letter in name if letter.isalnum()] + list("0123456789")
-        marks[name] = next((letter for letter in letters if letter not in marks.values()), "*")
+        letters = [each for letter in name if letter.isalnum() for each in (letter, letter.upper())]
+        free = (letter for letter in [*letters, *"0123456789"] if letter not in marks.values())
+        marks[name] = next(free, "*")
     return marks

@@ -146,8 +146,8 @@ def test_gradients_refuses_in_one_line(
 
 
 def test_memory_runs_keeps_and_shows(capsys: Screen, tmp_path: Path) -> None:
-    arguments = ("memory", "--cell", "gru", "--lags", "6,8", "--seeds", "2", "--units", "4", "--steps", "5")
-    arguments = (*arguments, "--jobs", "1", "--home", str(tmp_path))
+    arguments = ("memory", "--task", "order", "--cell", "gru", "--lags", "6,8", "--seeds", "2")
+    arguments += ("--units", "4", "--steps", "5", "--jobs", "1", "--home", str(tmp_path))
     out = shown(capsys, *arguments)
     for text in ("0 of 2", "○○", "guessing has"):
         assert text in out
