@@ -116,8 +116,9 @@ def _legend(task: str, steps: int, screen: Any) -> None:
     from forecaster.laboratory.task_training import GUESSING, SOLVED
 
     screen.print(
-        f"\nerror: {_ERRORS[task]} on 1,000 new sequences, median of seeds; guessing has\n"
-        f"{GUESSING[task]:.3f}, solved is {SOLVED[task]:g} or less within {steps:,} steps of 64 sequences.",
+        f"\nerror: {_ERRORS[task]} on 1,000 new sequences, median of seeds.\n"
+        f"Guessing has {GUESSING[task]:.3f}; solved is {SOLVED[task]:g} or less within {steps:,} steps of 64 "
+        "sequences.",
         style="dim",
     )
 

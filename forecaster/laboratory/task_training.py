@@ -1,5 +1,6 @@
 """Train one cell on a synthetic task with Keras, until it is solved or the budget is spent."""
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -99,6 +100,8 @@ def train_on_task(trial: Trial, report: Callable[[str], None] = lambda _: None) 
     Raises:
         UnavailableError: Keras's engine is not installed.
     """
+    # Every trial has a graph of its own; the engine would warn of each as a mistake.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     engine = start_engine("cpu")
     make_repeatable(trial.seed, engine.backend)
     model = _build(trial)

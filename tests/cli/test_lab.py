@@ -149,7 +149,7 @@ def test_memory_runs_keeps_and_shows(capsys: Screen, tmp_path: Path) -> None:
     arguments = ("memory", "--task", "order", "--cell", "gru", "--lags", "6,8", "--seeds", "2")
     arguments += ("--units", "4", "--steps", "5", "--jobs", "1", "--home", str(tmp_path))
     out = shown(capsys, *arguments)
-    for text in ("0 of 2", "○○", "guessing has"):
+    for text in ("0 of 2", "○○", "Guessing has 0.750"):
         assert text in out
     found = document(capsys, *arguments)
     assert found["schema"] == "forecast.lab.memory/1"
