@@ -10,6 +10,7 @@ import typer
 from forecaster import __version__
 from forecaster.cli.compare import compare
 from forecaster.cli.data import data_app
+from forecaster.cli.doctor import doctor
 from forecaster.cli.fetch import fetch
 from forecaster.cli.lab import lab_app
 from forecaster.cli.models import models_app
@@ -57,6 +58,7 @@ app.command()(predict)
 app.command()(score)
 app.add_typer(models_app, name="models")
 app.add_typer(lab_app, name="lab")
+app.command()(doctor)
 
 
 def main() -> None:
