@@ -1,5 +1,6 @@
 """Forecasts recorded before their day and scored after it, as evaluation.scoring would score them."""
 
+import resource
 import sqlite3
 import threading
 from contextlib import closing
@@ -232,6 +233,20 @@ def test_what_cannot_be_read_is_refused(
     if error is not NotFoundError:
         with pytest.raises(error, match=words):
             record_now(tmp_path, TWO_STEPS)
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    record_now(tmp_path, TWO_STEPS)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    many = [prediction(f"T{number}", MONDAY, normal(0.01), normal(0.02)) for number in range(2000)]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(DiskError, match="free some space"):
+            Ledger(tmp_path).record(many, closing_time(MONDAY))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(outcomes(tmp_path)) == 2
+    assert Ledger(tmp_path).record(many, closing_time(MONDAY)).new == 2000
 
 
 def test_a_kill_amid_recording_leaves_nothing_of_it(tmp_path: Path) -> None:
