@@ -270,7 +270,7 @@ class YahooServer(ThreadingHTTPServer):
         self.certificate = certificate
         self.requests: Counter[tuple[str, str]] = Counter()
         self.ranges: list[tuple[str, str, str]] = []
-        self._faults: dict[str, tuple[str, float]] = {}
+        self._faults: dict[str, tuple[list[str], float]] = {}
         self._guard = threading.Lock()
         self.whole: dict[str, bytes] = {}
 
@@ -285,10 +285,10 @@ class YahooServer(ThreadingHTTPServer):
     def add(self, *companies: Company) -> None:
         self.companies |= {each.symbol: each for each in companies}
 
-    def fail(self, symbol: str, fault: str, times: float = float("inf")) -> None:
-        """Answer the next `times` requests for `symbol` with `fault`."""
+    def fail(self, symbol: str, fault: str, times: float = float("inf"), after: int = 0) -> None:
+        """Answer the next `times` requests for `symbol` (* for all) with `fault`, once `after` went well."""
         assert fault in REPLIES or fault in MUTATIONS or fault in {"cut json", "truncated"}, fault
-        self._faults[symbol] = (fault, times)
+        self._faults[symbol] = [*[""] * after, fault], times
 
     def heal(self) -> None:
         self._faults.clear()
@@ -315,13 +315,12 @@ class YahooServer(ThreadingHTTPServer):
 
     def _fault(self, symbol: str) -> str:
         with self._guard:
-            fault, left = self._faults.get(symbol) or self._faults.get("*") or ("", 1)
-            if left <= 0:
-                return ""
             place = symbol if symbol in self._faults else "*"
-            if fault:
-                self._faults[place] = (fault, left - 1)
-            return fault
+            coming, left = self._faults.get(place, ([""], 0))
+            if len(coming) > 1:
+                return coming.pop(0)
+            self._faults[place] = coming, left - 1
+            return coming[0] if left > 0 else ""
 
     def _body(self, symbol: str, query: dict[str, str], fault: str) -> bytes:
         if symbol in self.whole and "range" not in query:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from factories import closes_table, random_walk_table
 from yahoo_runs import EVENING, FetchRuns
-from yahoo_server import company
+from yahoo_server import MUTATIONS, REPLIES, company
 
 from forecaster.cli.fetch_yahoo import Tally
 from forecaster.cli.main import run
 from forecaster.files import home_lock
+from forecaster.prices.calendar import sessions_between
 from forecaster.prices.store import PriceStore
 from forecaster.prices.upkeep import Asked
 
@@ -337,3 +338,41 @@ def test_the_time_left_follows_from_the_rate() -> None:
     tally = Tally(302, clock=lambda: next(moments))
     assert tally.line(failed=False) == "Prices from Yahoo: 1 of 302, 0.5 a second, 10 min 02 s left"
     assert tally.line(failed=True) == "Prices from Yahoo: 2 of 302, 0.5 a second, 10 min 00 s left, failed: 1"
+
+
+def test_a_split_whose_history_cannot_be_had_changes_nothing(runs: FetchRuns) -> None:
+    runs.fetch("AAA")
+    before = runs.store.info("AAA")
+    runs.yahoo.companies["AAA"].splits["2026-11-23"] = 2.0
+    runs.at(MONDAY)
+    runs.yahoo.fail("AAA", "503", after=1)
+    code, err = runs.fetch("AAA")
+    assert code == 69
+    assert "status 503" in err
+    assert runs.store.info("AAA") == before
+    runs.yahoo.heal()
+    assert runs.fetch("AAA")[0] == 0
+    assert runs.is_as_fresh("AAA")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_in_a_month_it_ends_as_a_fresh_fetch(runs: FetchRuns, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    faults = sorted({*REPLIES, *MUTATIONS, "cut json", "truncated"} - {"timeout", "reset"})
+    traded = runs.yahoo.companies["AAA"]
+    for day in sessions_between(np.datetime64("2026-10-26"), np.datetime64("2026-11-20")).astype(str):
+        runs.at(f"{day}T{random.choice(['13:00', '19:00', '22:30'])}:00")
+        if random.random() < 0.15:
+            traded.dividends[day] = 0.5
+        if random.random() < 0.1:
+            traded.splits[day] = float(random.choice([2.0, 0.25]))
+        runs.yahoo.heal()
+        if random.random() < 0.5:
+            runs.yahoo.fail("AAA", str(random.choice(faults)), times=int(random.integers(1, 5)))
+        runs.fetch("AAA")
+        assert all(runs.store.verify(ticker, runs.yahoo.now) == [] for ticker in runs.store.tickers())
+    runs.yahoo.heal()
+    for moment in ("2026-12-28T22:30:00", "2026-12-29T22:30:00", "2026-12-30T22:30:00"):
+        runs.at(moment)
+        runs.fetch("AAA")
+    assert runs.is_as_fresh("AAA")
