@@ -67,12 +67,15 @@ CASES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORECAST_YAHOO_TIMEOUT", "0.3")
+@pytest.fixture
+def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Case:
+    """The case at hand, with little patience where that is what it is about."""
+    if request.param.fault == "timeout":
+        monkeypatch.setenv("FORECAST_YAHOO_TIMEOUT", "0.3")
+    return request.param
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", CASES, indirect=True)
 def test_a_fault_at_the_first_fetch(runs: FetchRuns, case: Case) -> None:
     runs.yahoo.fail("AAA", case.fault)
     code, err = runs.fetch("AAA")
@@ -88,7 +91,7 @@ def test_a_fault_at_the_first_fetch(runs: FetchRuns, case: Case) -> None:
         assert runs.is_as_fresh("AAA")
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", CASES, indirect=True)
 def test_a_fault_at_an_update_loses_nothing(runs: FetchRuns, case: Case) -> None:
     runs.at("2026-11-16T22:30:00")
     assert runs.fetch("AAA", "BBB")[0] == 0
