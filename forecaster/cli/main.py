@@ -15,6 +15,7 @@ from forecaster.cli.fetch import fetch
 from forecaster.cli.lab import lab_app
 from forecaster.cli.models import models_app
 from forecaster.cli.predict import predict
+from forecaster.cli.retrain import retrain
 from forecaster.cli.score import score
 from forecaster.cli.train import train
 from forecaster.errors import ExitCode, ForecastError
@@ -55,6 +56,7 @@ app.add_typer(data_app, name="data")
 app.command()(train)
 app.command()(compare)
 app.command()(predict)
+app.command()(retrain)
 app.command()(score)
 app.add_typer(models_app, name="models")
 app.add_typer(lab_app, name="lab")

@@ -10,6 +10,7 @@ from forecaster.dataset.panel import Panel, load_panel
 from forecaster.dataset.split import Split, split_days
 from forecaster.evaluation.forecasts import Origins, network_forecasts
 from forecaster.evaluation.isolation import peak_memory_mb
+from forecaster.network.artifact import RecurrentNetwork
 from forecaster.network.engine import start_engine
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.network.training import Progress, TrainedNetwork, train_network
@@ -55,16 +56,20 @@ def run_experiment(experiment: Experiment, report: Callable[[Progress], None]) -
 
 
 def train_and_forecast(
-    panel: Panel, split: Split, recipe: TrainSettings, report: Callable[[Progress], None]
+    panel: Panel,
+    split: Split,
+    recipe: TrainSettings,
+    report: Callable[[Progress], None],
+    start: RecurrentNetwork | None = None,
 ) -> Outcome:
-    """Train on the panel's training part and forecast its test part.
+    """Train on the panel's training part, from `start`'s weights if given, and forecast its test part.
 
     Raises:
         ForecastError: as `run_experiment`.
     """
     names = available_features(panel)
     engine = start_engine(recipe.device)
-    trained = train_network(panel, names, split, recipe, engine, report)
+    trained = train_network(panel, names, split, recipe, engine, report, start)
     # Computed again: while the network trained, the engine's device held the only copy.
     features = compute_features(panel, names)
     origins, forecast = network_forecasts(

@@ -64,6 +64,24 @@ def without_keras(network: keras.Model, recipe: TrainSettings, names: tuple[str,
     )
 
 
+def begin_from(network: keras.Model, start: RecurrentNetwork) -> None:
+    """Give the network the weights that another of the same shape has learnt.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    for number in range(start.layers):
+        if start.bidirectional:
+            both = network.get_layer(f"both_ways_{number}")
+            cells = {"forward": both.forward_layer, "backward": both.backward_layer}
+        else:
+            cells = {"forward": network.get_layer(f"{start.cell}_{number}")}
+        for direction, layer in cells.items():
+            weights = start.layer_weights(number, direction)
+            layer.set_weights([weights.kernel, weights.recurrent, weights.bias])
+    network.get_layer("head").set_weights([start.weights["head/kernel"], start.weights["head/bias"]])
+
+
 def keras_file(network: keras.Model) -> bytes:
     """The network as the content of a `.keras` file."""
     with tempfile.TemporaryDirectory() as folder:

@@ -110,6 +110,7 @@ def train_network(
     recipe: TrainSettings,
     engine: Engine,
     report: Callable[[Progress], None] = lambda _: None,
+    start: RecurrentNetwork | None = None,
 ) -> TrainedNetwork:
     """Fit the recipe's network to the training origins, stopping early on the validation origins.
 
@@ -120,12 +121,13 @@ def train_network(
         recipe: cell, sizes, learning rate, seed.
         engine: as started.
         report: called after every batch.
+        start: a network of the same shape whose weights training begins from; random ones without it.
 
     Raises:
         BadInputError: a part has not one window.
         ForecastError: the loss became NaN.
     """
-    from forecaster.network.model import WindowTrainer, build_network, keras_file, without_keras
+    from forecaster.network.model import WindowTrainer, begin_from, build_network, keras_file, without_keras
 
     features = compute_features(panel, feature_names)
     supervised = supervised_days(recipe.lookback, bidirectional=recipe.bidirectional)
@@ -140,6 +142,8 @@ def train_network(
     make_repeatable(recipe.seed, engine.backend)
     with on_device(engine):
         network = build_network(len(feature_names), recipe)
+        if start is not None:
+            begin_from(network, start)
         trainer = WindowTrainer(network, features, panel.log_return, recipe, supervised)
         del features  # the device has its copy; one is enough
         trainer.compile(optimizer=_optimizer(recipe, epochs * (available // batch)), jit_compile=_jit(engine))

@@ -16,6 +16,7 @@ from forecaster.evaluation.baselines import BASELINES
 from forecaster.evaluation.experiment import Outcome, train_and_forecast
 from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
 from forecaster.files import digest_bytes
+from forecaster.network.artifact import RecurrentNetwork
 from forecaster.network.training import Progress, TrainedNetwork
 from forecaster.settings import TrainSettings
 
@@ -46,15 +47,17 @@ def train_candidate(
     now: datetime,
     report: Callable[[Progress], None],
     universe: Mapping[str, Any] | None = None,
+    start: RecurrentNetwork | None = None,
 ) -> Candidate:
     """Train on the panel, score every step of the first and last kind on the test part, write the card.
 
-    `universe` is what `describe_selection` says of the tickers, for the card.
+    `universe` is what `describe_selection` says of the tickers, for the card; training begins from
+    the weights of `start`, if given.
 
     Raises:
         ForecastError: too little data, or a loss that became NaN.
     """
-    outcome = train_and_forecast(panel, split, recipe, report)
+    outcome = train_and_forecast(panel, split, recipe, report, start)
     if not len(outcome.origins):
         raise BadInputError(
             f"no ticker has {recipe.lookback} days in a row in the test part",

@@ -92,8 +92,16 @@ class ModelRegistry:
         """
         return read_card(self.version_folder(name, version))
 
-    def register(self, name: str, network: RecurrentNetwork, card: dict[str, Any], keras_file: bytes) -> int:
-        """Keep a network as the next version of `name`, and put it into service.
+    def register(
+        self,
+        name: str,
+        network: RecurrentNetwork,
+        card: dict[str, Any],
+        keras_file: bytes,
+        *,
+        why: str | None = "trained",
+    ) -> int:
+        """Keep a network as the next version of `name`, and put it into service unless `why` is None.
 
         Raises:
             DiskError: the disk refuses; nothing has changed.
@@ -103,7 +111,8 @@ class ModelRegistry:
             version = 1 + max([*self.versions(name), self._highest_removed(name)])
             named = {**card, "name": name, "version": version}
             save_network(folder / str(version), network, named, keras_file)
-            self.serve(name, Service(version, str(card["created"]), "trained"))
+            if why is not None:
+                self.serve(name, Service(version, str(card["created"]), why))
         return version
 
     @contextmanager

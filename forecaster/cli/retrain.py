@@ -1,0 +1,148 @@
+"""`forecast retrain`: challengers by the champions' recipes, through the gate or not."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from forecaster.cli.screen import (
+    HomeFlag,
+    JsonFlag,
+    QuietFlag,
+    now,
+    open_settings,
+    print_json,
+    remarks,
+    results,
+)
+from forecaster.errors import ForecastError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from forecaster.operations.retraining import Retraining
+    from forecaster.settings import Settings
+
+
+def retrain(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Models.", show_default="all")
+    ] = None,
+    if_stale: Annotated[
+        int,
+        typer.Option(
+            "--if-stale",
+            min=0,
+            metavar="SESSIONS",
+            help="Do nothing while the champion's prices are younger than so many sessions.",
+        ),
+    ] = 0,
+    no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Train on the prices that are there.")] = False,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="Begin from random weights, not from the champion's.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")
+    ] = False,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    home: HomeFlag = None,
+) -> None:
+    """Train challengers by the champions' recipes; promote each that stands the gate.
+
+    Champion and challenger are scored on the last sessions (250, or 15 % of a shorter history), those
+    that neither has seen. The challenger takes over unless it is significantly worse than the champion or
+    than the naive forecast there (Diebold and Mariano's test on daily mean CRPS, first and last step,
+    one-sided at 5 %). The decision and its figures are kept in the card and in logs/events.jsonl. A
+    failure of one model does not stop the rest; the exit code is the first failure's.
+    """
+    from forecaster.operations.events import log_event
+    from forecaster.operations.registry import ModelRegistry, check_model_name
+
+    settings, moment = open_settings(context, home), now()
+    registry = ModelRegistry(settings.home)
+    chosen = [check_model_name(name) for name in names or registry.names() or [registry.default_name()]]
+    if not no_fetch and not dry_run:
+        _fetch(settings, moment, quiet=quiet)
+    done: list[Retraining] = []
+    failures: dict[str, ForecastError] = {}
+    for name in dict.fromkeys(chosen):
+        try:
+            done.append(
+                _retrain_one(settings, name, moment, if_stale, warm=not cold, dry_run=dry_run, quiet=quiet)
+            )
+        except ForecastError as error:
+            failures[name] = error
+            if not dry_run:
+                log_event(settings.home, moment, "retrain failed", name=name, reason=str(error))
+        else:
+            _show(done[-1], quiet=quiet or json)
+    if json:
+        errors = {name: str(error) for name, error in failures.items()}
+        print_json("forecast.retrain/1", {"models": [asdict(each) for each in done], "failures": errors})
+    _complain(failures)
+
+
+def _retrain_one(
+    settings: "Settings",
+    name: str,
+    moment: "datetime",
+    if_stale: int,
+    *,
+    warm: bool,
+    dry_run: bool,
+    quiet: bool,
+) -> "Retraining":
+    from forecaster.cli.training_screen import training_progress
+    from forecaster.operations.retraining import retrain as retrain_model
+
+    with training_progress(quiet=quiet) as report:
+
+        def show(progress: Any) -> None:
+            report(name, progress)
+
+        return retrain_model(settings, name, moment, show, if_stale=if_stale, warm=warm, dry_run=dry_run)
+
+
+def _fetch(settings: "Settings", moment: "datetime", *, quiet: bool) -> None:
+    """Yahoo's tickers are brought up to date; a failure is told, and the prices' age decides."""
+    from forecaster.operations.refreshing import refresh_prices
+    from forecaster.prices.fetching import name_some
+
+    notes = remarks(quiet=quiet)
+    fetched = refresh_prices(settings, moment)
+    if fetched.other_sources:
+        notes.print(
+            f"note: {fetched.other_sources:,} tickers did not come from Yahoo and were not fetched",
+            soft_wrap=True,
+        )
+    if fetched.unknown:
+        notes.print(f"note: Yahoo does not know {name_some(fetched.unknown)}", soft_wrap=True)
+    for failure in fetched.failures[:5]:
+        notes.print(f"warning: {failure}", style="yellow", soft_wrap=True, markup=False)
+
+
+def _show(done: "Retraining", *, quiet: bool) -> None:
+    challenger = f" {done.name}@{done.version}" if done.version else ""
+    text = f"{done.name}@{done.champion}: {done.outcome}{challenger}: {done.reason}"
+    results(quiet=quiet).print(text, soft_wrap=True, markup=False)
+    if done.decision is not None and done.decision.champion_worse_than_naive:
+        remarks().print(
+            f"warning: {done.name}@{done.champion} was significantly worse than the naive forecast",
+            style="yellow",
+            soft_wrap=True,
+        )
+
+
+def _complain(failures: dict[str, ForecastError]) -> None:
+    """End with the first failure, which names its model, and how many more there are.
+
+    Raises:
+        ForecastError: there are failures.
+    """
+    if not failures:
+        return
+    name, first = next(iter(failures.items()))
+    more = f" (and {len(failures) - 1} more failed)" if len(failures) > 1 else ""
+    raise type(first)(f"{name}: {first.message}{more}", first.remedy)

@@ -1,0 +1,168 @@
+"""The gate on seeded prices, and what a retraining leaves in the registry, the card and the log."""
+
+import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import refusal
+from factories import filled_store, panel_of, persistent_table
+from trained_home import RECIPE, recent_table
+
+from forecaster.cli.main import run
+from forecaster.dataset.features import available_features
+from forecaster.dataset.panel import Panel
+from forecaster.errors import BadInputError, ExitCode
+from forecaster.network.artifact import RecurrentNetwork
+from forecaster.network.engine import start_engine
+from forecaster.network.training import train_network
+from forecaster.operations.gate import decide
+from forecaster.operations.registry import ModelRegistry
+from forecaster.operations.retraining import gate_split
+
+LEARNS = replace(RECIPE, epochs=6, units=8, batch_size=16, learning_rate=0.02)
+
+
+@pytest.fixture(scope="module")
+def panel() -> Panel:
+    return panel_of(*(persistent_table(name, 700, seed, 0.8) for seed, name in enumerate("ABC")))
+
+
+def fitted(panel: Panel, start: RecurrentNetwork | None = None) -> RecurrentNetwork:
+    split = gate_split(panel.dates, LEARNS.horizon)
+    names = available_features(panel)
+    return train_network(panel, names, split, LEARNS, start_engine("cpu"), start=start).network
+
+
+@pytest.fixture(scope="module")
+def champion(panel: Panel) -> RecurrentNetwork:
+    return fitted(panel)
+
+
+def unseen_after(panel: Panel) -> np.datetime64:
+    return panel.dates[gate_split(panel.dates, LEARNS.horizon).test.start - 1]
+
+
+def test_a_challenger_trained_on_shuffled_targets_is_refused(
+    panel: Panel, champion: RecurrentNetwork
+) -> None:
+    shuffled = np.random.default_rng(1).permuted(panel.log_return, axis=1)
+    challenger = fitted(replace(panel, log_return=shuffled))
+    decision = decide(panel, unseen_after(panel), champion, challenger, LEARNS.lookback)
+    assert not decision.promote
+    assert "significantly worse than the champion" in decision.reason
+    assert not decision.champion_worse_than_naive
+
+
+def test_an_equal_challenger_is_promoted(panel: Panel, champion: RecurrentNetwork) -> None:
+    decision = decide(panel, unseen_after(panel), champion, champion, LEARNS.lookback)
+    assert decision.promote
+    assert decision.first_day > str(unseen_after(panel))
+    assert decision.last_day == str(panel.dates[-2])
+
+
+def test_a_champion_worse_than_naive_is_reported(panel: Panel, champion: RecurrentNetwork) -> None:
+    bias = champion.weights["head/bias"].copy()
+    bias[:3] = 2.0  # two standard deviations upwards, every day
+    wrong = replace(champion, weights={**champion.weights, "head/bias": bias})
+    decision = decide(panel, unseen_after(panel), wrong, champion, LEARNS.lookback)
+    assert decision.promote
+    assert decision.champion_worse_than_naive
+    # Equal to a bad champion is not good enough.
+    decision = decide(panel, unseen_after(panel), wrong, wrong, LEARNS.lookback)
+    assert not decision.promote
+    assert "than the naive" in decision.reason
+
+
+def test_seen_days_are_no_ground_for_a_comparison(panel: Panel, champion: RecurrentNetwork) -> None:
+    with pytest.raises(BadInputError, match="10 sessions are left after"):
+        decide(panel, panel.dates[-12], champion, champion, LEARNS.lookback)
+
+
+def test_a_warm_start_begins_where_the_champion_was(champion: RecurrentNetwork) -> None:
+    from forecaster.network.model import begin_from, build_network, without_keras
+
+    network = build_network(len(champion.features), LEARNS)
+    begin_from(network, champion)
+    copied = without_keras(network, LEARNS, champion.features)
+    assert copied.weights.keys() == champion.weights.keys()
+    for name, weight in copied.weights.items():
+        np.testing.assert_array_equal(weight, champion.weights[name])
+
+
+@pytest.mark.parametrize("days", [150, 700, 5000])
+def test_the_gate_holds_out_the_last_sessions(days: int) -> None:
+    dates = np.arange(days).astype("datetime64[D]")
+    split = gate_split(dates, 3)
+    assert days - split.test.start == max(min(250, round(0.15 * days)), 23)
+    assert split.validation.stop + 3 == split.test.start
+
+
+def test_retrain_keeps_figures_in_card_and_log(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["retrain", "--home", str(own_home), "--json"]
+    assert run([*arguments, "--dry-run"]) == ExitCode.DONE
+    assert json.loads(capsys.readouterr().out)["models"][0]["outcome"] == "would retrain"
+    assert ModelRegistry(own_home).versions("main") == [1]
+    assert run([*arguments, "--if-stale", "5"]) == ExitCode.DONE
+    assert json.loads(capsys.readouterr().out)["models"][0]["outcome"] == "recent"
+    assert run(arguments) == ExitCode.DONE
+    captured = capsys.readouterr()
+    assert "did not come from Yahoo" in captured.err
+    answer = json.loads(captured.out)["models"][0]
+    registry = ModelRegistry(own_home)
+    assert registry.versions("main") == [1, 2]
+    assert registry.champion("main") == (2 if answer["outcome"] == "promoted" else 1)
+    card = registry.card("main", 2)
+    assert card["parent"] == 1
+    assert {(duel["first"], duel["second"]) for duel in card["gate"]["duels"]} == {
+        ("challenger", "champion"),
+        ("challenger", "naive"),
+        ("champion", "naive"),
+    }
+    assert card["gate"]["first_day"] > max(
+        card["split"]["validation_end"], registry.card("main", 1)["split"]["validation_end"]
+    )
+    event = json.loads((own_home / "logs" / "events.jsonl").read_text())
+    assert event["event"] == "gate"
+    assert event["duels"] == card["gate"]["duels"]
+    assert datetime.fromisoformat(event["time"]).tzinfo == UTC
+
+
+def test_a_refused_challenger_is_kept_and_not_served(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forecaster.operations.gate.LEVEL", 1.01)
+    assert run(["retrain", "--no-fetch", "--quiet", "--home", str(own_home)]) == ExitCode.DONE
+    assert ModelRegistry(own_home).versions("main") == [1, 2]
+    assert ModelRegistry(own_home).champion("main") == 1
+    assert not ModelRegistry(own_home).card("main", 2)["gate"]["promote"]
+
+
+def test_one_failure_does_not_stop_the_rest(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = own_home / "models"
+    shutil.copytree(models / "main", models / "aaa")
+    (models / "aaa" / "1" / "weights.npz").write_bytes(b"")
+    code = run(["retrain", "--no-fetch", "--quiet", "--home", str(own_home)])
+    assert code == ExitCode.BAD_INPUT
+    # The network of two epochs may well be called worse than naive before.
+    assert capsys.readouterr().err.splitlines()[-1].startswith("forecast: aaa: ")
+    assert ModelRegistry(own_home).versions("main") == [1, 2]
+
+
+def test_stale_prices_are_refused(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORECAST_NOW", "2026-12-11T22:30:00")
+    code, line = refusal(capsys, "retrain", "--no-fetch", "--quiet", "--home", own_home)
+    assert code == ExitCode.BAD_INPUT
+    assert "3 of 3 tickers are stale" in line
+
+
+def test_holed_prices_are_refused(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = recent_table("AAA")
+    (own_home / "data" / "prices" / "AAA.parquet").unlink()
+    filled_store(own_home, table.take(~np.isin(np.arange(300), [290, 280, 270, 260])))
+    code, line = refusal(capsys, "retrain", "--no-fetch", "--quiet", "--home", own_home)
+    assert code == ExitCode.BAD_INPUT
+    assert "1 of 3 tickers are stale, holed or damaged: AAA" in line
