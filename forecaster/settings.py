@@ -72,12 +72,24 @@ class YahooSettings:
 
 
 @dataclass(frozen=True)
+class RunSettings:
+    """What `forecast run` is held to: the age in sessions that makes a retraining due, minutes a step."""
+
+    retrain_after: int = setting(21, least=1, most=10_000)
+    fetch_minutes: float = setting(60.0, above=0.0)
+    retrain_minutes: float = setting(240.0, above=0.0)
+    predict_minutes: float = setting(30.0, above=0.0)
+    score_minutes: float = setting(10.0, above=0.0)
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be set, with the home folder it holds for."""
 
     home: Path
     train: TrainSettings = field(default_factory=TrainSettings)
     yahoo: YahooSettings = field(default_factory=YahooSettings)
+    run: RunSettings = field(default_factory=RunSettings)
 
 
 def find_home(chosen: Path | None, environ: Mapping[str, str], current: Path) -> Path:

@@ -16,6 +16,7 @@ from forecaster.cli.lab import lab_app
 from forecaster.cli.models import models_app
 from forecaster.cli.predict import predict
 from forecaster.cli.retrain import retrain
+from forecaster.cli.run import run_daily
 from forecaster.cli.score import score
 from forecaster.cli.train import train
 from forecaster.errors import ExitCode, ForecastError
@@ -58,6 +59,7 @@ app.command()(compare)
 app.command()(predict)
 app.command()(retrain)
 app.command()(score)
+app.command("run")(run_daily)
 app.add_typer(models_app, name="models")
 app.add_typer(lab_app, name="lab")
 app.command()(doctor)
