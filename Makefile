@@ -44,6 +44,7 @@ lint: .venv/dev  ## check style and types, and that the documents are current
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/build_reference.py --check
+	$(BIN)/python scripts/build_lab.py --check
 
 docs: .venv/dev  ## write the command reference anew from the commands
 	$(BIN)/python scripts/build_reference.py

@@ -130,5 +130,5 @@ def test_skill_against_a_loss_of_four(loss: float, expected: float) -> None:
 @pytest.mark.parametrize("unknown", ["actual", "predicted"])
 def test_unknown_values_are_refused(score: Callable[..., object], unknown: str) -> None:
     whole, holed = np.array([1.0, 2.0]), np.array([1.0, np.nan])
-    with pytest.raises(ValueError, match="unknown values|contains NaN"):
+    with pytest.raises(ValueError, match=r"unknown values|contains NaN"):
         score(*((holed, whole) if unknown == "actual" else (whole, holed)))
