@@ -23,7 +23,8 @@ from forecaster.prices.store import PriceStore
 from forecaster.settings import RunSettings, Settings
 
 NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
-TINY = tuple("--lookback 12 --horizon 3 --units 2 --epochs 30 --batch-size 8 --device cpu".split())
+SIZES = {"lookback": 12, "horizon": 3, "units": 2, "epochs": 30, "batch-size": 8}
+TINY = [word for name, size in SIZES.items() for word in (f"--{name}", str(size))]
 
 
 @pytest.fixture
