@@ -17,6 +17,7 @@ from forecaster.cli.models import models_app
 from forecaster.cli.predict import predict
 from forecaster.cli.retrain import retrain
 from forecaster.cli.run import run_daily
+from forecaster.cli.schedule import schedule_app
 from forecaster.cli.score import score
 from forecaster.cli.train import train
 from forecaster.errors import ExitCode, ForecastError
@@ -60,6 +61,7 @@ app.command()(predict)
 app.command()(retrain)
 app.command()(score)
 app.command("run")(run_daily)
+app.add_typer(schedule_app, name="schedule")
 app.add_typer(models_app, name="models")
 app.add_typer(lab_app, name="lab")
 app.command()(doctor)
