@@ -145,8 +145,10 @@ def _error_cells(row: ModelResult, step: int) -> list[str]:
 
 
 def _figure(spread: Spread, form: str) -> str:
+    """The mean, with the seeds' deviation under it; its leading zero would cost the table's last column."""
     mean = form.format(spread.mean)
-    return f"{mean}\n±{form.replace('+', '').format(spread.deviation)}" if spread.deviation else mean
+    deviation = form.replace("+", "").format(spread.deviation).removeprefix("0")
+    return f"{mean}\n±{deviation}" if spread.deviation else mean
 
 
 def _formula(row: ModelResult, recipe: TrainSettings) -> int:
