@@ -2,6 +2,9 @@ import os
 import shutil
 from pathlib import Path
 
+# TensorFlow carries a libcurl of its own; curl_cffi finds its own symbols only if it is loaded first. One
+# command never trains before it fetches, but one test session does.
+import curl_cffi.requests  # noqa: F401
 import pytest
 from trained_home import fill_and_train
 
