@@ -39,7 +39,7 @@ def main() -> None:
         importing(Path(sys.argv[1]))
         accuracy()
         training()
-        plain_training()
+        supervision()
         starting()
 
 
@@ -84,14 +84,16 @@ def training() -> None:
     print(f"  lookback 240 in place of 120: {ratio:.3f} × the peak memory")
 
 
-def plain_training() -> None:
+def supervision() -> None:
     """Targets a second, against `model.fit` on materialised windows with one target each."""
-    dense = answer_of("models", "show", "main")["training"]["targets_per_second"]
-    script = Path(__file__).parent / "plain.py"
-    answer = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
-    plain = json.loads(answer.stdout.splitlines()[-1])["targets_per_second"]
+    script = Path(__file__).parent / "training_speed.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    rates = json.loads(done.stdout.splitlines()[-1])
     print("\ntargets trained a second, GRU 32, lookback 120")
-    print(f"  dense supervision {dense:,.0f}, one target a window {plain:,.0f}: {dense / plain:.0f} ×")
+    ratio = rates["dense"] / rates["plain"]
+    print(
+        f"  dense supervision {rates['dense']:,.0f}, one target a window {rates['plain']:,.0f}: {ratio:.0f} ×"
+    )
 
 
 def starting() -> None:
