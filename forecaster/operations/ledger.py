@@ -4,9 +4,11 @@ SQLite in write-ahead mode has a lock of its own for writers, and readers never 
 lock is not needed. A forecast is recorded once, before its day is over, and scored once, after it.
 """
 
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,17 +173,29 @@ class Ledger:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction, which is whole or absent; the file is made where there is none."""
         with self._explained():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists():
+                self._begin()
             with closing(self._connect(read_only=False)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("BEGIN IMMEDIATE")
                 with connection:  # commits, or takes all of it back
-                    if self._version(connection) == 0:
-                        for statement in _TABLES:
-                            connection.execute(statement)
-                        connection.execute(f"PRAGMA user_version = {FORMAT}")
                     self._check_format(connection)
                     yield connection
+
+    def _begin(self) -> None:
+        """Make an empty ledger elsewhere and give it its name, unless another process was first.
+
+        SQLite does not wait while several turn one new file to WAL, so none does it in place.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".tmp-") as folder:
+            fresh = Path(folder) / self.path.name
+            with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                for statement in _TABLES:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+            with suppress(FileExistsError):
+                os.link(fresh, self.path)
 
     def _connect(self, *, read_only: bool) -> sqlite3.Connection:
         address = f"{self.path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
