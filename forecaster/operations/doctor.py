@@ -239,14 +239,19 @@ def _clock(home: Path, now: datetime, environ: Mapping[str, str]) -> Finding:
         return Finding(
             "clock", "warn", f"{text}, set by FORECAST_NOW", "unset FORECAST_NOW unless it is a replay"
         )
-    folders = (home / "data" / "prices", home / "models")
-    written = [entry.stat().st_mtime for folder in folders if folder.is_dir() for entry in os.scandir(folder)]
+    written = [entry.stat().st_mtime for entry in _entries(home / "data" / "prices", home / "models")]
     ahead = timedelta(seconds=max(written, default=0) - now.timestamp())
     if ahead > timedelta(hours=1):
         return Finding(
             "clock", "fail", f"{text}: {ahead} behind files written here", "set the system's clock"
         )
     return Finding("clock", "ok", text)
+
+
+def _entries(*folders: Path) -> list[os.DirEntry[str]]:
+    """What the folders hold, without SQLite's side files: those are touched by whoever reads the ledger."""
+    found = [entry for folder in folders if folder.is_dir() for entry in os.scandir(folder)]
+    return [entry for entry in found if not entry.name.endswith(("-shm", "-wal"))]
 
 
 def _time_zone(now: datetime) -> Finding:
