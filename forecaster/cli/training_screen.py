@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from forecaster.cli.screen import remarks
 
 if TYPE_CHECKING:
-    from forecaster.network.training import Progress
+    from forecaster.network.fitting import Progress
 
 
 class ProgressReport(Protocol):

@@ -23,9 +23,10 @@ from forecaster.evaluation.scoring import (
     mean_of_seeds,
     score_step,
 )
+from forecaster.network.fitting import Progress
 from forecaster.network.sizing import matched_units
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.network.training import Progress, TrainedNetwork
+from forecaster.network.training import TrainedNetwork
 from forecaster.settings import TrainSettings
 
 NAIVE = "naive"

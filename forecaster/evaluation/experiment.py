@@ -12,8 +12,9 @@ from forecaster.evaluation.forecasts import Origins, network_forecasts
 from forecaster.evaluation.isolation import peak_memory_mb
 from forecaster.network.artifact import RecurrentNetwork
 from forecaster.network.engine import start_engine
+from forecaster.network.fitting import Progress
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.network.training import Progress, TrainedNetwork, train_network
+from forecaster.network.training import TrainedNetwork, train_network
 from forecaster.prices.store import PriceStore
 from forecaster.prices.universe import Universe
 from forecaster.settings import TrainSettings

@@ -1,48 +1,27 @@
-"""Fit one network to the windows of a panel: open, train, keep the best weights, say how long."""
+"""Train one network on the windows of a panel, or fit a trained recipe again to all of its days."""
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from forecaster.dataset.features import compute_features
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import TRAIN_SHARE, Split
 from forecaster.dataset.targets import steps_ahead
 from forecaster.dataset.volatility import WARM_UP
-from forecaster.dataset.windows import Windows, grid_windows, supervised_days, supervision, training_stride
-from forecaster.errors import BadInputError, ForecastError
+from forecaster.dataset.windows import supervised_days, training_stride
+from forecaster.errors import BadInputError
 from forecaster.network.artifact import RecurrentNetwork
-from forecaster.network.early_stopping import EarlyStopping
 from forecaster.network.engine import Engine, make_repeatable, on_device
+from forecaster.network.fitting import Budget, Fit, Part, Progress
 from forecaster.settings import TrainSettings
-
-if TYPE_CHECKING:
-    import keras
 
 # A budget in optimiser steps serves a small panel and the whole index alike.
 _STEPS = 400
 _FEWEST_EPOCHS, _MOST_EPOCHS = 4, 100
 _SMALLEST_BATCH, _LARGEST_BATCH = 16, 256
 _BATCHES_AN_EPOCH = 32
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far training has come; losses are negative log likelihoods a target, seconds are wall time."""
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-    validation_loss: float | None
-    targets_per_second: float
-    seconds_left: float
 
 
 @dataclass(frozen=True)
@@ -53,7 +32,8 @@ class TrainedNetwork:
         network: the weights of the best epoch, for the runtime without Keras.
         keras_file: the same as a `.keras` file.
         keras_parameters: Keras's own count of parameters.
-        losses, validation_losses: mean negative log likelihood of each epoch run.
+        losses, validation_losses: mean negative log likelihood of each epoch run; after a refit there is
+            nothing to validate on.
         best_epoch: number of the epoch whose weights were kept, from 1.
         epochs_planned, batch_size: as chosen or as given.
         seconds: wall time of all epochs, validation included; start of the engine not.
@@ -80,29 +60,6 @@ class TrainedNetwork:
         return self.targets / self.seconds
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One part's origins with the windows that supervise them."""
-
-    usable: NDArray[np.bool_]
-    ahead: NDArray[np.int16]
-    counted: NDArray[np.bool_] | None
-    origins: range
-    lookback: int
-    supervised: int
-
-    def windows(self, stride: int, offset: int = 0) -> Windows:
-        return grid_windows(
-            self.usable, self.origins, self.lookback, self.supervised, stride, offset, self.counted
-        )
-
-    def arrays(self, windows: Windows) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Positions (W,) in the flattened panel and known steps (W, S), as the network takes them."""
-        days = self.ahead.shape[1]
-        rows = windows.ticker * np.int32(days) + windows.start
-        return rows, supervision(windows, self.ahead, self.origins, self.counted)
-
-
 def train_network(
     panel: Panel,
     feature_names: tuple[str, ...],
@@ -127,133 +84,95 @@ def train_network(
         BadInputError: a part has not one window.
         ForecastError: the loss became NaN.
     """
+    return _fit(panel, feature_names, (split.train, split.validation), recipe, None, engine, report, start)
+
+
+def refit_network(
+    panel: Panel,
+    evaluated: TrainedNetwork,
+    recipe: TrainSettings,
+    report: Callable[[Progress], None] = lambda _: None,
+    start: RecurrentNetwork | None = None,
+) -> TrainedNetwork:
+    """Fit the recipe of `evaluated` again, to every day of the panel: nothing is held out any more.
+
+    Seed, batch size and the decay of the step size are those of the first fit, which also says after
+    how many epochs to stop.
+
+    Args:
+        panel: as it was trained on.
+        evaluated: the network whose recipe has been tested.
+        recipe: its recipe.
+        report: called after every batch.
+        start: what the first fit began from.
+
+    Raises:
+        ForecastError: the loss became NaN.
+    """
+    same = replace(recipe, epochs=evaluated.epochs_planned, batch_size=evaluated.batch_size)
+    everything = range(panel.shape[1] - recipe.horizon)
+    names, engine = evaluated.network.features, evaluated.engine
+    return _fit(panel, names, (everything, None), same, evaluated.best_epoch, engine, report, start)
+
+
+def _fit(
+    panel: Panel,
+    names: tuple[str, ...],
+    origins: tuple[range, range | None],
+    recipe: TrainSettings,
+    epochs: int | None,
+    engine: Engine,
+    report: Callable[[Progress], None],
+    start: RecurrentNetwork | None,
+) -> TrainedNetwork:
+    """Fit to the first of `origins`; stop early on the second, or after `epochs` where there is none."""
     from forecaster.network.model import WindowTrainer, begin_from, build_network, keras_file, without_keras
 
-    features = compute_features(panel, feature_names)
+    features = compute_features(panel, names)
     supervised = supervised_days(recipe.lookback, bidirectional=recipe.bidirectional)
     stride = training_stride(recipe.lookback, supervised)
     ahead = steps_ahead(panel.log_return, recipe.horizon)
-    train = _Part(features.usable, ahead, panel.counted, split.train, recipe.lookback, supervised)
-    validation = replace(train, origins=split.validation)
-    held_out = validation.windows(stride)
+    train = Part(features.usable, ahead, panel.counted, origins[0], recipe.lookback, supervised)
+    validation = None if origins[1] is None else replace(train, origins=origins[1])
     available = len(train.windows(stride))
-    _refuse_no_windows(available, len(held_out), features.usable, split, recipe)
-    batch, epochs = _budget(available, recipe)
+    _refuse_no_windows(available, train, "training", recipe)
+    if validation is not None:
+        _refuse_no_windows(len(validation.windows(stride)), validation, "validation", recipe)
+    budget = _budget(available, recipe, epochs)
     make_repeatable(recipe.seed, engine.backend)
     with on_device(engine):
-        network = build_network(len(feature_names), recipe)
+        network = build_network(len(names), recipe)
         if start is not None:
             begin_from(network, start)
         trainer = WindowTrainer(network, features, panel.log_return, recipe, supervised)
         del features  # the device has its copy; one is enough
-        trainer.compile(optimizer=_optimizer(recipe, epochs * (available // batch)), jit_compile=_jit(engine))
-        run = _Run(trainer, train, stride, validation.arrays(held_out), batch, epochs, recipe.seed, report)
-        run.fit()
+        steps = budget.planned * (available // budget.batch)
+        trainer.compile(optimizer=_optimizer(recipe, steps), jit_compile=_jit(engine))
+        fit = Fit(trainer, train, validation, stride, budget, recipe.seed, report)
+        fit.run()
     return TrainedNetwork(
-        network=without_keras(network, recipe, feature_names),
+        network=without_keras(network, recipe, names),
         keras_file=keras_file(network),
         keras_parameters=network.count_params(),
-        losses=tuple(run.losses),
-        validation_losses=tuple(run.stopping.losses),
-        best_epoch=run.stopping.best_epoch + 1,
-        epochs_planned=epochs,
-        batch_size=batch,
-        seconds=run.seconds,
-        targets=run.targets,
+        losses=tuple(fit.losses),
+        validation_losses=tuple(fit.stopping.losses),
+        best_epoch=fit.best_epoch,
+        epochs_planned=budget.planned,
+        batch_size=budget.batch,
+        seconds=fit.seconds,
+        targets=fit.targets,
         engine=engine,
         kernel=engine.kernel(recipe.cell),
     )
 
 
-class _Run:
-    """The epochs of one fit."""
-
-    def __init__(
-        self,
-        trainer: "keras.Model",
-        train: _Part,
-        stride: int,
-        held_out: tuple[NDArray[np.int32], NDArray[np.float32]],
-        batch: int,
-        epochs: int,
-        seed: int,
-        report: Callable[[Progress], None],
-    ) -> None:
-        self.trainer, self.train, self.stride, self.held_out = trainer, train, stride, held_out
-        self.batch, self.epochs, self.report = batch, epochs, report
-        self.random = np.random.default_rng(seed)
-        self.stopping = EarlyStopping(patience=max(3, epochs // 3))
-        self.losses: list[float] = []
-        self.targets = 0
-        self.seconds = 0.0
-
-    def fit(self) -> None:
-        """Run epochs until the budget or the patience ends; the trainer then has the best weights."""
-        best: list[Any] = []
-        started = time.perf_counter()
-        for epoch in range(self.epochs):
-            self._train_epoch(epoch, started)
-            rows, steps = self.held_out
-            loss = self.trainer.evaluate(rows, steps, batch_size=4 * self.batch, verbose=0)
-            _refuse_no_number("validation loss", float(loss), epoch)
-            if self.stopping.record(float(loss)):
-                best = self.trainer.network.get_weights()
-            self.seconds = time.perf_counter() - started
-            if self.stopping.exhausted:
-                break
-        self.trainer.network.set_weights(best)
-
-    def _train_epoch(self, epoch: int, started: float) -> None:
-        windows = self._draw()
-        rows, steps = self.train.arrays(windows)
-        watcher = self._watcher(epoch, len(windows) // self.batch, started)
-        history = self.trainer.fit(
-            rows, steps, batch_size=self.batch, shuffle=False, verbose=0, callbacks=[watcher]
-        )
-        self.targets += int(np.count_nonzero(steps))
-        self.losses.append(float(history.history["loss"][0]))
-
-    def _draw(self) -> Windows:
-        """An epoch's windows at a new offset, in random order, in whole batches."""
-        windows = self.train.windows(self.stride, int(self.random.integers(self.stride)))
-        if len(windows) < self.batch:
-            windows = self.train.windows(self.stride)
-        order = self.random.permutation(len(windows))
-        return windows.take(order[: len(windows) // self.batch * self.batch])
-
-    def _watcher(self, epoch: int, steps: int, started: float) -> "keras.callbacks.Callback":
-        import keras
-
-        def after_batch(step: int, logs: dict[str, float]) -> None:
-            loss = float(logs["loss"])
-            _refuse_no_number("loss", loss, epoch)
-            done = epoch + (step + 1) / steps
-            elapsed = time.perf_counter() - started
-            targets = self.targets + (step + 1) * self.batch * self.train.supervised
-            latest = self.stopping.losses[-1] if self.stopping.losses else None
-            left = elapsed * (self.epochs - done) / done
-            self.report(
-                Progress(epoch + 1, self.epochs, step + 1, steps, loss, latest, targets / elapsed, left)
-            )
-
-        return keras.callbacks.LambdaCallback(on_train_batch_end=after_batch)
-
-
-def _refuse_no_number(name: str, loss: float, epoch: int) -> None:
-    if not math.isfinite(loss):
-        raise ForecastError(
-            f"the {name} became {loss} in epoch {epoch + 1}",
-            "lower --learning-rate, and look at the prices with `forecast data verify`",
-        )
-
-
-def _budget(windows: int, recipe: TrainSettings) -> tuple[int, int]:
+def _budget(windows: int, recipe: TrainSettings, run: int | None) -> Budget:
     """Batch size and epochs: as given, else so that the optimiser takes about `_STEPS` steps."""
     fitting = 2 ** round(math.log2(max(windows / _BATCHES_AN_EPOCH, 1)))
     batch = recipe.batch_size or min(max(fitting, _SMALLEST_BATCH), _LARGEST_BATCH)
     batch = min(batch, windows)
-    epochs = recipe.epochs or min(max(round(_STEPS / (windows // batch)), _FEWEST_EPOCHS), _MOST_EPOCHS)
-    return batch, epochs
+    planned = recipe.epochs or min(max(round(_STEPS / (windows // batch)), _FEWEST_EPOCHS), _MOST_EPOCHS)
+    return Budget(planned, run or planned, batch)
 
 
 def _optimizer(recipe: TrainSettings, steps: int) -> Any:
@@ -268,17 +187,16 @@ def _jit(engine: Engine) -> bool:
     return engine.backend == "jax"
 
 
-def _refuse_no_windows(
-    train: int, validation: int, usable: NDArray[np.bool_], split: Split, recipe: TrainSettings
-) -> None:
-    longest = int(usable.sum(1).max(initial=0))
+def _refuse_no_windows(windows: int, part: Part, name: str, recipe: TrainSettings) -> None:
+    if windows:
+        return
+    longest = int(part.usable.sum(1).max(initial=0))
     # A window and the volatility's warm-up before it, with targets that end within the training part.
     first_window = recipe.lookback + WARM_UP + recipe.horizon
-    for name, count, part in (("training", train, split.train), ("validation", validation, split.validation)):
-        if not count:
-            raise BadInputError(
-                f"no ticker has {recipe.lookback} days in a row that end in the {name} part, "
-                f"days {part.start + 1} to {part.stop} (the longest has {longest} usable days in all)",
-                f"fetch at least {math.ceil(first_window / TRAIN_SHARE)} days without a hole, lower "
-                "--lookback, or move --train-end and --validation-end",
-            )
+    raise BadInputError(
+        f"no ticker has {recipe.lookback} days in a row that end in the {name} part, "
+        f"days {part.origins.start + 1} to {part.origins.stop} (the longest has {longest} usable days in "
+        "all)",
+        f"fetch at least {math.ceil(first_window / TRAIN_SHARE)} days without a hole, lower "
+        "--lookback, or move --train-end and --validation-end",
+    )

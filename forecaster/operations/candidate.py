@@ -17,7 +17,8 @@ from forecaster.evaluation.experiment import Outcome, train_and_forecast
 from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
 from forecaster.files import digest_bytes
 from forecaster.network.artifact import RecurrentNetwork
-from forecaster.network.training import Progress, TrainedNetwork
+from forecaster.network.fitting import Progress
+from forecaster.network.training import TrainedNetwork
 from forecaster.settings import TrainSettings
 
 _LIBRARIES = ("forecaster", "keras", "tensorflow", "numpy")

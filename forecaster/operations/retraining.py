@@ -13,7 +13,7 @@ from forecaster.dataset.panel import Panel, choose_tickers, load_panel
 from forecaster.dataset.split import SHORTEST_PART, Split, split_days
 from forecaster.errors import BadInputError, TryLaterError
 from forecaster.network.artifact import RecurrentNetwork
-from forecaster.network.training import Progress
+from forecaster.network.fitting import Progress
 from forecaster.operations.candidate import split_dates, train_candidate
 from forecaster.operations.events import log_event
 from forecaster.operations.gate import Decision, decide, unseen_part

@@ -15,15 +15,22 @@ from forecaster.dataset.targets import cumulative_return
 from forecaster.errors import BadInputError, ForecastError
 from forecaster.evaluation.forecasts import network_forecasts
 from forecaster.network.engine import start_engine
-from forecaster.network.training import Progress, TrainedNetwork, train_network
+from forecaster.network.fitting import Progress
+from forecaster.network.training import TrainedNetwork, refit_network, train_network
 from forecaster.settings import TrainSettings
 
+NAMES = ("AAA", "BBB")
 RECIPE = TrainSettings(cell="gru", lookback=12, horizon=2, units=4, epochs=2, batch_size=16, device="cpu")
+
+
+def first_days(count: int) -> Panel:
+    tables = [random_walk_table(name, 260, seed) for seed, name in enumerate(NAMES)]
+    return panel_of(*(table.take(np.arange(count)) for table in tables))
 
 
 @pytest.fixture(scope="module")
 def panel() -> Panel:
-    return panel_of(*(random_walk_table(name, 260, seed) for seed, name in enumerate(("AAA", "BBB"))))
+    return first_days(260)
 
 
 def train(panel: Panel, recipe: TrainSettings = RECIPE, split: Split | None = None) -> TrainedNetwork:
@@ -70,6 +77,31 @@ def test_the_loss_falls_where_there_is_structure() -> None:
     trained = train(panel, replace(RECIPE, epochs=6, learning_rate=0.02))
     assert trained.losses[-1] < trained.losses[0] - 0.05
     assert min(trained.validation_losses) < trained.validation_losses[0]
+
+
+def test_a_refit_on_the_training_days_alone_gives_the_evaluated_weights_again(panel: Panel) -> None:
+    """Same seed, same steps, the epochs that were kept: only the days may differ."""
+    recipe = replace(RECIPE, epochs=8, learning_rate=0.3, dropout=0.1)
+    evaluated = train(panel, recipe)
+    assert evaluated.best_epoch < len(evaluated.losses)
+    training_days = split_days(panel.dates, 2).train.stop + recipe.horizon
+    again = refit_network(first_days(training_days), evaluated, recipe)
+    for name, weight in evaluated.network.weights.items():
+        np.testing.assert_array_equal(weight, again.network.weights[name])
+    assert again.losses == evaluated.losses[: evaluated.best_epoch]
+    assert (again.best_epoch, again.validation_losses) == (evaluated.best_epoch, ())
+
+
+def test_a_refit_learns_from_the_last_days_that_the_evaluated_network_never_saw(panel: Panel) -> None:
+    log_return = panel.log_return.copy()
+    log_return[:, -10:] *= 3
+    other = replace(panel, log_return=log_return)
+    evaluated = [train(days).network.weights["head/bias"] for days in (panel, other)]
+    np.testing.assert_array_equal(*evaluated)
+    refitted = [
+        refit_network(days, train(days), RECIPE).network.weights["head/bias"] for days in (panel, other)
+    ]
+    assert not np.array_equal(*refitted)
 
 
 def test_patience_ends_a_hopeless_fit_early(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,164 @@
+"""The epochs of one fit: windows drawn anew for each, the loss watched, the best weights kept."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.dataset.windows import Windows, grid_windows, supervision
+from forecaster.errors import ForecastError
+from forecaster.network.early_stopping import EarlyStopping
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training has come; losses are negative log likelihoods a target, seconds are wall time."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    validation_loss: float | None
+    targets_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part's origins with the windows that supervise them.
+
+    Attributes:
+        usable: (N, D) days that may be inputs.
+        ahead: (N, D) how many steps ahead are known.
+        counted: (N, D) days that may be origins; None for all.
+        origins: the part's day numbers.
+        lookback: days in a window.
+        supervised: how many of its last days are origins.
+    """
+
+    usable: NDArray[np.bool_]
+    ahead: NDArray[np.int16]
+    counted: NDArray[np.bool_] | None
+    origins: range
+    lookback: int
+    supervised: int
+
+    def windows(self, stride: int, offset: int = 0) -> Windows:
+        """Those that end every `stride` days."""
+        return grid_windows(
+            self.usable, self.origins, self.lookback, self.supervised, stride, offset, self.counted
+        )
+
+    def arrays(self, windows: Windows) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Positions (W,) in the flattened panel and known steps (W, S), as the network takes them."""
+        days = self.ahead.shape[1]
+        rows = windows.ticker * np.int32(days) + windows.start
+        return rows, supervision(windows, self.ahead, self.origins, self.counted)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a fit may take: epochs the step size decays over, epochs to run, windows a step."""
+
+    planned: int
+    run: int
+    batch: int
+
+
+class Fit:
+    """One network on its way through the epochs."""
+
+    def __init__(
+        self,
+        trainer: "keras.Model",
+        train: Part,
+        validation: Part | None,
+        stride: int,
+        budget: Budget,
+        seed: int,
+        report: Callable[[Progress], None],
+    ) -> None:
+        self.trainer, self.train, self.stride, self.budget = trainer, train, stride, budget
+        self.held_out = None if validation is None else validation.arrays(validation.windows(stride))
+        self.report = report
+        self.random = np.random.default_rng(seed)
+        self.stopping = EarlyStopping(patience=max(3, budget.planned // 3))
+        self.losses: list[float] = []
+        self.best_epoch = 0
+        self.targets = 0
+        self.seconds = 0.0
+
+    def run(self) -> None:
+        """Run epochs until the budget or the patience ends; the trainer then has the best weights.
+
+        Without a validation part the last ones count as the best.
+
+        Raises:
+            ForecastError: the loss became NaN.
+        """
+        best: list[Any] = []
+        started = time.perf_counter()
+        for epoch in range(self.budget.run):
+            self._train_epoch(epoch, started)
+            if self.held_out is None or self._is_best(epoch, *self.held_out):
+                best, self.best_epoch = self.trainer.network.get_weights(), epoch + 1
+            self.seconds = time.perf_counter() - started
+            if self.held_out is not None and self.stopping.exhausted:
+                break
+        self.trainer.network.set_weights(best)
+
+    def _is_best(self, epoch: int, rows: NDArray[np.int32], steps: NDArray[np.float32]) -> bool:
+        loss = float(self.trainer.evaluate(rows, steps, batch_size=4 * self.budget.batch, verbose=0))
+        _refuse_no_number("validation loss", loss, epoch)
+        return self.stopping.record(loss)
+
+    def _train_epoch(self, epoch: int, started: float) -> None:
+        windows = self._draw()
+        rows, steps = self.train.arrays(windows)
+        batch = self.budget.batch
+        watcher = self._watcher(epoch, len(windows) // batch, started)
+        history = self.trainer.fit(
+            rows, steps, batch_size=batch, shuffle=False, verbose=0, callbacks=[watcher]
+        )
+        self.targets += int(np.count_nonzero(steps))
+        self.losses.append(float(history.history["loss"][0]))
+
+    def _draw(self) -> Windows:
+        """An epoch's windows at a new offset, in random order, in whole batches."""
+        batch = self.budget.batch
+        windows = self.train.windows(self.stride, int(self.random.integers(self.stride)))
+        if len(windows) < batch:
+            windows = self.train.windows(self.stride)
+        order = self.random.permutation(len(windows))
+        return windows.take(order[: len(windows) // batch * batch])
+
+    def _watcher(self, epoch: int, steps: int, started: float) -> "keras.callbacks.Callback":
+        import keras
+
+        def after_batch(step: int, logs: dict[str, float]) -> None:
+            loss = float(logs["loss"])
+            _refuse_no_number("loss", loss, epoch)
+            epochs, done = self.budget.run, epoch + (step + 1) / steps
+            elapsed = time.perf_counter() - started
+            targets = self.targets + (step + 1) * self.budget.batch * self.train.supervised
+            latest = self.stopping.losses[-1] if self.stopping.losses else None
+            left = elapsed * (epochs - done) / done
+            self.report(Progress(epoch + 1, epochs, step + 1, steps, loss, latest, targets / elapsed, left))
+
+        return keras.callbacks.LambdaCallback(on_train_batch_end=after_batch)
+
+
+def _refuse_no_number(name: str, loss: float, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise ForecastError(
+            f"the {name} became {loss} in epoch {epoch + 1}",
+            "lower --learning-rate, and look at the prices with `forecast data verify`",
+        )
