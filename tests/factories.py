@@ -62,12 +62,14 @@ def panel_of(*tables: PriceTable) -> Panel:
     return build_panel(tables, market.dates, market.log_return)
 
 
-def persistent_table(ticker: str, days: int, seed: int, persistence: float = 0.3) -> PriceTable:
+def persistent_table(
+    ticker: str, days: int, seed: int, persistence: float = 0.3, *, after: str = "2014-12-31"
+) -> PriceTable:
     """A ticker with structure to find: each return is `persistence` times the last one, plus noise."""
     noise = np.random.default_rng(seed).normal(0, 0.02, days)
     returns = np.zeros(days)
     for day in range(1, days):
         returns[day] = persistence * returns[day - 1] + noise[day]
-    dates = next_sessions(np.datetime64("2014-12-31"), days)
+    dates = next_sessions(np.datetime64(after), days)
     close = 100 * np.exp(np.cumsum(returns))
     return PriceTable(ticker, dates, complete({"close": close, "adj_close": close.copy()}, days))

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.network.artifact import RecurrentNetwork
 from forecaster.network.cells import weight_shapes
+from forecaster.network.recurrent import RecurrentNetwork
 
 FEATURES = ("move", "range", "market_move")
 

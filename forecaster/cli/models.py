@@ -172,14 +172,37 @@ def _card_lines(card: dict[str, Any]) -> list[tuple[str, str]]:
         ("bidirectional", "yes" if card["bidirectional"] else "no"),
         ("lookback, horizon", f"{card['lookback']} days, {card['horizon']} steps"),
         ("features", ", ".join(card["features"])),
-        ("tickers", f"{len(tickers)}: {named}"),
+        ("tickers", f"{len(tickers)}: {named}{_chosen_by(card)}"),
         ("trained on", f"{split['train_start']} to {split['train_end']}"),
         ("validated, tested to", f"{split['validation_end']}, {split['test_end']}"),
+        *_descent_lines(card),
         ("training", f"{training['seconds']:.1f} s, {epochs}, seed {recipe['seed']}, {machine}"),
         ("prices to", card["prices"]["last_day"]),
         ("versions", ", ".join(f"{name} {number}" for name, number in card["versions"].items())),
         *((f"test, step {step}", _score_line(scores)) for step, scores in card["scores"].items()),
     ]
+
+
+def _chosen_by(card: dict[str, Any]) -> str:
+    if card.get("universe"):
+        return f" (members of {card['universe']['name']})"
+    return " (all that the store had)" if card.get("whole_store") else ""
+
+
+def _descent_lines(card: dict[str, Any]) -> list[tuple[str, str]]:
+    """Where the version comes from, what the gate said, and how it was refitted."""
+    lines = []
+    if card.get("parent"):
+        lines.append(("parent", f"{card['name']}@{card['parent']}"))
+    if card.get("gate"):
+        gate = card["gate"]
+        passed = "passed" if gate["promote"] else "refused"
+        lines.append(("gate", f"{passed} on {gate['first_day']} to {gate['last_day']}: {gate['reason']}"))
+    if card.get("refit"):
+        refit = card["refit"]
+        told = f"through {refit.get('trained_to')}, {refit.get('epochs')} epochs; these weights forecast"
+        lines.append(("refitted", f"no: {refit['refused']}" if refit["refused"] else told))
+    return lines
 
 
 def _score_line(scores: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """`forecast retrain`: challengers by the champions' recipes, through the gate or not."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -52,10 +52,12 @@ def retrain(
     """Train challengers by the champions' recipes; promote each that stands the gate.
 
     Champion and challenger are scored on the last sessions (250, or 15 % of a shorter history), those
-    that neither has seen. The challenger takes over unless it is significantly worse than the champion or
-    than the naive forecast there (Diebold and Mariano's test on daily mean CRPS, first and last step,
-    one-sided at 5 %). The decision and its figures are kept in the card and in logs/events.jsonl. A
-    failure of one model does not stop the rest; the exit code is the first failure's.
+    that neither has seen. The challenger takes over if it is there not significantly worse than the
+    champion (Diebold and Mariano's test on daily mean CRPS, first and last step, one-sided at 5 %) and no
+    worse than the naive forecast. It is then fitted once more, through the last session; the weights that
+    were compared are kept for the next comparison. The decision and its figures are kept in the card and
+    in logs/events.jsonl. A failure of one model does not stop the rest; the exit code is the first
+    failure's.
     """
     from forecaster.operations.events import log_event
     from forecaster.operations.registry import ModelRegistry, check_model_name
@@ -98,11 +100,7 @@ def _retrain_one(
     from forecaster.operations.retraining import retrain as retrain_model
 
     with training_progress(quiet=quiet) as report:
-
-        def show(progress: Any) -> None:
-            report(name, progress)
-
-        return retrain_model(settings, name, moment, show, if_stale=if_stale, warm=warm, dry_run=dry_run)
+        return retrain_model(settings, name, moment, report, if_stale=if_stale, warm=warm, dry_run=dry_run)
 
 
 def _fetch(settings: "Settings", moment: "datetime", *, quiet: bool) -> None:
@@ -126,7 +124,16 @@ def _fetch(settings: "Settings", moment: "datetime", *, quiet: bool) -> None:
 def _show(done: "Retraining", *, quiet: bool) -> None:
     challenger = f" {done.name}@{done.version}" if done.version else ""
     text = f"{done.name}@{done.champion}: {done.outcome}{challenger}: {done.reason}"
+    if done.refit and not done.refit["refused"]:
+        text += f"; refitted through {done.refit['trained_to']}"
     results(quiet=quiet).print(text, soft_wrap=True, markup=False)
+    if done.refit and done.refit["refused"]:
+        remarks().print(
+            f"warning: {done.name}@{done.version} forecasts as it was evaluated; refitting it failed: "
+            f"{done.refit['refused']}",
+            style="yellow",
+            soft_wrap=True,
+        )
     if done.decision is not None and done.decision.champion_worse_than_naive:
         remarks().print(
             f"warning: {done.name}@{done.champion} was significantly worse than the naive forecast",

@@ -61,6 +61,7 @@ def train(
             now(),
             lambda progress: report(recipe.cell, progress),
             data.universe,
+            whole_store=not tickers and universe is None,
         )
     version = registry.register(name, candidate.trained.network, candidate.card, candidate.trained.keras_file)
     if json:

@@ -114,6 +114,7 @@ def describe_selection(selection: Selection, panel: Panel, split: Split) -> dict
     return {
         "name": universe.name,
         "source": universe.source,
+        "digest": universe.digest,
         "known_to": universe.known_to and str(universe.known_to),
         "complete_from": universe.complete_from and str(universe.complete_from),
         "first": str(selection.first),

@@ -10,9 +10,9 @@ from forecaster.dataset.panel import Panel, load_panel
 from forecaster.dataset.split import Split, split_days
 from forecaster.evaluation.forecasts import Origins, network_forecasts
 from forecaster.evaluation.isolation import peak_memory_mb
-from forecaster.network.artifact import RecurrentNetwork
 from forecaster.network.engine import start_engine
 from forecaster.network.fitting import Progress
+from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.network.training import TrainedNetwork, train_network
 from forecaster.prices.store import PriceStore

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features
 from forecaster.dataset.windows import Windows, grid_windows, origins_within, supervised_days
-from forecaster.network.artifact import RecurrentNetwork
+from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.student_t import ForecastDistribution
 
 _WINDOWS_AT_ONCE = 2048

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from forecaster.dataset.panel import Panel
 from forecaster.errors import UsageError
 from forecaster.laboratory.series import last_inputs
-from forecaster.network.artifact import RecurrentNetwork
 from forecaster.network.cells import CellTrace, run_layer, trace_layer
+from forecaster.network.recurrent import RecurrentNetwork
 
 Float = NDArray[np.float64]
 

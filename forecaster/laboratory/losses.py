@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.network.artifact import LEAST_DEGREES
+from forecaster.network.recurrent import LEAST_DEGREES
 
 Float = NDArray[np.float64]
 

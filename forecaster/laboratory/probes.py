@@ -16,8 +16,8 @@ from forecaster.laboratory.losses import cross_entropy_slope, squared_slope, stu
 from forecaster.laboratory.task_training import TaskNetwork
 from forecaster.laboratory.tasks import Examples
 from forecaster.laboratory.weights import untrained_weights
-from forecaster.network.artifact import RecurrentNetwork
 from forecaster.network.cells import CellWeights
+from forecaster.network.recurrent import RecurrentNetwork
 
 Float = NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""A trained network without Keras: the matrices, what runs them, and the folder they are kept in."""
+"""A trained network on disk: a folder with weights, Keras file and card, each held against its digest."""
 
 import io
 import json
@@ -7,124 +7,32 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forecaster.errors import BadInputError, NotFoundError
 from forecaster.files import digest_bytes, digest_file, disk_error, sync_folder
-from forecaster.network.cells import CellWeights, Shape, run_layer, weight_shapes
-from forecaster.network.student_t import ForecastDistribution
+from forecaster.network.recurrent import RecurrentNetwork
 
-FORMAT = 1
-LEAST_DEGREES = 2.1
-_WINDOWS_AT_ONCE = 512  # a step's gates then fit the cache: 2 to 4 times quicker than 6,000 windows at once
-_WEIGHTS, _KERAS, _CARD = "weights.npz", "model.keras", "card.json"
-
-Float32 = NDArray[np.float32]
+FORMAT = 2
+_READABLE = (1, 2)  # 2 may hold weights that have seen the days that the card's scores are of
+_WEIGHTS, _EVALUATED, _KERAS, _CARD = "weights.npz", "evaluated.npz", "model.keras", "card.json"
 
 
-@dataclass(frozen=True)
-class RecurrentNetwork:
-    """Recurrent layers under a Student-t head, as matrices.
-
-    Attributes:
-        cell: rnn, lstm or gru.
-        units: of each layer, in each direction.
-        layers: how many.
-        bidirectional: whether each layer also reads backwards, its answers side by side.
-        horizon: H steps of the head.
-        features: names of the inputs, in order.
-        weights: `layer0/forward/kernel`, `…/recurrent`, `…/bias`, `layer0/backward/…`, `head/kernel`
-            and `head/bias`, laid out as in Keras.
-
-    Raises:
-        ValueError: a weight is missing, too many, of another shape, or not finite.
-    """
-
-    cell: str
-    units: int
-    layers: int
-    bidirectional: bool
-    horizon: int
-    features: tuple[str, ...]
-    weights: Mapping[str, Float32]
-
-    def __post_init__(self) -> None:
-        expected = self._shapes()
-        for name in expected.keys() | self.weights.keys():
-            found = self.weights[name].shape if name in self.weights else None
-            if found != expected.get(name):
-                raise ValueError(f"the weight {name} has shape {found}, not {expected.get(name)}")
-            if not np.isfinite(self.weights[name]).all():
-                raise ValueError(f"the weight {name} is not finite")
-
-    def head_output(self, inputs: Float32, last: int) -> Float32:
-        """The head's raw answers at the last days of each window.
-
-        Args:
-            inputs: (batch, timesteps, features).
-            last: how many of the last days are answered.
-
-        Returns:
-            (batch, last, 3H): location, log-scale and raw degrees of freedom for each step.
-        """
-        answers = [
-            self._head(inputs[first : first + _WINDOWS_AT_ONCE], last)
-            for first in range(0, len(inputs), _WINDOWS_AT_ONCE)
-        ]
-        return np.concatenate(answers)
-
-    def distribution(self, raw: Float32) -> ForecastDistribution:
-        """The distributions that raw answers (..., 3H) stand for, (..., H) in units of σ(t)·√h."""
-        location, log_scale, raw_degrees = np.split(raw, 3, axis=-1)
-        return ForecastDistribution(
-            location=location,
-            scale=np.exp(log_scale),
-            degrees_of_freedom=LEAST_DEGREES + np.logaddexp(np.float32(0), raw_degrees),
-        )
-
-    def parameter_count(self) -> int:
-        """How many numbers were learnt."""
-        return sum(array.size for array in self.weights.values())
-
-    def layer_weights(self, layer: int, direction: str = "forward") -> CellWeights:
-        """One layer's matrices in one direction."""
-        kernel, recurrent, bias = (
-            self.weights[f"layer{layer}/{direction}/{part}"] for part in ("kernel", "recurrent", "bias")
-        )
-        return CellWeights(kernel, recurrent, bias)
-
-    def _shapes(self) -> dict[str, Shape]:
-        directions = ("forward", "backward") if self.bidirectional else ("forward",)
-        shapes: dict[str, Shape] = {}
-        width = len(self.features)
-        for layer in range(self.layers):
-            parts = weight_shapes(self.cell, width, self.units)
-            for direction in directions:
-                shapes |= {f"layer{layer}/{direction}/{part}": shape for part, shape in parts.items()}
-            width = len(directions) * self.units
-        return shapes | {"head/kernel": (width, 3 * self.horizon), "head/bias": (3 * self.horizon,)}
-
-    def _head(self, inputs: Float32, last: int) -> Float32:
-        hidden: NDArray[Any] = inputs
-        for layer in range(self.layers):
-            forward = run_layer(self.cell, self.layer_weights(layer), hidden)
-            if self.bidirectional:
-                backward = run_layer(self.cell, self.layer_weights(layer, "backward"), hidden, backwards=True)
-                forward = np.concatenate([forward, backward], axis=-1)
-            hidden = forward
-        answer: Float32 = hidden[:, -last:] @ self.weights["head/kernel"] + self.weights["head/bias"]
-        return answer
-
-
-def save_network(folder: Path, network: RecurrentNetwork, card: Mapping[str, Any], keras_file: bytes) -> None:
+def save_network(
+    folder: Path,
+    network: RecurrentNetwork,
+    card: Mapping[str, Any],
+    keras_file: bytes,
+    evaluated: RecurrentNetwork | None = None,
+) -> None:
     """Write a network as a new folder with weights.npz, model.keras and card.json, or not at all.
 
     The card gains the format version, the network's shape, the digests of the other files and its own.
+    `evaluated` is the network that the card's scores are of, where it is another one (evaluated.npz).
 
     Raises:
         DiskError: the disk refuses.
@@ -132,9 +40,9 @@ def save_network(folder: Path, network: RecurrentNetwork, card: Mapping[str, Any
     """
     if folder.exists():
         raise FileExistsError(f"{folder} exists")
-    packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, **network.weights)
-    content = {_WEIGHTS: packed.getvalue(), _KERAS: keras_file}
+    content = {_WEIGHTS: _packed(network), _KERAS: keras_file}
+    if evaluated is not None:
+        content[_EVALUATED] = _packed(evaluated)
     shape = {part.name: getattr(network, part.name) for part in fields(network) if part.name != "weights"}
     digests = {name: digest_bytes(blob) for name, blob in content.items()}
     text = json.dumps({"format": FORMAT, **card, "network": shape, "digests": digests}, default=str)
@@ -144,16 +52,28 @@ def save_network(folder: Path, network: RecurrentNetwork, card: Mapping[str, Any
 
 
 def load_network(folder: Path) -> tuple[RecurrentNetwork, dict[str, Any]]:
-    """Read a network and its card back, refusing what is not as it was written.
+    """Read the network that forecasts, and its card, refusing what is not as it was written.
 
     Raises:
         NotFoundError: there is no such folder.
         BadInputError: a file is missing or damaged, or of another format.
     """
     card = read_card(folder)
-    for name in (_WEIGHTS, _KERAS):
+    for name in _files(card):
         _check_digest(folder / name, card)
-    return _read_network(folder, card), card
+    return _read_network(folder / _WEIGHTS, card), card
+
+
+def load_evaluated(folder: Path) -> RecurrentNetwork:
+    """Read the network that the card's scores are of; it has seen nothing after its `validation_end`.
+
+    Raises:
+        NotFoundError, BadInputError: as `load_network`.
+    """
+    card = read_card(folder)
+    name = _EVALUATED if _EVALUATED in _files(card) else _WEIGHTS
+    _check_digest(folder / name, card)
+    return _read_network(folder / name, card)
 
 
 def network_faults(folder: Path) -> list[str]:
@@ -167,11 +87,11 @@ def network_faults(folder: Path) -> list[str]:
     except BadInputError as error:
         return [error.message]
     faults = []
-    for name in (_WEIGHTS, _KERAS):
+    for name in _files(card):
         try:
             _check_digest(folder / name, card)
-            if name == _WEIGHTS:
-                _read_network(folder, card)
+            if name != _KERAS:
+                _read_network(folder / name, card)
         except BadInputError as error:
             faults.append(error.message)
     return faults
@@ -192,9 +112,10 @@ def read_card(folder: Path) -> dict[str, Any]:
         written, digest = card["format"], card.pop("digest", None)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, str(error)) from error
-    if written != FORMAT:
+    if written not in _READABLE:
         raise BadInputError(
-            f"{path} has format {written}, this version reads {FORMAT}", "train the model anew"
+            f"{path} has format {written}, this version reads {FORMAT} and older ones",
+            "update forecast, or train the model anew",
         )
     if digest != _card_digest(card):
         raise _damaged(path, "its content is not what was written")
@@ -216,8 +137,20 @@ def _check_digest(path: Path, card: Mapping[str, Any]) -> None:
         raise _damaged(path, "its content is not what was written")
 
 
-def _read_network(folder: Path, card: Mapping[str, Any]) -> RecurrentNetwork:
-    path = folder / _WEIGHTS
+def _files(card: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files beside the card; what else it may name is not looked for."""
+    digests = card.get("digests")
+    has_evaluated = isinstance(digests, dict) and _EVALUATED in digests
+    return (_WEIGHTS, _EVALUATED, _KERAS) if has_evaluated else (_WEIGHTS, _KERAS)
+
+
+def _packed(network: RecurrentNetwork) -> bytes:
+    packed = io.BytesIO()
+    np.savez(packed, allow_pickle=False, **network.weights)
+    return packed.getvalue()
+
+
+def _read_network(path: Path, card: Mapping[str, Any]) -> RecurrentNetwork:
     try:
         shape = {**card["network"], "features": tuple(card["network"]["features"])}
         with np.load(path, allow_pickle=False) as arrays:

@@ -14,7 +14,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features
-from forecaster.network.artifact import LEAST_DEGREES, RecurrentNetwork
+from forecaster.network.recurrent import LEAST_DEGREES, RecurrentNetwork
 from forecaster.settings import TrainSettings
 
 LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}

@@ -12,9 +12,9 @@ from forecaster.dataset.targets import steps_ahead
 from forecaster.dataset.volatility import WARM_UP
 from forecaster.dataset.windows import supervised_days, training_stride
 from forecaster.errors import BadInputError
-from forecaster.network.artifact import RecurrentNetwork
 from forecaster.network.engine import Engine, make_repeatable, on_device
 from forecaster.network.fitting import Budget, Fit, Part, Progress
+from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.settings import TrainSettings
 
 # A budget in optimiser steps serves a small panel and the whole index alike.

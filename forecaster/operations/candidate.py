@@ -16,8 +16,8 @@ from forecaster.evaluation.baselines import BASELINES
 from forecaster.evaluation.experiment import Outcome, train_and_forecast
 from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
 from forecaster.files import digest_bytes
-from forecaster.network.artifact import RecurrentNetwork
 from forecaster.network.fitting import Progress
+from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.training import TrainedNetwork
 from forecaster.settings import TrainSettings
 
@@ -49,11 +49,20 @@ def train_candidate(
     report: Callable[[Progress], None],
     universe: Mapping[str, Any] | None = None,
     start: RecurrentNetwork | None = None,
+    *,
+    whole_store: bool = False,
 ) -> Candidate:
-    """Train on the panel, score every step of the first and last kind on the test part, write the card.
+    """Train on the panel, score its first and last step on the test part, write the card.
 
-    `universe` is what `describe_selection` says of the tickers, for the card; training begins from
-    the weights of `start`, if given.
+    Args:
+        panel: prices through the last session.
+        split: origins of each part.
+        recipe: what to train.
+        now: the clock of the command.
+        report: told of the training's progress.
+        universe: what `describe_selection` says of the tickers, for the card.
+        start: the network whose weights training begins from; random ones without it.
+        whole_store: whether the tickers are all that the store had, so that a retraining takes all it has.
 
     Raises:
         ForecastError: too little data, or a loss that became NaN.
@@ -65,7 +74,8 @@ def train_candidate(
             "fetch more history, lower --lookback, or move --validation-end",
         )
     scores = _score(panel, split, recipe.horizon, outcome)
-    card = _card(panel, split, recipe, outcome, scores, now) | {"universe": universe}
+    card = _card(panel, split, recipe, outcome, scores, now)
+    card |= {"universe": universe, "whole_store": whole_store}
     return Candidate(outcome.trained, scores, card, outcome.peak_memory_mb)
 
 

@@ -1,5 +1,6 @@
 """Whether a challenger may take the champion's place: both scored on sessions that neither has seen."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from forecaster.evaluation.baselines import naive
 from forecaster.evaluation.forecasts import network_forecasts
 from forecaster.evaluation.scoring import ScoredStep, actuals, score_step
 from forecaster.evaluation.significance import diebold_mariano
-from forecaster.network.artifact import RecurrentNetwork
+from forecaster.network.recurrent import RecurrentNetwork
 
 LEVEL = 0.05
 
@@ -58,9 +59,14 @@ class Decision:
     last_day: str
     duels: tuple[Duel, ...]
 
+    @property
+    def text(self) -> str:
+        """The reason, with the days and the weights that it rests on."""
+        return f"{self.reason} (both as evaluated, {self.first_day} to {self.last_day})"
+
     def as_card(self) -> dict[str, Any]:
         """For the card and the log."""
-        return {"level": LEVEL, "weights": "evaluation weights, trained with the split", **asdict(self)}
+        return {"level": LEVEL, "weights": "evaluated, not refitted", **asdict(self)}
 
 
 def decide(
@@ -72,32 +78,68 @@ def decide(
 ) -> Decision:
     """Compare two networks of one shape, first and last step, on the origins after `unseen_after`.
 
-    The challenger is promoted unless it is significantly worse than the champion or than the naive
-    forecast at one of the steps: Diebold and Mariano's test on daily mean CRPS, one-sided at 5 %.
+    The challenger is promoted if at both steps it is not significantly worse than the champion
+    (Diebold and Mariano's test on daily mean CRPS, one-sided at 5 %), and its CRPS no larger than the
+    naive forecast's.
+
+    Args:
+        panel: prices through the last session.
+        unseen_after: the last day that either network has learnt from or was stopped on.
+        champion: as it was evaluated; a refit has seen the sessions.
+        challenger: the same.
+        lookback: days in a window.
 
     Raises:
         BadInputError: too few sessions are left that neither network has seen.
     """
-    part, horizon = unseen_part(panel, unseen_after, champion.horizon), champion.horizon
-    features = compute_features(panel, champion.features)
-    scored: dict[str, dict[int, ScoredStep]] = {}
-    steps = sorted({1, horizon})
-    origins, forecast = network_forecasts(champion, features, part, lookback, panel.counted)
+    part = unseen_part(panel, unseen_after, champion.horizon)
+    scored = _score(panel, part, {"champion": champion, "challenger": challenger}, lookback)
+    pairs = (("challenger", "champion"), ("challenger", "naive"), ("champion", "naive"))
+    duels = tuple(each for pair in pairs for each in _duels(scored, *pair))
+    return _decision(duels, str(panel.dates[part.start]), str(panel.dates[part.stop - 1]))
+
+
+def refit_fault(
+    panel: Panel, part: range, evaluated: RecurrentNetwork, refitted: RecurrentNetwork, lookback: int
+) -> str | None:
+    """Why a refitted network is not to be trusted; None if it is.
+
+    On the days of `part`, from which it has learnt, it must not be significantly worse than the network
+    that never saw them.
+    """
+    names = "refitted network", "evaluated one"
+    scored = _score(panel, part, dict(zip(names, (refitted, evaluated), strict=True)), lookback)
+    lost = [each for each in _duels(scored, *names) if each.worse]
+    return f"on days that it has learnt from it is significantly worse: {lost[0].text}" if lost else None
+
+
+def _score(
+    panel: Panel, part: range, networks: Mapping[str, RecurrentNetwork], lookback: int
+) -> dict[str, dict[int, ScoredStep]]:
+    """Networks of one shape and the naive forecast, at the first and the last step of the same origins."""
+    shape = next(iter(networks.values()))
+    features, horizon = compute_features(panel, shape.features), shape.horizon
+    made = {
+        name: network_forecasts(network, features, part, lookback, panel.counted)
+        for name, network in networks.items()
+    }
+    origins = next(iter(made.values()))[0]
     if not len(origins):
         raise BadInputError(
-            f"no ticker has {lookback} days in a row after {unseen_after}",
+            f"no ticker has {lookback} days in a row from {panel.dates[part.start]} on",
             "fetch the missing days (`forecast data status` names them)",
         )
-    _, other = network_forecasts(challenger, features, part, lookback, panel.counted)
+    forecasts = {name: forecast for name, (_, forecast) in made.items()}
+    forecasts["naive"] = naive(panel, origins, horizon)
     truth = actuals(panel, origins, horizon, range(part.start))
-    forecasts = {"champion": forecast, "challenger": other, "naive": naive(panel, origins, horizon)}
-    for name, each in forecasts.items():
-        scored[name] = {step: score_step(each, truth, step) for step in steps}
-    pairs = (("challenger", "champion"), ("challenger", "naive"), ("champion", "naive"))
-    duels = tuple(
-        duel(*pair, scored[pair[0]][step], scored[pair[1]][step], step) for pair in pairs for step in steps
+    steps = sorted({1, horizon})
+    return {name: {step: score_step(each, truth, step) for step in steps} for name, each in forecasts.items()}
+
+
+def _duels(scored: Mapping[str, Mapping[int, ScoredStep]], first: str, second: str) -> tuple[Duel, ...]:
+    return tuple(
+        duel(first, second, scored[first][step], scored[second][step], step) for step in scored[first]
     )
-    return _decision(duels, str(panel.dates[part.start]), str(panel.dates[part.stop - 1]))
 
 
 def unseen_part(panel: Panel, unseen_after: np.datetime64, horizon: int) -> range:
@@ -127,11 +169,13 @@ def duel(first: str, second: str, one: ScoredStep, other: ScoredStep, step: int)
 
 
 def _decision(duels: tuple[Duel, ...], first_day: str, last_day: str) -> Decision:
-    lost = [each for each in duels if each.first == "challenger" and each.worse]
-    reason = (
-        f"the challenger is significantly worse than the {lost[0].second}: {lost[0].text}"
-        if lost
-        else f"the challenger is not significantly worse than the champion: {duels[0].text}"
-    )
     weak = any(each.worse for each in duels if each.first == "champion")
-    return Decision(not lost, reason, weak, first_day, last_day, duels)
+    for each in duels:
+        if each.first == "challenger" and each.second == "champion" and each.worse:
+            reason = f"the challenger is significantly worse than the champion: {each.text}"
+            return Decision(False, reason, weak, first_day, last_day, duels)
+        if each.first == "challenger" and each.second == "naive" and each.crps > each.other_crps:
+            reason = f"the challenger is worse than the naive forecast: {each.text}"
+            return Decision(False, reason, weak, first_day, last_day, duels)
+    reason = f"the challenger is not significantly worse than the champion: {duels[0].text}"
+    return Decision(True, reason, weak, first_day, last_day, duels)

@@ -12,7 +12,7 @@ from forecaster.dataset.volatility import WARM_UP
 from forecaster.errors import BadInputError, UsageError
 from forecaster.evaluation.baselines import naive
 from forecaster.evaluation.forecasts import Origins, in_returns
-from forecaster.network.artifact import RecurrentNetwork
+from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.operations.registry import RegisteredModel
 from forecaster.prices.calendar import last_closed_session, next_sessions, session_count

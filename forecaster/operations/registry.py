@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forecaster.errors import BadInputError, NotFoundError, UsageError
+from forecaster.errors import BadInputError, NotFoundError, TryLaterError, UsageError
 from forecaster.files import home_lock, write_atomically
-from forecaster.network.artifact import RecurrentNetwork, load_network, read_card, save_network
+from forecaster.network.artifact import load_evaluated, load_network, read_card, save_network
+from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.operations.history import Service, add_service, highest_given, read_history, served_before
 
 DEFAULT_NAME = "main"
@@ -18,6 +19,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _CHAMPION = "champion"
 _LOCK_WAIT_SECONDS = 60.0
+_PATIENCE_SECONDS = 1800.0  # hours of training are not lost to a fetch that holds the lock for minutes
 
 
 @dataclass(frozen=True)
@@ -98,32 +100,48 @@ class ModelRegistry:
         network: RecurrentNetwork,
         card: dict[str, Any],
         keras_file: bytes,
+        evaluated: RecurrentNetwork | None = None,
         *,
+        parent: int | None = None,
         why: str | None = "trained",
     ) -> int:
         """Keep a network as the next version of `name`, and put it into service unless `why` is None.
 
+        Args:
+            name: the model's.
+            network: what is to forecast.
+            card: what is to be known of it.
+            keras_file: the network as a `.keras` file.
+            evaluated: the network that the card's scores are of, where it is another one.
+            parent: the version it descends from and was compared with, which must still be in service.
+            why: for the history of services.
+
         Raises:
             DiskError: the disk refuses; nothing has changed.
-            TryLaterError: another process writes to the home folder.
+            TryLaterError: another process writes to the home folder, or changed what is in service.
         """
-        with self.writing(name) as folder:
+        with self.writing(name, _PATIENCE_SECONDS) as folder:
+            if parent is not None and self.current(name) != parent:
+                raise TryLaterError(
+                    f"another version of {name} came into service while its challenger was trained",
+                    "retrain again",
+                )
             version = 1 + max([*self.versions(name), self._highest_removed(name)])
-            named = {**card, "name": name, "version": version}
-            save_network(folder / str(version), network, named, keras_file)
+            named = {**card, "name": name, "version": version, "parent": parent}
+            save_network(folder / str(version), network, named, keras_file, evaluated)
             if why is not None:
                 self.serve(name, Service(version, str(card["created"]), why))
         return version
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[Path]:
+    def writing(self, name: str, wait_seconds: float | None = None) -> Iterator[Path]:
         """Hold the home folder's lock to change the model's folder, which is given.
 
         Raises:
             TryLaterError, DiskError: as `files.home_lock`.
         """
         folder = self.folder / check_model_name(name)
-        with home_lock(self.home, _LOCK_WAIT_SECONDS):
+        with home_lock(self.home, _LOCK_WAIT_SECONDS if wait_seconds is None else wait_seconds):
             self._clear_leftovers(self.folder)
             self._clear_leftovers(folder)
             yield folder
@@ -172,6 +190,14 @@ class ModelRegistry:
                 raise
             return self.load(reference)  # the champion changed, and its predecessor was removed meanwhile
         return RegisteredModel(f"{name}@{version}", network, card)
+
+    def load_evaluated(self, name: str, version: int) -> RecurrentNetwork:
+        """The network that a version's scores are of; what forecasts may have been refitted since.
+
+        Raises:
+            NotFoundError, BadInputError: as `load`.
+        """
+        return load_evaluated(self.version_folder(name, version))
 
     def resolve(self, reference: str | None) -> tuple[str, int]:
         """Name and version that a reference means.

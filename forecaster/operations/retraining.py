@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from forecaster.dataset.features import available_features
 from forecaster.dataset.membership import describe_selection, restrict_targets, select_members
 from forecaster.dataset.panel import Panel, choose_tickers, load_panel
 from forecaster.dataset.split import SHORTEST_PART, Split, split_days
-from forecaster.errors import BadInputError, TryLaterError
-from forecaster.network.artifact import RecurrentNetwork
+from forecaster.errors import BadInputError
+from forecaster.files import check_writable
 from forecaster.network.fitting import Progress
+from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.operations.candidate import split_dates, train_candidate
 from forecaster.operations.events import log_event
 from forecaster.operations.gate import Decision, decide, unseen_part
+from forecaster.operations.refitting import Refit, refit
 from forecaster.operations.refreshing import refuse_unfit_prices
 from forecaster.operations.registry import ModelRegistry, RegisteredModel
 from forecaster.prices.calendar import last_closed_session, session_count
@@ -39,6 +42,7 @@ class Retraining:
         reason: in a sentence.
         version: the challenger's; None where none was trained.
         decision: the gate's; None where none was trained.
+        refit: account of the fit through the last session; None where there was none.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Retraining:
     reason: str
     version: int | None = None
     decision: Decision | None = None
+    refit: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def retrain(
     settings: Settings,
     name: str,
     now: datetime,
-    report: Callable[[Progress], None],
+    report: Callable[[str, Progress], None],
     *,
     if_stale: int = 0,
     warm: bool = True,
@@ -69,15 +74,17 @@ def retrain(
 ) -> Retraining:
     """Train a challenger for `name` on the store's prices, and promote it if it stands the gate.
 
-    The last 250 sessions, or 15 % of a shorter history, are held out for the gate. No version is
-    refitted through the last session, so its weights are those that were evaluated, and have seen
-    nothing after their card's `validation_end`. A challenger that is refused is kept as a version too.
+    The last 250 sessions, or 15 % of a shorter history, are held out for the gate. Champion and
+    challenger stand it as they were evaluated: a champion that forecasts with refitted weights has seen
+    those sessions, but its evaluated weights, kept beside them, have not. The recipe of a challenger
+    that is promoted is then fitted once more, through the last session. One that is refused is kept as
+    a version too.
 
     Args:
         settings: of the home folder.
         name: a model in the registry.
         now: the clock of the command.
-        report: told of the training's progress.
+        report: told what is being trained, and its progress.
         if_stale: do nothing while the champion's prices are less than so many sessions old.
         warm: begin from the champion's weights.
         dry_run: say what would be done.
@@ -102,26 +109,54 @@ def retrain(
             f"to {dates['train_end']}, compare both on the origins after {unseen_after}"
         )
         return Retraining(name, version, "would retrain", what)
-    start = champion.network if warm else None
-    candidate = train_candidate(plan.panel, plan.split, plan.recipe, now, report, plan.universe, start)
-    decision = decide(
-        plan.panel, unseen_after, champion.network, candidate.trained.network, plan.recipe.lookback
+    check_writable(registry.folder)
+    return _challenge(registry, champion, plan, unseen_after, now, report, warm=warm)
+
+
+def _challenge(
+    registry: ModelRegistry,
+    champion: RegisteredModel,
+    plan: _Plan,
+    unseen_after: np.datetime64,
+    now: datetime,
+    report: Callable[[str, Progress], None],
+    *,
+    warm: bool,
+) -> Retraining:
+    """Train the challenger, put it to the gate, refit it if it is promoted, and keep all of that."""
+    panel, split, recipe = plan.panel, plan.split, plan.recipe
+    name, version = str(champion.card["name"]), int(champion.card["version"])
+    evaluated = registry.load_evaluated(name, version)
+    start = evaluated if warm else None
+    candidate = train_candidate(
+        panel,
+        split,
+        recipe,
+        now,
+        partial(report, name),
+        plan.universe,
+        start,
+        whole_store=bool(champion.card.get("whole_store")),
     )
-    if registry.current(name) != version:
-        raise TryLaterError(
-            f"another version of {name} came into service while its challenger was trained", "retrain again"
-        )
+    decision = decide(panel, unseen_after, evaluated, candidate.trained.network, recipe.lookback)
+    refitted = Refit(None, {})
+    if decision.promote:
+        refitted = refit(panel, split, candidate.trained, recipe, partial(report, f"{name}, refit"), start)
+    served = refitted.fitted or candidate.trained
+    account = refitted.account or None
     verdict = {"champion": version, "warm_start": warm, **decision.as_card()}
     challenger = registry.register(
         name,
-        candidate.trained.network,
-        candidate.card | {"parent": version, "gate": verdict},
-        candidate.trained.keras_file,
+        served.network,
+        candidate.card | {"gate": verdict, "refit": account},
+        served.keras_file,
+        candidate.trained.network if refitted.fitted else None,
+        parent=version,
         why="retrained" if decision.promote else None,
     )
-    log_event(settings.home, now, "gate", name=name, version=challenger, **verdict)
+    log_event(registry.home, now, "gate", name=name, version=challenger, **verdict, refit=account)
     outcome = "promoted" if decision.promote else "refused"
-    return Retraining(name, version, outcome, decision.reason, challenger, decision)
+    return Retraining(name, version, outcome, decision.text, challenger, decision, account)
 
 
 def gate_split(dates: np.ndarray[Any, np.dtype[np.datetime64]], horizon: int) -> Split:
@@ -145,7 +180,9 @@ def _plan(settings: Settings, store: PriceStore, champion: RegisteredModel, now:
     recipe = replace(override(TrainSettings(), written), device=settings.train.device)
     described = card.get("universe")
     if described is None:
-        panel = _panel(store, choose_tickers(store, card["tickers"]), now)
+        panel = _panel(
+            store, choose_tickers(store, None if card.get("whole_store") else card["tickers"]), now
+        )
         split = gate_split(panel.dates, recipe.horizon)
         universe = None
     else:

@@ -47,7 +47,7 @@ def retrain_step(settings: Settings, now: datetime) -> str:
     failures: list[ForecastError] = []
     for name in registry.names() or [registry.default_name()]:
         try:
-            done = retrain(settings, name, now, lambda _: None, if_stale=settings.run.retrain_after)
+            done = retrain(settings, name, now, lambda *_: None, if_stale=settings.run.retrain_after)
         except ForecastError as error:
             failures.append(type(error)(f"{name}: {error.message}", error.remedy))
             continue

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from forecaster.errors import UsageError
+from forecaster.files import digest_bytes
 from forecaster.prices.sample import SAMPLE_TICKERS
 from forecaster.prices.symbols import Span, read_spans
 
@@ -39,6 +40,14 @@ class Universe:
         joined = [span.first for spans in self.spans.values() for span in spans if span.first]
         left = [span.last + timedelta(1) for spans in self.spans.values() for span in spans if span.last]
         return max(joined + left, default=None)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its symbols and spans, whatever their order."""
+        rows = [
+            f"{symbol} {span.first} {span.last}\n" for symbol, spans in self.spans.items() for span in spans
+        ]
+        return digest_bytes("".join(sorted(rows)).encode())
 
     def members(self, on: date) -> list[str]:
         """Who belongs to it on that day, sorted."""

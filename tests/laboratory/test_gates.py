@@ -11,7 +11,7 @@ from forecaster.dataset.features import compute_features
 from forecaster.errors import BadInputError, UsageError
 from forecaster.laboratory.gate_page import gate_page, memory_sentence
 from forecaster.laboratory.gates import half_lives, study_gates, summary, trace_network
-from forecaster.network.artifact import RecurrentNetwork
+from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.prices.calendar import next_sessions
 
 FEATURES = ("return", "magnitude")

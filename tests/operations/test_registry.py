@@ -225,7 +225,7 @@ def test_two_registrations_at_once_get_two_versions(registry: ModelRegistry) -> 
 def test_a_lock_held_by_another_is_waited_for_then_refused(
     registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_LOCK_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.05)
     with home_lock(registry.home), pytest.raises(TryLaterError):
         register(registry)
     assert registry.names() == []

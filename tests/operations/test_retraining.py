@@ -2,26 +2,31 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from command import refusal
 from factories import filled_store, panel_of, persistent_table
-from trained_home import RECIPE, recent_table
+from trained_home import LAST_SESSION, RECIPE, recent_table
 
 from forecaster.cli.main import run
 from forecaster.dataset.features import available_features
 from forecaster.dataset.panel import Panel
-from forecaster.errors import BadInputError, ExitCode
-from forecaster.network.artifact import RecurrentNetwork
+from forecaster.errors import BadInputError, ExitCode, ForecastError
 from forecaster.network.engine import start_engine
-from forecaster.network.training import train_network
-from forecaster.operations.gate import decide
+from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.training import TrainedNetwork, refit_network, train_network
+from forecaster.operations.gate import Decision, decide
 from forecaster.operations.registry import ModelRegistry
 from forecaster.operations.retraining import gate_split
+from forecaster.operations.service import roll_back
+from forecaster.prices.calendar import sessions_between
+from forecaster.prices.table import complete
 
 LEARNS = replace(RECIPE, epochs=6, units=8, batch_size=16, learning_rate=0.02)
 
@@ -74,7 +79,7 @@ def test_a_champion_worse_than_naive_is_reported(panel: Panel, champion: Recurre
     # Equal to a bad champion is not good enough.
     decision = decide(panel, unseen_after(panel), wrong, wrong, LEARNS.lookback)
     assert not decision.promote
-    assert "than the naive" in decision.reason
+    assert "worse than the naive" in decision.reason
 
 
 def test_seen_days_are_no_ground_for_a_comparison(panel: Panel, champion: RecurrentNetwork) -> None:
@@ -129,6 +134,148 @@ def test_retrain_keeps_figures_in_card_and_log(own_home: Path, capsys: pytest.Ca
     assert event["event"] == "gate"
     assert event["duels"] == card["gate"]["duels"]
     assert datetime.fromisoformat(event["time"]).tzinfo == UTC
+
+
+DAYS = 500
+STARTS_AFTER = str(sessions_between(LAST_SESSION - 2 * DAYS, LAST_SESSION)[-DAYS - 1])
+GATE_DAYS = 75  # 15 % of them
+FLAGS = ["--lookback=12", "--horizon=3", "--units=8", "--epochs=6", "--batch-size=16", "--learning-rate=0.02"]
+
+
+def learnable_home(home: Path, gate_seed: int = 0) -> Path:
+    """Prices with structure to find, which after the gate's first session depend on a seed, and main@1."""
+    tables = []
+    for seed, name in enumerate("ABC"):
+        usual = persistent_table(name, DAYS, seed, 0.8, after=STARTS_AFTER)
+        other = persistent_table(name, DAYS, seed + 10 * gate_seed, 0.8, after=STARTS_AFTER)
+        returns = [np.diff(np.log(table.columns["close"]), prepend=np.log(100)) for table in (usual, other)]
+        spliced = np.concatenate([returns[0][:-GATE_DAYS], returns[1][-GATE_DAYS:]])
+        close = 100 * np.exp(np.cumsum(spliced))
+        tables.append(replace(usual, columns=complete({"close": close, "adj_close": close.copy()}, DAYS)))
+    filled_store(home, *tables)
+    assert run(["train", *FLAGS, "--quiet", "--home", str(home)]) == ExitCode.DONE
+    return home
+
+
+@pytest.fixture(scope="module")
+def learnt_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose challengers are promoted; to be read, not changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORECAST_NOW", "2026-11-20T22:30:00")
+        return learnable_home(tmp_path_factory.mktemp("learnt"))
+
+
+@pytest.fixture
+def home(learnt_home: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(learnt_home, tmp_path / "learnt"))
+
+
+def retrained(home: Path, *arguments: str) -> ModelRegistry:
+    assert run(["retrain", "--no-fetch", "--quiet", "--home", str(home), *arguments]) == ExitCode.DONE
+    return ModelRegistry(home)
+
+
+def head(network: RecurrentNetwork) -> list[float]:
+    return network.weights["head/bias"].tolist()
+
+
+def test_a_promoted_challenger_forecasts_with_weights_that_know_the_last_session(home: Path) -> None:
+    registry = retrained(home)
+    card = registry.card("main", 2)
+    assert registry.champion("main") == 2
+    assert card["refit"]["trained_to"] == "2026-11-20" == card["prices"]["last_day"]
+    assert card["refit"]["epochs"] == card["training"]["best_epoch"]
+    assert card["split"]["validation_end"] == "2026-08-06"  # 75 sessions before
+    assert head(registry.load("main").network) != head(registry.load_evaluated("main", 2))
+
+
+def test_the_gate_compares_what_has_not_seen_its_sessions(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = retrained(home)
+    compared: list[tuple[np.datetime64, RecurrentNetwork]] = []
+
+    def watched(
+        panel: Panel, unseen_after: np.datetime64, champion: RecurrentNetwork, *rest: Any
+    ) -> Decision:
+        compared.append((unseen_after, champion))
+        return decide(panel, unseen_after, champion, *rest)
+
+    monkeypatch.setattr("forecaster.operations.retraining.decide", watched)
+    retrained(home)
+    unseen_after, champion = compared[0]
+    assert head(champion) == head(registry.load_evaluated("main", 2))
+    assert str(unseen_after) >= registry.card("main", 2)["split"]["validation_end"]
+    gate = registry.card("main", 3)["gate"]
+    assert gate["weights"] == "evaluated, not refitted"
+    assert gate["first_day"] > str(unseen_after)
+
+
+def test_what_the_gates_sessions_hold_moves_no_challenger(home: Path, tmp_path: Path) -> None:
+    """Not the first, nor the second, which begins from a champion that was refitted on them."""
+    other = learnable_home(tmp_path / "other", gate_seed=1)
+    evaluated, served = [], []
+    for each in (home, other):
+        retrained(each)
+        registry = retrained(each)
+        assert registry.champion("main") == 3
+        evaluated.append([head(registry.load_evaluated("main", version)) for version in (1, 2, 3)])
+        served.append(head(registry.load("main").network))
+    assert evaluated[0] == evaluated[1]
+    assert served[0] != served[1]
+
+
+def test_a_model_of_the_whole_store_takes_in_what_the_store_has_now(home: Path) -> None:
+    filled_store(home, persistent_table("D", DAYS, 9, 0.8, after=STARTS_AFTER))
+    registry = retrained(home)
+    assert registry.card("main", 1)["tickers"] == ["A", "B", "C"]
+    assert registry.card("main", 2)["tickers"] == ["A", "B", "C", "D"]
+    assert registry.card("main", 2)["whole_store"]
+
+
+def lopsided(*_: Any) -> TrainedNetwork:
+    """A refit that went wrong: two standard deviations upwards, every day."""
+    trained = refit_network(*_)
+    bias = trained.network.weights["head/bias"].copy()
+    bias[:3] = 2.0
+    weights = {**trained.network.weights, "head/bias": bias}
+    return replace(trained, network=replace(trained.network, weights=weights))
+
+
+def no_number(*_: Any) -> TrainedNetwork:
+    raise ForecastError("the loss became nan in epoch 1", "lower --learning-rate")
+
+
+@pytest.mark.parametrize(("broken", "words"), [(lopsided, "significantly worse"), (no_number, "became nan")])
+def test_a_refit_that_goes_wrong_is_not_served(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    broken: Callable[..., TrainedNetwork],
+    words: str,
+) -> None:
+    monkeypatch.setattr("forecaster.operations.refitting.refit_network", broken)
+    registry = retrained(home)
+    assert registry.champion("main") == 2
+    assert words in registry.card("main", 2)["refit"]["refused"]
+    assert not (registry.version_folder("main", 2) / "evaluated.npz").exists()
+    assert "forecasts as it was evaluated" in capsys.readouterr().err
+
+
+def test_a_champion_that_changes_meanwhile_is_not_replaced(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = retrained(home)
+
+    def rolled_back(*arguments: Any) -> Decision:
+        roll_back(registry, "main", datetime.now(UTC))
+        return decide(*arguments)
+
+    monkeypatch.setattr("forecaster.operations.retraining.decide", rolled_back)
+    code, line = refusal(capsys, "retrain", "--no-fetch", "--quiet", "--home", home)
+    assert code == ExitCode.TRY_LATER
+    assert "came into service while its challenger was trained" in line
+    assert (registry.versions("main"), registry.champion("main")) == ([1, 2], 1)
 
 
 def test_a_refused_challenger_is_kept_and_not_served(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,3 +108,17 @@ def test_the_sample_has_no_dates() -> None:
     assert sample.members(TODAY) == sorted(SAMPLE_TICKERS)
     with pytest.raises(UsageError, match="has no dates"):
         day_asked(sample, "2015-06-30", TODAY)
+
+
+def test_a_digest_tells_lists_apart_whatever_their_order(tmp_path: Path) -> None:
+    texts = {
+        "one": "symbol,first,last\nAAA,2012-01-03,\nBBB,,2015-06-30\n",
+        "turned": "symbol,first,last\nBBB,,2015-06-30\nAAA,2012-01-03,\n",
+        "other": "symbol,first,last\nAAA,2012-01-04,\nBBB,,2015-06-30\n",
+    }
+    digests = {}
+    for name, text in texts.items():
+        path = tmp_path / f"{name}.csv"
+        path.write_text(text)
+        digests[name] = find_universe(str(path), tmp_path).digest
+    assert digests["one"] == digests["turned"] != digests["other"]

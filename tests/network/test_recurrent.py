@@ -1,0 +1,79 @@
+"""The runtime without Keras: its answers and size are those of the Keras network with the same weights."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from network_factory import FEATURES, random_network
+
+from forecaster.network import recurrent
+from forecaster.network.model import build_network
+from forecaster.network.recurrent import LEAST_DEGREES
+from forecaster.network.sizing import network_parameters
+from forecaster.settings import CELLS, TrainSettings
+
+
+def inputs(batch: int = 3, steps: int = 7) -> np.ndarray:
+    return np.random.default_rng(3).normal(size=(batch, steps, len(FEATURES))).astype("f4")
+
+
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["forwards", "both ways"])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_answers_and_size_are_those_of_the_keras_network(cell: str, layers: int, bidirectional: bool) -> None:
+    recipe = TrainSettings(cell=cell, layers=layers, bidirectional=bidirectional, units=4, horizon=2)
+    ours = random_network(cell, 4, layers, bidirectional=bidirectional, horizon=2)
+    theirs = build_network(len(FEATURES), recipe)
+    theirs.set_weights(list(ours.weights.values()))
+    expected = keras.ops.convert_to_numpy(theirs(inputs()))
+    np.testing.assert_allclose(ours.head_output(inputs(), 5), expected[:, -5:], atol=1e-5, rtol=0)
+    assert ours.parameter_count() == theirs.count_params()
+    assert ours.parameter_count() == network_parameters(cell, 4, len(FEATURES), recipe)
+
+
+def test_windows_beyond_one_chunk_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = random_network()
+    at_once = network.head_output(inputs(batch=11), 2)
+    monkeypatch.setattr(recurrent, "_WINDOWS_AT_ONCE", 4)
+    np.testing.assert_allclose(network.head_output(inputs(batch=11), 2), at_once, rtol=1e-5, atol=1e-6)
+
+
+def test_raw_answers_become_location_scale_and_degrees() -> None:
+    raw = np.array([[0.1, -0.2, 0.0, np.log(2.0), 0.0, 50.0]], np.float32)
+    distribution = random_network(horizon=2).distribution(raw)
+    np.testing.assert_allclose(distribution.location, [[0.1, -0.2]], rtol=1e-6)
+    np.testing.assert_allclose(distribution.scale, [[1.0, 2.0]], rtol=1e-6)
+    expected = [[LEAST_DEGREES + np.log(2), LEAST_DEGREES + 50.0]]
+    np.testing.assert_allclose(distribution.degrees_of_freedom, expected, rtol=1e-6)
+
+
+def test_degrees_stay_above_two_however_low_the_raw_answer() -> None:
+    raw = np.array([[0.0, 0.0, -1e4], [0.0, 0.0, 1e4]], np.float32)
+    degrees = random_network(horizon=1).distribution(raw).degrees_of_freedom
+    assert degrees[:, 0].tolist() == pytest.approx([LEAST_DEGREES, LEAST_DEGREES + 1e4])
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        pytest.param("head/bias", np.zeros(5, "f4"), r"\(5,\), not \(6,\)", id="wrong shape"),
+        pytest.param("head/bias", np.full(6, np.nan, "f4"), "not finite", id="not finite"),
+        pytest.param("layer7/forward/bias", np.zeros(1, "f4"), r"layer7.*, not None", id="unknown name"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(name: str, array: np.ndarray, message: str) -> None:
+    network = random_network(horizon=2)
+    with pytest.raises(ValueError, match=message):
+        replace(network, weights={**network.weights, name: array})
+
+
+def test_a_missing_weight_is_refused() -> None:
+    network = random_network()
+    weights = {name: array for name, array in network.weights.items() if name != "head/kernel"}
+    with pytest.raises(ValueError, match=r"head/kernel has shape None"):
+        replace(network, weights=weights)
