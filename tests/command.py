@@ -11,6 +11,11 @@ import pytest
 from forecaster.cli.main import run
 
 FORECAST = (sys.executable, "-m", "forecaster.cli.main")
+ON_A_SMALL_DISK = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
@@ -29,9 +34,16 @@ def one_line(stderr: str) -> str:
     return stderr.strip()
 
 
-def started(arguments: Sequence[str | Path], **options: Any) -> "subprocess.Popen[str]":
-    """The command in a process group of its own, its output in pipes."""
+def started(
+    arguments: Sequence[str | Path], largest_file: int | None = None, **options: Any
+) -> "subprocess.Popen[str]":
+    """The command in a process group of its own, its output in pipes.
+
+    No file of its may grow beyond `largest_file` bytes: to a program, that is a full disk.
+    """
     words = [*FORECAST, *map(str, arguments)]
+    if largest_file is not None:
+        words = [sys.executable, "-c", ON_A_SMALL_DISK, str(largest_file), *words]
     return subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options
     )

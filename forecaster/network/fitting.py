@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from forecaster.dataset.windows import Windows, grid_windows, supervision
 from forecaster.errors import ForecastError
 from forecaster.network.early_stopping import EarlyStopping
+from forecaster.network.interruption import interrupted_between_batches
 
 if TYPE_CHECKING:
     import keras
@@ -106,13 +107,14 @@ class Fit:
         """
         best: list[Any] = []
         started = time.perf_counter()
-        for epoch in range(self.budget.run):
-            self._train_epoch(epoch, started)
-            if self.held_out is None or self._is_best(epoch, *self.held_out):
-                best, self.best_epoch = self.trainer.network.get_weights(), epoch + 1
-            self.seconds = time.perf_counter() - started
-            if self.held_out is not None and self.stopping.exhausted:
-                break
+        with interrupted_between_batches() as obey:
+            for epoch in range(self.budget.run):
+                self._train_epoch(epoch, started, obey)
+                if self.held_out is None or self._is_best(epoch, *self.held_out):
+                    best, self.best_epoch = self.trainer.network.get_weights(), epoch + 1
+                self.seconds = time.perf_counter() - started
+                if self.held_out is not None and self.stopping.exhausted:
+                    break
         self.trainer.network.set_weights(best)
 
     def _is_best(self, epoch: int, rows: NDArray[np.int32], steps: NDArray[np.float32]) -> bool:
@@ -120,11 +122,11 @@ class Fit:
         _refuse_no_number("validation loss", loss, epoch)
         return self.stopping.record(loss)
 
-    def _train_epoch(self, epoch: int, started: float) -> None:
+    def _train_epoch(self, epoch: int, started: float, obey: Callable[[], None]) -> None:
         windows = self._draw()
         rows, steps = self.train.arrays(windows)
         batch = self.budget.batch
-        watcher = self._watcher(epoch, len(windows) // batch, started)
+        watcher = self._watcher(epoch, len(windows) // batch, started, obey)
         history = self.trainer.fit(
             rows, steps, batch_size=batch, shuffle=False, verbose=0, callbacks=[watcher]
         )
@@ -140,10 +142,13 @@ class Fit:
         order = self.random.permutation(len(windows))
         return windows.take(order[: len(windows) // batch * batch])
 
-    def _watcher(self, epoch: int, steps: int, started: float) -> "keras.callbacks.Callback":
+    def _watcher(
+        self, epoch: int, steps: int, started: float, obey: Callable[[], None]
+    ) -> "keras.callbacks.Callback":
         import keras
 
         def after_batch(step: int, logs: dict[str, float]) -> None:
+            obey()
             loss = float(logs["loss"])
             _refuse_no_number("loss", loss, epoch)
             epochs, done = self.budget.run, epoch + (step + 1) / steps

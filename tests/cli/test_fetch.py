@@ -1,10 +1,8 @@
 import json
-import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command import started
 from factories import filled_store, random_walk_table
 
 from forecaster.cli.main import run
@@ -141,13 +139,10 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     store = PriceStore(tmp_path)
     before = {ticker: store.info(ticker).rows for ticker in store.tickers()}
 
-    def small_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-
-    command = [sys.executable, "-m", "forecaster.cli.main", "fetch", "--source", "sample"]
-    done = subprocess.run(command, preexec_fn=small_files, capture_output=True, text=True, check=False)
-    assert done.returncode == 74
-    assert done.stderr.startswith("forecast: cannot write")
+    process = started(["fetch", "--source", "sample"], largest_file=4096)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 74
+    assert stderr.startswith("forecast: cannot write")
     assert {ticker: store.info(ticker).rows for ticker in store.tickers()} == before
     assert [path.name for path in store.folder.iterdir() if path.name.startswith(".tmp")] == []
     assert run(["data", "verify"]) == 0

@@ -1,9 +1,5 @@
 """The runtime without Keras: its answers and size are those of the Keras network with the same weights."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 from dataclasses import replace
 
 import keras

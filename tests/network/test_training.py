@@ -1,6 +1,10 @@
 """Training on tiny panels: repeatable, counted, equal to the runtime without Keras, and stopped in time."""
 
+import contextlib
+import os
 import re
+import signal
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -112,6 +116,29 @@ def test_patience_ends_a_hopeless_fit_early(panel: Panel, monkeypatch: pytest.Mo
     trained = train(panel, replace(RECIPE, epochs=12))
     assert trained.validation_losses == (0, 1, 2, 3, 4)  # a third of the epochs without a better one
     assert (trained.best_epoch, trained.epochs_planned) == (1, 12)
+
+
+def test_an_interruption_that_the_engine_swallows_is_obeyed_all_the_same(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from forecaster.network.model import WindowTrainer
+
+    evaluated = []
+
+    def evaluate(*_: object, **__: object) -> float:
+        """What TensorFlow does while it traces."""
+        evaluated.append(1)
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+        return 1.0
+
+    monkeypatch.setattr(WindowTrainer, "evaluate", evaluate)
+    usual = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(panel, replace(RECIPE, epochs=9))
+    assert len(evaluated) == 1
+    assert signal.getsignal(signal.SIGINT) is usual
 
 
 def test_progress_is_reported_after_every_batch(panel: Panel) -> None:
