@@ -10,6 +10,7 @@ from pathlib import Path
 from forecaster.errors import DiskError, TryLaterError
 
 LOCK_NAME = ".forecast.lock"
+_LEAST_WAIT_SECONDS = 0.5  # who looks whether the lock is held has it for an instant
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def home_lock(home: Path, wait_seconds: float = 0.0) -> Iterator[None]:
     """Hold the one lock for writers of `home`; freed by the system if the process dies.
 
     Raises:
-        TryLaterError: another process holds it and `wait_seconds` have passed.
+        TryLaterError: another process holds it and `wait_seconds`, half a second at least, have passed.
         DiskError: the lock file cannot be made.
     """
     import filelock
@@ -95,7 +96,7 @@ def home_lock(home: Path, wait_seconds: float = 0.0) -> Iterator[None]:
     path = home / LOCK_NAME
     try:
         home.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(path, timeout=wait_seconds)
+        lock = filelock.FileLock(path, timeout=max(wait_seconds, _LEAST_WAIT_SECONDS))
         lock.acquire()
     except filelock.Timeout:
         raise TryLaterError(
@@ -107,6 +108,21 @@ def home_lock(home: Path, wait_seconds: float = 0.0) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def lock_is_held(home: Path) -> bool:
+    """Whether a process holds the lock now; nothing is made where nobody ever wrote.
+
+    Raises:
+        DiskError: the lock file cannot be opened.
+    """
+    if not (home / LOCK_NAME).exists():
+        return False
+    try:
+        with home_lock(home):
+            return False
+    except TryLaterError:
+        return True
 
 
 def digest_bytes(*parts: bytes) -> str:

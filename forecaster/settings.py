@@ -158,6 +158,11 @@ def current_time(environ: Mapping[str, str]) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def iso_utc(moment: datetime) -> str:
+    """A moment as files and logs have it: `2026-11-21T22:30:00+00:00`."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -48,16 +48,10 @@ def status(context: typer.Context, json: JsonFlag = False, home: HomeFlag = None
     if json:
         print_json("forecast.schedule/1", asdict(found))
         return
-    last = found.last_run
-    told = "none yet"
-    if last is not None:
-        told = f"{last.get('started')}, {last.get('outcome')} after {last.get('seconds')} s"
-        if last.get("exit_code"):
-            told += f" with exit code {last['exit_code']}"
     for name, text in {
         "scheduled": found.line or "no; `forecast schedule install` does it",
         "next run": found.next_run or "none",
-        "last run": told,
+        "last run": found.last_run.text if found.last_run else "none yet",
         "cron daemon": "runs" if found.daemon else "does not run",
     }.items():
         results().print(f"{name + ':':13}{text}", soft_wrap=True, markup=False)

@@ -1,12 +1,15 @@
 """Run one task in a process of its own, so that its time and its memory are its own."""
 
 import multiprocessing
+import os
 import re
 import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,27 +19,44 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
+class TimeIsOverError(Exception):
+    """The work took longer than it may."""
+
+
 def run_isolated(
     work: Callable[[Task, Callable[[Any], None]], Result],
     task: Task,
     report: Callable[[Any], None] = lambda _: None,
+    *,
+    seconds: float | None = None,
 ) -> Result:
     """Call `work(task, report)` in a fresh process and give back its result; all three must pickle.
 
     Engines keep memory from one fit to the next, and a process's peak never falls: only a process
-    of its own tells what one fit needs.
+    of its own tells what one fit needs, and can be ended in the middle. It ends with its parent, even
+    with one that is killed.
+
+    Args:
+        work: what to do.
+        task: its first argument.
+        report: called here with what `work` reports there.
+        seconds: how long it may take; None for ever.
 
     Raises:
         ForecastError, OSError: what `work` raised, or that its process died.
+        TimeIsOverError: it took longer than it may, and was ended.
         RuntimeError: `work` has a bug.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("spawn")  # a fork would copy what an engine cannot share
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(work, task, theirs), daemon=True)
     process.start()
     theirs.close()
+    deadline = None if seconds is None else time.monotonic() + seconds
     try:
         while True:
+            if not ours.poll(None if deadline is None else max(deadline - time.monotonic(), 0.0)):
+                raise TimeIsOverError
             kind, content = ours.recv()
             if kind == "report":
                 report(content)
@@ -52,8 +72,9 @@ def run_isolated(
             "it may have run out of memory: close others",
         ) from None
     finally:
-        process.terminate()
+        process.kill()
         process.join()
+        ours.close()
 
 
 def peak_memory_mb() -> float:
@@ -75,6 +96,7 @@ def peak_memory_mb() -> float:
 def _serve(work: Callable[[Any, Callable[[Any], None]], Any], task: Any, answers: Connection) -> None:
     # Ctrl-C is the parent's to hear: it ends this process itself, without a second traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         result = work(task, lambda content: answers.send(("report", content)))
     except (ForecastError, OSError) as error:
@@ -85,3 +107,11 @@ def _serve(work: Callable[[Any, Callable[[Any], None]], Any], task: Any, answers
         answers.send(("error", bug))
     else:
         answers.send(("result", result))
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed can end nobody; multiprocessing keeps a pipe to it that then closes."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGKILL)

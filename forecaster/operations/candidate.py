@@ -19,7 +19,7 @@ from forecaster.files import digest_bytes
 from forecaster.network.fitting import Progress
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.training import TrainedNetwork
-from forecaster.settings import TrainSettings
+from forecaster.settings import TrainSettings, iso_utc
 
 _LIBRARIES = ("forecaster", "keras", "tensorflow", "numpy")
 
@@ -104,7 +104,7 @@ def _card(
 ) -> dict[str, Any]:
     trained = outcome.trained
     return {
-        "created": now.isoformat(timespec="seconds"),
+        "created": iso_utc(now),
         "cell": recipe.cell,
         "units": recipe.units,
         "layers": recipe.layers,

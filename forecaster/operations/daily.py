@@ -3,23 +3,28 @@
 A process can be ended when its time is over, and what it loaded is gone with it.
 """
 
-import json
-import multiprocessing
 import os
-import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from multiprocessing.connection import Connection
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 from forecaster.errors import ExitCode, ForecastError, TryLaterError
-from forecaster.files import disk_error, home_lock, write_atomically
-from forecaster.operations.events import log_event
+from forecaster.evaluation.isolation import TimeIsOverError, run_isolated
+from forecaster.files import disk_error, home_lock
+from forecaster.operations.events import log_event, turn_over
+from forecaster.operations.heartbeat import DONE, FAILED, RUNNING, Heartbeat, beat, read_heartbeat
 from forecaster.operations.steps import STEPS, Step
-from forecaster.settings import Settings
+from forecaster.settings import Settings, iso_utc
 
-HEARTBEAT = "heartbeat.json"
-OUTPUT = "last-step-output.log"
+RUN_LOG = "run.log"
+_NICENESS = 10  # whoever asks for a forecast meanwhile comes first
+
+Take = Callable[[str, Step, Settings, datetime], str]
 
 
 @dataclass(frozen=True)
@@ -58,95 +63,96 @@ class DailyReport:
         raise type(first)(f"{failed[0].name}: {first.message}{more}", first.remedy)
 
 
-def daily_run(settings: Settings, now: datetime) -> DailyReport:
+def take_isolated(name: str, step: Step, settings: Settings, now: datetime) -> str:
+    """Run one step in a fresh process, for as long as the settings allow.
+
+    Raises:
+        ForecastError, OSError, RuntimeError: as `run_isolated`, and where its time is over.
+    """
+    minutes = float(getattr(settings.run, f"{name}_minutes"))
+    try:
+        return run_isolated(_work, (name, step, settings, now), seconds=60 * minutes)
+    except TimeIsOverError:
+        raise TryLaterError(
+            f"it was ended after its {minutes:g} minutes", f"raise {name}_minutes under [run]"
+        ) from None
+
+
+def daily_run(settings: Settings, now: datetime, take: Take = take_isolated) -> DailyReport:
     """Take every step; one that fails does not stop the next.
 
-    Before and after, logs/heartbeat.json tells that a run has begun and how it ended.
+    Before each step and after the last, logs/heartbeat.json tells how far the run has come.
+
+    Args:
+        settings: of the home folder.
+        now: the clock of the command.
+        take: runs one step.
 
     Raises:
         TryLaterError: another run is at work.
-        DiskError: the disk refuses.
+        DiskError: the disk refuses what is told of the run itself.
     """
-    logs = settings.home / "logs"
-    # Not the home folder's own lock: each step takes that one while it writes.
-    with home_lock(logs):
-        _beat(logs, now, "running", ())
-        reports: list[StepReport] = []
+    with _only_run(settings.home):
+        turn_over(settings.home / "logs" / RUN_LOG)
+        pulse, reports = Heartbeat(iso_utc(now), RUNNING), []
         for name, step in STEPS.items():
-            report = _take(name, step, settings, now)
+            pulse = replace(pulse, step=name)
+            beat(settings.home, pulse)
+            report = _report(name, step, settings, now, take)
             reports.append(report)
-            state = "failed" if report.error else "done"
+            state = FAILED if report.error else DONE
             log_event(
                 settings.home, now, "step", step=name, state=state, text=report.text, seconds=report.seconds
             )
-        done = DailyReport(tuple(reports))
-        _beat(logs, now, "done" if done.exit_code == ExitCode.DONE else "failed", done.steps, done.exit_code)
-    return done
+            done = {**pulse.steps, name: report.text}
+            pulse = replace(pulse, seconds=round(pulse.seconds + report.seconds, 1), steps=done)
+        found = DailyReport(tuple(reports))
+        outcome = FAILED if found.exit_code else DONE
+        beat(settings.home, replace(pulse, step="", outcome=outcome, exit_code=int(found.exit_code)))
+    return found
 
 
-def read_heartbeat(home: Path) -> dict[str, object] | None:
-    """What the last run left; None if there was none, or it cannot be read."""
+@contextmanager
+def _only_run(home: Path) -> Iterator[None]:
+    """Hold the lock of runs; not the home folder's own, which each step takes while it writes."""
+    lock = ExitStack()
     try:
-        content = json.loads((home / "logs" / HEARTBEAT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
+        lock.enter_context(home_lock(home / "logs"))
+    except TryLaterError as error:
+        pulse = read_heartbeat(home)
+        since = f" since {pulse.started}, now at {pulse.step}" if pulse and pulse.outcome == RUNNING else ""
+        raise TryLaterError(f"another `forecast run` is at work in {home}{since}", error.remedy) from None
+    with lock:
+        yield
 
 
-def _beat(
-    logs: Path, now: datetime, outcome: str, steps: tuple[StepReport, ...], code: ExitCode | None = None
-) -> None:
-    content = {
-        "started": now.astimezone(UTC).isoformat(timespec="seconds"),
-        "outcome": outcome,
-        "exit_code": None if code is None else int(code),
-        "seconds": round(sum(step.seconds for step in steps), 1),
-        "steps": {step.name: step.text for step in steps},
-    }
-    write_atomically(logs / HEARTBEAT, json.dumps(content, indent=2) + "\n")
-
-
-def _take(name: str, step: Step, settings: Settings, now: datetime) -> StepReport:
-    """Run one step in a fresh process, for as long as the settings allow."""
-    minutes = float(getattr(settings.run, f"{name}_minutes"))
-    started = time.monotonic()
-    context = multiprocessing.get_context("spawn")  # a fork would copy what TensorFlow cannot share
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(step, settings, now, theirs), daemon=True)
-    process.start()
-    theirs.close()
-    answer: str | ForecastError
+def _report(name: str, step: Step, settings: Settings, now: datetime, take: Take) -> StepReport:
+    started = monotonic()
+    error: ForecastError | None = None
+    text = ""
     try:
-        if ours.poll(60 * minutes):
-            answer = ours.recv()
-        else:
-            answer = TryLaterError(
-                f"it was ended after its {minutes:g} minutes", f"raise {name}_minutes under [run]"
-            )
-    except EOFError:
-        process.join()
-        answer = ForecastError(f"its process ended with {process.exitcode}", f"see logs/{OUTPUT}")
-    finally:
-        process.kill()
-        process.join()
-        ours.close()
-    seconds = round(time.monotonic() - started, 1)
-    if isinstance(answer, ForecastError):
-        return StepReport(name, str(answer), seconds, answer)
-    return StepReport(name, answer, seconds)
+        text = take(name, step, settings, now)
+    except ForecastError as refusal:
+        error = refusal
+    except OSError as refusal:
+        error = disk_error(refusal, Path(refusal.filename or settings.home))
+    except RuntimeError as bug:
+        error = ForecastError(f"this is a bug: {bug}", f"see logs/{name}-output.log, and report it")
+    return StepReport(name, str(error) if error else text, round(monotonic() - started, 1), error)
 
 
-def _work(step: Step, settings: Settings, now: datetime, answer: Connection) -> None:
-    """In the step's process: what libraries print goes to a file, and the result back."""
+def _work(task: tuple[str, Step, Settings, datetime], _report: Callable[[Any], None]) -> str:
+    """In the step's process: what libraries print goes to a file of the step's."""
+    name, step, settings, now = task
+    os.nice(_NICENESS)
+    output = settings.home / "logs" / f"{name}-output.log"
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
     try:
-        output = settings.home / "logs" / OUTPUT
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        os.dup2(descriptor, 1)
-        os.dup2(descriptor, 2)
-        answer.send(step(settings, now))
-    except ForecastError as error:
-        answer.send(error)
-    except OSError as error:
-        answer.send(disk_error(error, Path(error.filename or settings.home)))
-    except Exception as error:  # noqa: BLE001  (the run is to go on, and to tell)
-        answer.send(ForecastError(f"this is a bug: {type(error).__name__}: {error}"))
+        return step(settings, now)
+    except ForecastError:
+        raise
+    except Exception:
+        traceback.print_exc()
+        raise

@@ -16,8 +16,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from forecaster.errors import ForecastError, TryLaterError
-from forecaster.files import LOCK_NAME, check_writable, home_lock
+from forecaster.errors import ForecastError
+from forecaster.files import LOCK_NAME, check_writable, lock_is_held
 from forecaster.settings import load_settings
 
 LEAST_PYTHON = (3, 11)
@@ -159,13 +159,11 @@ def _space(home: Path) -> Finding:
 def _lock(home: Path) -> Finding:
     if not (home / LOCK_NAME).exists():
         return Finding("lock", "ok", "nobody has written here yet")
-    try:
-        with home_lock(home):
-            return Finding("lock", "ok", "free")
-    except TryLaterError:
+    if lock_is_held(home):
         return Finding(
             "lock", "warn", "another forecast is writing now", "writers wait for it; readers need not"
         )
+    return Finding("lock", "ok", "free")
 
 
 def _prices(home: Path, now: datetime) -> Finding:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from forecaster.errors import (
 )
 from forecaster.operations.prediction import Prediction
 from forecaster.prices.calendar import last_closed_session
+from forecaster.settings import iso_utc
 
 FORMAT = 1
 _WAIT_SECONDS = 30.0
@@ -145,7 +146,7 @@ class Ledger:
 
     def fill(self, outcomes: Sequence[tuple[float, float, bool, float, bool, int]], now: datetime) -> None:
         """Write what came true: log return, CRPS, whether covered, both for the naive one, and the key."""
-        scored_at = now.astimezone(UTC).isoformat(timespec="seconds")
+        scored_at = iso_utc(now)
         with self._writing() as connection:
             connection.executemany(
                 "UPDATE forecasts SET scored_at = ?, log_return = ?, crps = ?, covered = ?, naive_crps = ?, "
@@ -242,7 +243,7 @@ def _rows(prediction: Prediction, now: datetime) -> list[tuple[Any, ...]]:
                 float(learnt.degrees_of_freedom[step]),
             ),
             *(float(walk.location[step]), float(walk.scale[step])),
-            now.astimezone(UTC).isoformat(timespec="seconds"),
+            iso_utc(now),
         )
         for step, date in enumerate(prediction.dates)
     ]

@@ -80,10 +80,13 @@ def refuse_unfit_prices(store: PriceStore, tickers: Sequence[str], now: datetime
         for each in traded
         if each.damage or each.age > OLDEST_SESSIONS or (each.holes >= recent[0]).sum() > MOST_HOLES
     ]
-    if len(faulty) > FAULTY_SHARE * len(traded) or not traded:
+    remedy = "run `forecast fetch`, and look at `forecast data status`"
+    newest = f"the newest bar is of {max((each.last for each in health), default='no day')}"
+    if not traded:
+        raise BadInputError(f"no ticker has traded in the last {RECENT_SESSIONS} sessions; {newest}", remedy)
+    if len(faulty) > FAULTY_SHARE * len(traded):
         raise BadInputError(
             f"the prices are unfit to train on: {len(faulty)} of {len(traded)} tickers are stale, holed or "
-            f"damaged{': ' if faulty else ''}{name_some(faulty)}; the newest bar is of "
-            f"{max((each.last for each in health), default='no day')}",
-            "run `forecast fetch`, and look at `forecast data status`",
+            f"damaged: {name_some(faulty)}; {newest}",
+            remedy,
         )

@@ -4,7 +4,6 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from forecaster.errors import NotFoundError
 from forecaster.files import check_writable
@@ -18,9 +17,8 @@ from forecaster.operations.crontab import (
     without_block,
     write_crontab,
 )
-from forecaster.operations.daily import read_heartbeat
-
-LOG = "cron.log"
+from forecaster.operations.daily import RUN_LOG
+from forecaster.operations.heartbeat import Heartbeat, read_heartbeat
 
 
 @dataclass(frozen=True)
@@ -37,20 +35,20 @@ class ScheduleStatus:
     line: str | None
     next_run: str | None
     daemon: bool
-    last_run: dict[str, Any] | None
+    last_run: Heartbeat | None
 
 
 def install(home: Path, expression: str) -> str:
     """Schedule `forecast run` for `home`, in the place of an older schedule; gives the crontab's line.
 
-    What the run prints, which is nothing when all is well, goes to logs/cron.log and to cron's mail.
+    What the run prints, which is nothing when all is well, goes to logs/run.log and to cron's mail.
 
     Raises:
         UsageError: the expression is none, or the home folder's path cannot stand in a crontab.
         UnavailableError, DiskError: there is no crontab, or it refuses.
     """
     command = [sys.executable, "-m", "forecaster.cli.main", "run", "--home", str(home)]
-    block = block_of(home, expression, command, home / "logs" / LOG)
+    block = block_of(home, expression, command, home / "logs" / RUN_LOG)
     before = read_crontab()
     check_writable(home / "logs")
     write_crontab(with_block(before, home, block))

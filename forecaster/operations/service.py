@@ -1,12 +1,13 @@
 """Put versions of a model into service, go back, and answer when the one in service is damaged."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from forecaster.errors import BadInputError, NotFoundError, UsageError
 from forecaster.network.artifact import load_network
 from forecaster.operations.history import Service
 from forecaster.operations.registry import ModelRegistry, RegisteredModel
+from forecaster.settings import iso_utc
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,6 @@ def _serve(
         load_network(registry.version_folder(name, version))
         before = registry.current(name)
         if before != version:
-            when = now.astimezone(UTC).isoformat(timespec="seconds")
+            when = iso_utc(now)
             registry.serve(name, Service(version, when, why, back))
     return Change(name, version, before)

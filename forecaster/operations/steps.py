@@ -9,7 +9,7 @@ from forecaster.operations.ledger import Ledger
 from forecaster.operations.live import fill_outcomes
 from forecaster.operations.prediction import Prediction, predict
 from forecaster.operations.refreshing import refresh_prices
-from forecaster.operations.registry import ModelRegistry
+from forecaster.operations.registry import ModelRegistry, RegisteredModel
 from forecaster.prices.store import PriceStore
 from forecaster.settings import Settings
 
@@ -71,21 +71,38 @@ def predict_step(settings: Settings, now: datetime) -> str:
     Raises:
         ForecastError: a champion cannot be loaded, or can forecast no ticker at all.
     """
-    store, registry, ledger = PriceStore(settings.home), ModelRegistry(settings.home), Ledger(settings.home)
+    registry, store = ModelRegistry(settings.home), PriceStore(settings.home)
     new = left_out = 0
+    failures: list[ForecastError] = []
     for name in registry.names() or [registry.default_name()]:
-        model = registry.load(name)
-        predictions: list[Prediction] = []
-        refusal: BadInputError | None = None
-        for ticker in store.tickers():
-            try:
-                predictions.append(predict(store, model, ticker, now, None, _LEVEL))
-            except BadInputError as error:
-                refusal, left_out = error, left_out + 1
-        if refusal is not None and not predictions:
-            raise refusal
-        new += ledger.record(predictions, now).new
+        try:
+            predictions, refused = _predict_all(registry.load(name), store, now)
+        except ForecastError as error:
+            failures.append(type(error)(f"{name}: {error.message}", error.remedy))
+            continue
+        new += Ledger(settings.home).record(predictions, now).new
+        left_out += refused
+    if failures:
+        raise failures[0]
     return f"forecasts recorded: {new}, tickers without enough prices: {left_out}"
+
+
+def _predict_all(model: RegisteredModel, store: PriceStore, now: datetime) -> tuple[list[Prediction], int]:
+    """One model's forecasts of all tickers, and how many tickers have too few prices.
+
+    Raises:
+        BadInputError: all of them.
+    """
+    predictions: list[Prediction] = []
+    refusals: list[BadInputError] = []
+    for ticker in store.tickers():
+        try:
+            predictions.append(predict(store, model, ticker, now, None, _LEVEL))
+        except BadInputError as error:
+            refusals.append(error)
+    if refusals and not predictions:
+        raise refusals[0]
+    return predictions, len(refusals)
 
 
 def score_step(settings: Settings, now: datetime) -> str:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from forecaster.prices.arrow import as_numpy
 from forecaster.prices.calendar import last_closed_session, new_york_date
 from forecaster.prices.table import COLUMNS, PriceTable, checked_ticker, row_faults
 from forecaster.prices.upkeep import Upkeep, upkeep_from_json
+from forecaster.settings import iso_utc
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -152,7 +153,7 @@ class PriceStore:
             "format": FORMAT_VERSION,
             "ticker": table.ticker,
             "source": source,
-            "fetched_at": fetched_at.astimezone(UTC).isoformat(timespec="seconds"),
+            "fetched_at": iso_utc(fetched_at),
             "first": str(table.dates[0]),
             "last": str(table.dates[-1]),
             "digest": content_digest(table),

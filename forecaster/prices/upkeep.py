@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from forecaster.prices.table import Days
+from forecaster.settings import iso_utc
 
 FIRST_PATIENCE = timedelta(hours=1)
 LONGEST_PATIENCE = timedelta(days=30)
@@ -56,8 +57,8 @@ class Upkeep:
         """`pending` once everything from `first` on was asked for and `missing` is still missing."""
         pending = {}
         for day in missing:
-            known = self.pending.get(str(day), Asked(0, _iso(now)))
-            pending[str(day)] = Asked(known.times + 1, _iso(now)) if day >= first else known
+            known = self.pending.get(str(day), Asked(0, iso_utc(now)))
+            pending[str(day)] = Asked(known.times + 1, iso_utc(now)) if day >= first else known
         return {day: asked for day, asked in pending.items() if asked.times}
 
     def as_json(self) -> dict[str, Any]:
@@ -86,8 +87,3 @@ def upkeep_from_json(content: Mapping[str, Any]) -> Upkeep:
         restated=str(content["restated"]),
         shorter=tuple(str(day) for day in content["shorter"]),
     )
-
-
-def _iso(now: datetime) -> str:
-    """A moment as the files write it: UTC, to the second."""
-    return now.astimezone(UTC).isoformat(timespec="seconds")

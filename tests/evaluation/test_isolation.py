@@ -2,13 +2,17 @@
 
 import errno
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from forecaster.errors import BadInputError, ForecastError, NotFoundError
-from forecaster.evaluation.isolation import peak_memory_mb, run_isolated
+from forecaster.evaluation.isolation import TimeIsOverError, peak_memory_mb, run_isolated
 
 MEGABYTE = 10**6
 
@@ -38,6 +42,27 @@ def fill_the_disk(path: str, _: Callable[[str], None]) -> None:
 def hold(megabytes: int, _: Callable[[str], None]) -> float:
     held = np.ones(megabytes * MEGABYTE, dtype=np.uint8)
     return peak_memory_mb() if held.any() else 0.0
+
+
+def sleep(file: Path, _: Callable[[str], None]) -> None:
+    file.with_suffix(".new").write_text(str(os.getpid()))
+    file.with_suffix(".new").replace(file)
+    time.sleep(60)
+
+
+def worker(file: Path) -> int:
+    """The process that has begun to sleep."""
+    deadline = time.monotonic() + 30
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return int(file.read_text())
+
+
+def is_gone(process: int) -> bool:
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{process}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not Path(f"/proc/{process}").exists()
 
 
 def test_results_and_reports_come_back_from_another_process() -> None:
@@ -75,6 +100,24 @@ def test_a_refusal_of_the_system_keeps_its_kind() -> None:
     with pytest.raises(OSError, match="No space left") as raised:
         run_isolated(fill_the_disk, "somewhere")
     assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, "somewhere")
+
+
+def test_work_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(TimeIsOverError):
+        run_isolated(sleep, tmp_path / "worker", seconds=2.0)
+    assert is_gone(worker(tmp_path / "worker"))
+
+
+def test_a_worker_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, sys, test_isolation as own\nown.run_isolated(own.sleep, pathlib.Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "worker")]
+    folders = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": folders}) as parent:
+        process = worker(tmp_path / "worker")
+        parent.kill()
+    assert is_gone(process)
 
 
 def test_memory_is_the_worker_s_own() -> None:

@@ -15,8 +15,9 @@ from forecaster.cli.main import run
 from forecaster.errors import ExitCode, ForecastError, NotFoundError
 from forecaster.files import home_lock
 from forecaster.operations import daily
-from forecaster.operations.daily import daily_run, read_heartbeat
+from forecaster.operations.daily import daily_run
 from forecaster.operations.events import log_event
+from forecaster.operations.heartbeat import Heartbeat, beat, read_heartbeat
 from forecaster.operations.ledger import Ledger
 from forecaster.operations.registry import ModelRegistry
 from forecaster.prices.store import PriceStore
@@ -62,7 +63,7 @@ def test_a_run_fetches_retrains_records_and_scores(
     assert Ledger(home).select("SELECT COUNT(log_return) FROM forecasts") == [(3,)]
     heartbeat = read_heartbeat(home)
     assert heartbeat is not None
-    assert (heartbeat["outcome"], heartbeat["exit_code"]) == ("done", 0)
+    assert (heartbeat.outcome, heartbeat.exit_code) == ("done", 0)
     events = [json.loads(line) for line in (home / "logs" / "events.jsonl").read_text().splitlines()]
     assert [event["step"] for event in events if event["event"] == "step"] == list(daily.STEPS)
 
@@ -96,19 +97,33 @@ def test_a_step_that_fails_or_hangs_does_not_stop_the_next(
     assert codes == [ExitCode.NOT_FOUND, ExitCode.TRY_LATER, ExitCode.FAILED, None]
     assert report.steps[3].text == "well"
     assert capfd.readouterr().out == ""
+    logs = tmp_path / "logs"
+    assert (logs / "score-output.log").read_text() == "what libraries say\n"
+    assert "in breaking" in (logs / "predict-output.log").read_text()
     with pytest.raises(NotFoundError, match=r"fetch: there is nothing \(failed too: retrain, predict"):
         report.complain()
     heartbeat = read_heartbeat(tmp_path)
     assert heartbeat is not None
-    assert (heartbeat["outcome"], heartbeat["exit_code"]) == ("failed", ExitCode.NOT_FOUND)
+    assert (heartbeat.outcome, heartbeat.exit_code) == ("failed", ExitCode.NOT_FOUND)
 
 
 def test_a_second_run_leaves_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with home_lock(tmp_path / "logs"):
         code, line = refusal(capsys, "run", "--home", tmp_path)
     assert code == ExitCode.TRY_LATER
-    assert "another forecast" in line
+    assert "another `forecast run` is at work" in line
     assert read_heartbeat(tmp_path) is None
+
+
+def test_a_heartbeat_tells_how_far_a_run_is_and_that_it_was_cut_off(tmp_path: Path) -> None:
+    pulse = Heartbeat("2026-11-21T22:30:00+00:00", "running", "retrain", 12.5, None, {"fetch": "well"})
+    with home_lock(tmp_path / "logs"):
+        beat(tmp_path, pulse)
+        assert read_heartbeat(tmp_path) == pulse
+        assert pulse.text == "2026-11-21 22:30 UTC, running at retrain"
+    cut = read_heartbeat(tmp_path)
+    assert cut is not None
+    assert cut.text == "2026-11-21 22:30 UTC, cut off at retrain"
 
 
 def test_the_log_is_turned_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,9 +136,10 @@ def test_the_log_is_turned_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert json.loads(newest)["number"] == 8
 
 
-def test_a_damaged_heartbeat_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"started": 3, "outcome": "done"}', '{"new": 1}'])
+def test_a_damaged_heartbeat_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "heartbeat.json").write_text("{")
+    (tmp_path / "logs" / "heartbeat.json").write_text(content)
     assert read_heartbeat(tmp_path) is None
 
 

@@ -306,6 +306,15 @@ def test_stale_prices_are_refused(
     assert "3 of 3 tickers are stale" in line
 
 
+def test_prices_of_long_ago_are_refused(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORECAST_NOW", "2027-11-12T22:30:00")
+    code, line = refusal(capsys, "retrain", "--no-fetch", "--quiet", "--home", own_home)
+    assert code == ExitCode.BAD_INPUT
+    assert "no ticker has traded in the last 60 sessions; the newest bar is of 2026-11-20" in line
+
+
 def test_holed_prices_are_refused(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = recent_table("AAA")
     (own_home / "data" / "prices" / "AAA.parquet").unlink()

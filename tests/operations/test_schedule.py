@@ -87,7 +87,7 @@ def test_install_status_remove(
     line = scheduled(written, home)
     assert line is not None
     assert line.startswith(f"5 4 1,15 * * {sys.executable} -m forecaster.cli.main run --home ")
-    assert r"50\% of it/logs/cron.log" in line
+    assert r"50\% of it/logs/run.log" in line
     capsys.readouterr()
     assert run(["schedule", "status", "--json", "--home", str(home)]) == ExitCode.DONE
     status = json.loads(capsys.readouterr().out)

@@ -1,0 +1,70 @@
+"""What a scheduled run says of itself while it is at work and afterwards: logs/heartbeat.json."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from forecaster.files import lock_is_held, write_atomically
+
+RUNNING, DONE, FAILED, CUT_OFF = "running", "done", "failed", "cut off"
+_FILE = "heartbeat.json"
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """One run, as far as it has come.
+
+    Attributes:
+        started: ISO, UTC, by the run's clock.
+        outcome: running, done, failed, or cut off where it was killed.
+        step: the one it is at; empty before the first and after the last.
+        seconds: that the finished steps took.
+        exit_code: None until it has ended.
+        steps: finished step to what came of it.
+    """
+
+    started: str
+    outcome: str
+    step: str = ""
+    seconds: float = 0.0
+    exit_code: int | None = None
+    steps: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """In a line, for a screen."""
+        told = f"{self.started[:16].replace('T', ' ')} UTC, {self.outcome}"
+        if self.step:
+            told += f" at {self.step}"
+        elif self.outcome != RUNNING:
+            told += f" after {self.seconds:,.0f} s"
+        return f"{told}, exit code {self.exit_code}" if self.exit_code else told
+
+
+def beat(home: Path, pulse: Heartbeat) -> None:
+    """Replace what was said before.
+
+    Raises:
+        DiskError: the disk refuses.
+    """
+    write_atomically(home / "logs" / _FILE, json.dumps(asdict(pulse), indent=2) + "\n")
+
+
+def read_heartbeat(home: Path) -> Heartbeat | None:
+    """What the last run left; None if there was none, or it cannot be read.
+
+    A run that says it is running while nobody holds its lock was cut off.
+    """
+    logs = home / "logs"
+    try:
+        content: Any = json.loads((logs / _FILE).read_text(encoding="utf-8"))
+        pulse = Heartbeat(**content)
+        datetime.fromisoformat(pulse.started)
+    except (OSError, ValueError, TypeError):
+        return None
+    if pulse.outcome == RUNNING and not lock_is_held(logs):
+        return Heartbeat(pulse.started, CUT_OFF, pulse.step, pulse.seconds, None, pulse.steps)
+    return pulse
