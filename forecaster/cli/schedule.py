@@ -1,12 +1,21 @@
-"""`forecast schedule`: let cron call `forecast run`."""
+"""`forecast schedule`: let cron, or the user's systemd, call `forecast run`."""
 
-from typing import Annotated
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forecaster.cli.screen import HomeFlag, JsonFlag, now, open_settings, print_json, remarks, results
 
-schedule_app = typer.Typer(help="Let cron do the night's work.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from forecaster.operations.schedule import ScheduleStatus
+
+schedule_app = typer.Typer(help="Let cron or systemd do the night's work.", no_args_is_help=True)
+_MEANT_FOR_THE_SHELL = {"FORECAST_HOME", "FORECAST_NOW", "FORECAST_DEBUG"}
+_OTHER_VARIABLES = {"HTTPS_PROXY", "https_proxy", "KERAS_BACKEND", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
 
 
 @schedule_app.command()
@@ -18,27 +27,29 @@ def install(
             "--at", help="Minute, hour, day, month, weekday, in the machine's time zone.", metavar="CRON"
         ),
     ] = "30 22 * * 1-5",
+    by_systemd: Annotated[
+        bool, typer.Option("--systemd", help="Set a timer of the user's systemd, not a line of the crontab.")
+    ] = False,
     home: HomeFlag = None,
 ) -> None:
-    """Schedule `forecast run` for the home folder in the user's crontab.
+    """Schedule `forecast run` for the home folder, in the user's crontab or as a timer of systemd.
 
-    Only the block between the tool's own marks is written; an older schedule of the same home folder is
-    replaced. New York closes at 20:00 or 21:00 UTC; the run itself finds out what is due. FORECAST_…
-    variables do not reach cron: settings belong in forecast.toml.
+    Of the crontab, only the block between the tool's own marks is written. An older schedule of the same
+    home folder is replaced, whoever ran it. New York closes at 20:00 or 21:00 UTC; the run itself finds
+    out what is due. Variables of this shell do not reach it: settings belong in forecast.toml.
     """
     from forecaster.operations import schedule
-    from forecaster.operations.crontab import daemon_runs
 
     settings = open_settings(context, home)
-    line = schedule.install(settings.home, at)
+    line = schedule.install(settings.home, at, by=schedule.SYSTEMD if by_systemd else schedule.CRON)
     results().print(f"Scheduled: {line}", soft_wrap=True, markup=False)
-    if not daemon_runs():
-        remarks().print("warning: no cron daemon runs on this machine; start one", style="yellow")
+    for doubt in _doubts(settings.home, schedule.status(settings.home, now())):
+        remarks().print(doubt, style="yellow", soft_wrap=True, markup=False)
 
 
 @schedule_app.command()
 def status(context: typer.Context, json: JsonFlag = False, home: HomeFlag = None) -> None:
-    """Tell the next run, how the last one went, and whether a daemon is there."""
+    """Tell the next run, how the last one went, and whether a daemon is there to run it."""
     from dataclasses import asdict
 
     from forecaster.operations import schedule
@@ -52,16 +63,59 @@ def status(context: typer.Context, json: JsonFlag = False, home: HomeFlag = None
         "scheduled": found.line or "no; `forecast schedule install` does it",
         "next run": found.next_run or "none",
         "last run": found.last_run.text if found.last_run else "none yet",
-        "cron daemon": "runs" if found.daemon else "does not run",
+        found.by or "cron": "waits for it" if found.daemon else "does not run",
     }.items():
         results().print(f"{name + ':':13}{text}", soft_wrap=True, markup=False)
 
 
 @schedule_app.command()
 def remove(context: typer.Context, home: HomeFlag = None) -> None:
-    """Take the schedule of the home folder out of the crontab; the rest stays as it is."""
+    """Take the schedule of the home folder out; the rest of the crontab stays as it is."""
     from forecaster.operations import schedule
 
     settings = open_settings(context, home)
     schedule.remove(settings.home)
     results().print(f"No longer scheduled: {settings.home}", soft_wrap=True, markup=False)
+
+
+def _doubts(home: Path, found: "ScheduleStatus") -> Iterator[str]:
+    """What may keep the schedule from doing what is expected of it."""
+    from forecaster.operations import schedule, systemd
+    from forecaster.operations.registry import ModelRegistry
+    from forecaster.prices.store import PriceStore
+
+    if found.by == schedule.CRON and not found.daemon:
+        yield "warning: no cron daemon runs on this machine; start one"
+    if found.by == schedule.SYSTEMD and not systemd.lingers():
+        yield "warning: the timer waits only while you are logged in; `loginctl enable-linger` mends that"
+    if not PriceStore(home).tickers():
+        yield f"warning: there are no prices in {home} yet; `forecast fetch --universe sp500` brings some"
+    elif not ModelRegistry(home).names():
+        yield f"warning: no model has been trained in {home} yet; `forecast train` does it"
+    unseen = sorted(
+        name
+        for name in os.environ
+        if (name.startswith("FORECAST_") or name in _OTHER_VARIABLES) and name not in _MEANT_FOR_THE_SHELL
+    )
+    if unseen:
+        yield (
+            f"warning: set in this shell, but not for the scheduled run: {', '.join(unseen)}; settings "
+            "belong in forecast.toml, other variables in the crontab"
+        )
+    if found.next_run:
+        yield from _too_early(datetime.fromisoformat(found.next_run))
+
+
+def _too_early(run: datetime) -> Iterator[str]:
+    """Whether New York trades on the day of the next run and has not closed by then."""
+    import numpy as np
+
+    from forecaster.prices.calendar import closing_time, is_session, new_york_date
+
+    day = new_york_date(run)
+    if is_session(np.array(day)) and run < closing_time(day):
+        closes = closing_time(day).astimezone(run.tzinfo)
+        yield (
+            f"note: at {run:%H:%M} New York has not closed (it does at {closes:%H:%M} here), so the run will "
+            "bring the session before; --at chooses another time"
+        )

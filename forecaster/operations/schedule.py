@@ -1,24 +1,18 @@
-"""The scheduled run of one home folder: put into the user's crontab, looked at, taken out."""
+"""The scheduled run of one home folder: let cron or systemd do it, look how it goes, take it out again."""
 
 import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from forecaster.errors import NotFoundError
+from forecaster.errors import NotFoundError, UnavailableError
 from forecaster.files import check_writable
-from forecaster.operations.crontab import (
-    block_of,
-    daemon_runs,
-    next_time,
-    read_crontab,
-    scheduled,
-    with_block,
-    without_block,
-    write_crontab,
-)
+from forecaster.operations import crontab, systemd
 from forecaster.operations.daily import RUN_LOG
 from forecaster.operations.heartbeat import Heartbeat, read_heartbeat
+from forecaster.operations.times import next_time
+
+CRON, SYSTEMD = "cron", "systemd"
 
 
 @dataclass(frozen=True)
@@ -26,55 +20,95 @@ class ScheduleStatus:
     """What is scheduled and how it went.
 
     Attributes:
-        line: the crontab's line; None where nothing is scheduled.
-        next_run: ISO, in the machine's time zone, by which cron goes.
-        daemon: whether a cron daemon is there to run it.
+        by: cron or systemd; None where nothing is scheduled.
+        line: the crontab's line, or the timer's moments.
+        expression: the five fields of cron.
+        next_run: ISO, in the machine's time zone; None where there is none.
+        daemon: whether a daemon is there to run it.
         last_run: the heartbeat of the last run; None before the first.
     """
 
+    by: str | None
     line: str | None
+    expression: str | None
     next_run: str | None
     daemon: bool
     last_run: Heartbeat | None
 
 
-def install(home: Path, expression: str) -> str:
-    """Schedule `forecast run` for `home`, in the place of an older schedule; gives the crontab's line.
+def install(home: Path, expression: str, *, by: str = CRON) -> str:
+    """Schedule `forecast run` for `home`, in the place of an older schedule; gives the line that says so.
 
-    What the run prints, which is nothing when all is well, goes to logs/run.log and to cron's mail.
+    What the run prints, which is nothing when all is well, goes to logs/run.log, and to cron's mail.
 
     Raises:
-        UsageError: the expression is none, or the home folder's path cannot stand in a crontab.
-        UnavailableError, DiskError: there is no crontab, or it refuses.
+        UsageError: the expression is none, or the home folder's path cannot stand in a schedule.
+        UnavailableError, DiskError: there is no cron or systemd, or it refuses.
     """
     command = [sys.executable, "-m", "forecaster.cli.main", "run", "--home", str(home)]
-    block = block_of(home, expression, command, home / "logs" / RUN_LOG)
-    before = read_crontab()
-    check_writable(home / "logs")
-    write_crontab(with_block(before, home, block))
+    log = home / "logs" / RUN_LOG
+    check_writable(log.parent)
+    if by == SYSTEMD:
+        systemd.install(home, expression, command, log)
+        _remove_from_cron(home)
+        return ", ".join(systemd.calendar_events(expression))
+    block = crontab.block_of(home, expression, command, log)
+    crontab.write_crontab(crontab.with_block(crontab.read_crontab(), home, block))
+    if systemd.scheduled(home) is not None:
+        systemd.remove(home)
     return block.splitlines()[1]
 
 
 def remove(home: Path) -> None:
-    """Take the block of `home` out of the crontab; the rest stays byte for byte.
+    """Take the schedule of `home` out; the rest of a crontab stays byte for byte.
 
     Raises:
         NotFoundError: nothing is scheduled.
-        UnavailableError, DiskError: there is no crontab, or it refuses.
+        UnavailableError, DiskError: cron or systemd refuses.
     """
-    before = read_crontab()
-    if scheduled(before, home) is None:
+    by_systemd = systemd.scheduled(home) is not None
+    if by_systemd:
+        systemd.remove(home)
+    if not _remove_from_cron(home) and not by_systemd:
         raise NotFoundError(f"nothing is scheduled for {home}", "`forecast schedule install` does it")
-    write_crontab(without_block(before, home))
 
 
 def status(home: Path, now: datetime) -> ScheduleStatus:
     """What is scheduled for `home`, when it runs next, and how it went last.
 
     Raises:
-        UnavailableError, DiskError: there is no crontab, or it refuses.
+        DiskError: the crontab cannot be read.
     """
-    line = scheduled(read_crontab(), home)
-    upcoming = None if line is None else next_time(" ".join(line.split()[:5]), now.astimezone())
-    when = None if upcoming is None else upcoming.isoformat(timespec="minutes")
-    return ScheduleStatus(line, when, daemon_runs(), read_heartbeat(home))
+    last_run = read_heartbeat(home)
+    line = crontab.scheduled(_crontab(), home)
+    if line is not None:
+        expression = " ".join(line.split()[:5])
+        upcoming = _next_run(expression, now)
+        return ScheduleStatus(CRON, line, expression, upcoming, crontab.daemon_runs(), last_run)
+    found = systemd.scheduled(home)
+    if found is not None:
+        events = ", ".join(systemd.calendar_events(found))
+        upcoming = _next_run(found, now)
+        return ScheduleStatus(SYSTEMD, events, found, upcoming, systemd.timer_runs(home), last_run)
+    return ScheduleStatus(None, None, None, None, crontab.daemon_runs(), last_run)
+
+
+def _next_run(expression: str, now: datetime) -> str | None:
+    upcoming = next_time(expression, now.astimezone().replace(tzinfo=None))
+    return None if upcoming is None else upcoming.astimezone().isoformat(timespec="minutes")
+
+
+def _crontab() -> bytes:
+    """The user's crontab; empty where there is no cron."""
+    try:
+        return crontab.read_crontab()
+    except UnavailableError:
+        return b""
+
+
+def _remove_from_cron(home: Path) -> bool:
+    before = _crontab()
+    if crontab.scheduled(before, home) is None:
+        return False
+    crontab.write_crontab(crontab.without_block(before, home))
+    return True

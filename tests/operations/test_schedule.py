@@ -1,10 +1,9 @@
 """The crontab: other people's lines byte for byte, against a stand-in for the `crontab` program."""
 
 import json
-import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode, UsageError
-from forecaster.operations.crontab import block_of, next_time, scheduled, with_block, without_block
+from forecaster.operations.crontab import block_of, scheduled, with_block, without_block
 
 HOME = Path("/srv/prices")
 OTHERS = b"MAILTO=me@example.org\n# mine\n\n*/5 * * * * date +\\%s > /dev/null\n\t@reboot echo caf\xe9\n"
@@ -111,37 +110,39 @@ def test_the_shell_runs_the_line_that_cron_is_given(tmp_path: Path) -> None:
     assert done.stdout == f"{home}\n" == (home / "log").read_text()
 
 
-@pytest.mark.parametrize(
-    "at",
-    [
-        *("", "* * * *", "* * * * * *", "* * * * *\n", "@daily", "a * * * *", "1,, * * * *"),
-        *("60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "5-1 * * * *", "*/0 * * * *"),
-    ],
-)
-def test_what_is_no_expression_is_refused(at: str) -> None:
-    with pytest.raises(UsageError, match="--at"):
-        block(at=at)
-
-
 def test_a_line_break_in_a_path_is_refused() -> None:
     with pytest.raises(UsageError, match="line break"):
         block(Path("/srv/a\n* * * * * rm"))
 
 
 @pytest.mark.parametrize(
-    ("at", "expected"),
+    ("variables", "words"),
     [
-        ("30 22 * * 1-5", "2026-11-23T22:30"),  # from a Saturday to Monday
-        ("*/20 * * * *", "2026-11-21T22:40"),
-        ("0 0 * * 7", "2026-11-22T00:00"),
-        ("0 6 13 * 5", "2026-11-27T06:00"),  # the 13th or a Friday
-        ("0 0 29 2 *", "2028-02-29T00:00"),
-        ("0 0 31 2 *", None),
+        pytest.param({}, "no prices", id="nothing to do"),
+        pytest.param({"FORECAST_YAHOO_RATE": "1"}, "FORECAST_YAHOO_RATE", id="settings of the shell"),
+        pytest.param({"TZ": "Asia/Tokyo"}, "New York has not closed (it does at 06:00 here)", id="too early"),
+        pytest.param({"TZ": "Europe/Berlin"}, "no cron daemon runs", id="no daemon"),
     ],
 )
-def test_the_next_time(at: str, expected: str | None) -> None:
-    found = next_time(at, datetime(2026, 11, 21, 22, 30, tzinfo=UTC))
-    assert (found and found.isoformat(timespec="minutes")) == (expected and f"{expected}+00:00")
+def test_what_will_disappoint_is_said_when_it_is_scheduled(
+    table: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    variables: dict[str, str],
+    words: str,
+) -> None:
+    monkeypatch.setattr("forecaster.operations.crontab.daemon_runs", lambda: False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    time.tzset()
+    try:
+        assert run(["schedule", "install", "--home", str(tmp_path)]) == ExitCode.DONE
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert table.exists()
+    assert words in capsys.readouterr().err
 
 
 def test_without_cron_the_refusal_says_so(
@@ -151,16 +152,3 @@ def test_without_cron_the_refusal_says_so(
     code, line = refusal(capsys, "schedule", "install", "--home", tmp_path)
     assert code == ExitCode.UNAVAILABLE
     assert "install cron" in line
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("crontab") is None, reason="cron is not installed on this machine")
-def test_the_real_crontab_takes_and_gives_back(tmp_path: Path) -> None:
-    def listed() -> bytes:
-        return subprocess.run(["crontab", "-l"], capture_output=True, check=False).stdout
-
-    before = listed()
-    assert run(["schedule", "install", "--home", str(tmp_path)]) == ExitCode.DONE
-    assert scheduled(listed(), tmp_path) is not None
-    assert run(["schedule", "remove", "--home", str(tmp_path)]) == ExitCode.DONE
-    assert listed() == before
