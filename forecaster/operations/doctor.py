@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from forecaster.errors import ForecastError
 from forecaster.files import LOCK_NAME, check_writable, lock_is_held
+from forecaster.operations.heartbeat import CUT_OFF, FAILED
 from forecaster.settings import load_settings
 
 LEAST_PYTHON = (3, 11)
@@ -59,6 +60,7 @@ def examine(home: Path, now: datetime, environ: Mapping[str, str], *, deep: bool
         "prices": lambda: _prices(home, now),
         "models": lambda: _models(home, now),
         "ledger": lambda: _ledger(home),
+        "schedule": lambda: _schedule(home, now),
         "clock": lambda: _clock(home, now, environ),
         "time zone": lambda: _time_zone(now),
     }
@@ -214,7 +216,7 @@ def _models(home: Path, now: datetime) -> Finding:
     if not names:
         return Finding("models", "warn", "none was trained", "run `forecast train`")
     if stale:
-        return Finding("models", "warn", "; ".join(parts), "run `forecast train` to bring it up to date")
+        return Finding("models", "warn", "; ".join(parts), "`forecast retrain` brings it up to date")
     return Finding("models", "ok", "; ".join(parts))
 
 
@@ -229,6 +231,24 @@ def _ledger(home: Path) -> Finding:
         return Finding("ledger", "fail", f"{ledger.path} is damaged: {faults[0]}", "move it away")
     recorded, scored = ledger.select("SELECT COUNT(*), COUNT(log_return) FROM forecasts")[0]
     return Finding("ledger", "ok", f"sound; forecasts: {recorded:,}, scored: {scored:,}")
+
+
+def _schedule(home: Path, now: datetime) -> Finding:
+    from forecaster.operations import schedule
+
+    found = schedule.status(home, now)
+    if found.by is None or found.expression is None:
+        return Finding("schedule", "ok", "nothing is scheduled; `forecast schedule install` does it")
+    last = found.last_run
+    text = f"by {found.by}, next at {found.next_run}; last run: {last.text if last else 'none yet'}"
+    if not found.daemon:
+        return Finding("schedule", "fail", f"{text}; no daemon runs it", f"start {found.by}")
+    missed = schedule.missed_run(found.expression, last, now)
+    if missed:
+        return Finding("schedule", "fail", f"{text}; nothing ran at {missed}", f"see the log of {found.by}")
+    if last is not None and last.outcome in (FAILED, CUT_OFF):
+        return Finding("schedule", "warn", text, "`forecast run` tells why; so does logs/events.jsonl")
+    return Finding("schedule", "ok", text)
 
 
 def _clock(home: Path, now: datetime, environ: Mapping[str, str]) -> Finding:

@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from forecaster.errors import NotFoundError, UnavailableError
@@ -13,6 +13,7 @@ from forecaster.operations.heartbeat import Heartbeat, read_heartbeat
 from forecaster.operations.times import next_time
 
 CRON, SYSTEMD = "cron", "systemd"
+GRACE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,14 @@ def status(home: Path, now: datetime) -> ScheduleStatus:
         upcoming = _next_run(found, now)
         return ScheduleStatus(SYSTEMD, events, found, upcoming, systemd.timer_runs(home), last_run)
     return ScheduleStatus(None, None, None, None, crontab.daemon_runs(), last_run)
+
+
+def missed_run(expression: str, last_run: Heartbeat | None, now: datetime) -> str | None:
+    """When a run should have begun after the last one and did not, ISO; None if all came."""
+    if last_run is None:
+        return None  # it may have been scheduled a minute ago
+    due = _next_run(expression, datetime.fromisoformat(last_run.started))
+    return due if due and datetime.fromisoformat(due) + GRACE < now else None
 
 
 def _next_run(expression: str, now: datetime) -> str | None:

@@ -16,8 +16,9 @@ from network_factory import card_of, random_network
 from trained_home import LAST_SESSION, recent_table
 
 from forecaster.files import home_lock
-from forecaster.operations import doctor
+from forecaster.operations import doctor, schedule
 from forecaster.operations.doctor import Finding, examine
+from forecaster.operations.heartbeat import Heartbeat, beat
 from forecaster.operations.registry import ModelRegistry
 
 NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
@@ -87,7 +88,7 @@ def models_is_a_file(home: Path) -> None:
         pytest.param(damage("forecast.toml"), "settings", "fail", "mend or remove", id="settings"),
         pytest.param(models_is_a_file, "home folder", "fail", "mend its rights", id="no folder"),
         pytest.param(age_prices, "prices", "warn", "forecast fetch", id="old prices"),
-        pytest.param(age_model, "models", "warn", "forecast train", id="old model"),
+        pytest.param(age_model, "models", "warn", "forecast retrain", id="old model"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_remedy(
@@ -96,6 +97,37 @@ def test_what_is_wrong_is_named_with_its_remedy(
     harm(home)
     found = findings(home)[check]
     assert (found.state, remedy in found.remedy) == (state, True)
+
+
+@pytest.mark.parametrize(
+    ("last", "daemon", "state", "words"),
+    [
+        pytest.param(None, True, "ok", "last run: none yet", id="new"),
+        pytest.param(("2026-11-20", "done", 0), True, "ok", "next at 2026-11-23T22:30", id="well"),
+        pytest.param(("2026-11-20", "failed", 69), True, "warn", "exit code 69", id="failed"),
+        pytest.param(("2026-11-20", "running", None), True, "warn", "cut off", id="killed"),
+        pytest.param(("2026-11-18", "done", 0), True, "fail", "nothing ran at 2026-11-19T22:30", id="missed"),
+        pytest.param(("2026-11-20", "done", 0), False, "fail", "no daemon runs it", id="no daemon"),
+    ],
+)
+def test_the_schedule(
+    home: Path,
+    table: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    last: tuple[str, str, int | None] | None,
+    daemon: bool,
+    state: str,
+    words: str,
+) -> None:
+    assert findings(home)["schedule"].state == "ok"
+    schedule.install(home, "30 22 * * 1-5")
+    assert table.exists()
+    monkeypatch.setattr("forecaster.operations.crontab.daemon_runs", lambda: daemon)
+    if last is not None:
+        beat(home, Heartbeat(f"{last[0]}T22:30:00+00:00", last[1], exit_code=last[2]))
+    found = findings(home)["schedule"]
+    assert (found.state, words in found.text) == (state, True)
+    assert bool(found.remedy) == (state != "ok")
 
 
 def test_a_lock_that_is_held_is_said(home: Path) -> None:
