@@ -136,11 +136,23 @@ class Company:
         }
 
 
-def company(symbol: str, first: str = "2026-01-02", last: str = "2026-12-31", seed: int = 0) -> Company:
-    """A random walk on New York's sessions, prices with two digits, volumes in hundreds."""
+def company(
+    symbol: str,
+    first: str = "2026-01-02",
+    last: str = "2026-12-31",
+    seed: int = 0,
+    persistence: float = 0.0,
+) -> Company:
+    """A walk on New York's sessions, prices with two digits, volumes in hundreds.
+
+    Each return is `persistence` times the one before, plus noise: something that a network can learn.
+    """
     dates = sessions_between(np.datetime64(first), np.datetime64(last))
     random = np.random.default_rng([seed, *symbol.encode()])
-    closes = np.round(100 * np.exp(np.cumsum(random.normal(0, 0.01, len(dates)))), 2)
+    returns = random.normal(0, 0.01, len(dates))
+    for day in range(1, len(dates)):
+        returns[day] += persistence * returns[day - 1]
+    closes = np.round(100 * np.exp(np.cumsum(returns)), 2)
     volumes = np.round(np.exp(random.normal(10, 0.3, len(dates)))) * 100
     return Company(symbol, dates, closes, volumes)
 
