@@ -59,3 +59,8 @@ def record_daily(
 def record_now(home: Path, one: Prediction, now: datetime | None = None) -> Recorded:
     """Record one prediction at the close of its origin, or at `now`."""
     return Ledger(home).record([one], now or closing_time(one.last_date))
+
+
+def outcomes(home: Path) -> list[float | None]:
+    """What came true of each recorded step; None where that is open."""
+    return [row[0] for row in Ledger(home).select("SELECT log_return FROM forecasts ORDER BY step")]

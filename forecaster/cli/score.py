@@ -20,15 +20,20 @@ from forecaster.errors import ExitCode
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from forecaster.operations.live import Filled, LiveScores
+    from forecaster.operations.live import LiveScores
+    from forecaster.operations.outcomes import Filled
 
 LISTED = 10
+MONTHS = 12
 NAMED = 5
 
 
 def score(
     context: typer.Context,
-    every: Annotated[bool, typer.Option("--all", help="List every ticker, not the worst ten.")] = False,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="List every ticker and month, not the worst ten and the last twelve."),
+    ] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     home: HomeFlag = None,
@@ -44,7 +49,8 @@ def score(
 
     from forecaster.operations.alarms import find_alarms
     from forecaster.operations.ledger import Ledger
-    from forecaster.operations.live import GROUPS, daily_scores, fill_outcomes, live_scores, p_value
+    from forecaster.operations.live import GROUPS, daily_scores, live_scores, p_value
+    from forecaster.operations.outcomes import fill_outcomes
     from forecaster.operations.registry import ModelRegistry
     from forecaster.prices.store import PriceStore
 
@@ -65,7 +71,7 @@ def score(
         screen.print(_summary(filled), soft_wrap=True, markup=False)
         if whole:
             _show_models(whole, p_values, screen)
-            _show_groups("month", groups["month"], screen, limit=None)
+            _show_months(groups["month"], screen, every=every)
             _show_groups("ticker", groups["ticker"], screen, limit=None if every else LISTED)
     for alarm in alarms:
         remarks().print(f"alarm: {alarm.text}", style="red", soft_wrap=True, markup=False)
@@ -80,6 +86,8 @@ def _summary(filled: "Filled") -> str:
         named.append(f"and {len(filled.reasons) - NAMED:,} more tickers")
     if named:
         text += f" {'; '.join(named)}. `forecast fetch` may bring the missing prices."
+    if filled.renamed:
+        text += f" Renamed: {', '.join(f'{old} is now {new}' for old, new in filled.renamed.items())}."
     return text
 
 
@@ -92,6 +100,14 @@ def _show_models(rows: list["LiveScores"], p_values: list[float], screen: "Conso
         table.add_row(row.model, str(row.step), f"{row.days:,}", *_figures(row), show_p(p))
     screen.print(table)
     screen.print("CRPS in log return; skill: share of the naive forecast's CRPS that is saved.", style="dim")
+
+
+def _show_months(rows: list["LiveScores"], screen: "Console", *, every: bool) -> None:
+    months = sorted({row.group for row in rows})
+    shown = months if every else months[-MONTHS:]
+    _show_groups("month", [row for row in rows if row.group in shown], screen, limit=None)
+    if len(months) > len(shown):
+        screen.print(f"{len(months) - len(shown):,} earlier months: --all.", style="dim")
 
 
 def _show_groups(what: str, rows: list["LiveScores"], screen: "Console", limit: int | None) -> None:

@@ -1,37 +1,16 @@
-"""How recorded forecasts turned out: fill in what came true, then coverage, CRPS and skill."""
+"""How recorded forecasts turned out: coverage, CRPS and skill by model, step, month and ticker."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.errors import BadInputError, NotFoundError, UsageError
 from forecaster.evaluation.metrics import skill
-from forecaster.evaluation.scoring import range_losses
 from forecaster.evaluation.significance import diebold_mariano
-from forecaster.network.student_t import ForecastDistribution
-from forecaster.operations.ledger import Ledger, OpenForecasts
-from forecaster.prices.store import PriceStore
-from forecaster.prices.table import PriceTable
+from forecaster.operations.ledger import Ledger
 
 Float = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Filled:
-    """What a scoring found.
-
-    Attributes:
-        scored: forecasts whose outcome was filled in.
-        still_open: forecasts whose day is over but whose outcome is not known.
-        reasons: why, by ticker.
-    """
-
-    scored: int
-    still_open: int
-    reasons: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -60,30 +39,6 @@ class DailyScores:
     coverage: Float
     crps: Float
     naive_crps: Float
-
-
-def fill_outcomes(ledger: Ledger, store: PriceStore, now: datetime) -> Filled:
-    """Score each forecast whose day is over from the store's adjusted closes as they stand now.
-
-    A return between two days of one adjusted series is the same before and after a later split or
-    dividend. Where a price is missing the forecast stays open.
-
-    Raises:
-        ForecastError: as `Ledger`.
-    """
-    due = ledger.due(now)
-    returns, reasons = _returns(due, store)
-    known = np.isfinite(returns)
-    if known.any():
-        observed = returns[known]
-        degrees = due.degrees_of_freedom[known]
-        learnt = ForecastDistribution(due.location[known], due.scale[known], degrees)
-        normal = np.full_like(degrees, np.inf)
-        walk = ForecastDistribution(due.naive_location[known], due.naive_scale[known], normal)
-        columns = [observed, *_losses(learnt, observed), *_losses(walk, observed), np.array(due.key)[known]]
-        outcomes = list(zip(*(column.tolist() for column in columns), strict=True))
-        ledger.fill(outcomes, now)
-    return Filled(int(known.sum()), int((~known).sum()), reasons)
 
 
 def live_scores(ledger: Ledger, group: str = "''") -> list[LiveScores]:
@@ -121,44 +76,3 @@ def daily_scores(ledger: Ledger, model: str, step: int, since: str = "") -> Dail
 def p_value(daily: DailyScores, step: int) -> float:
     """Diebold and Mariano's, of the model's CRPS against the naive forecast's."""
     return diebold_mariano(daily.crps - daily.naive_crps, step).p_value
-
-
-def _losses(forecast: ForecastDistribution, observed: Float) -> tuple[Float, NDArray[np.bool_]]:
-    crps, lower, upper = range_losses(forecast, observed)
-    return crps, (lower <= observed) & (observed <= upper)
-
-
-def _returns(due: OpenForecasts, store: PriceStore) -> tuple[Float, dict[str, str]]:
-    """(O,) log returns from origin to target, NaN where a price is missing, and why, by ticker."""
-    returns = np.full(len(due.key), np.nan)
-    reasons: dict[str, str] = {}
-    tickers = np.array(due.ticker, dtype=object)
-    for ticker in dict.fromkeys(due.ticker):
-        rows = np.flatnonzero(tickers == ticker)
-        try:
-            table = store.read(ticker)
-        except (NotFoundError, BadInputError, UsageError) as error:
-            reasons[ticker] = error.message
-            continue
-        ends = [_adjusted_close(table, days[rows]) for days in (due.origin, due.target)]
-        returns[rows] = np.log(ends[1] / ends[0])
-        missing = [
-            days[rows][np.isnan(end)] for days, end in zip((due.origin, due.target), ends, strict=True)
-        ]
-        gone = np.unique(np.concatenate(missing))
-        if len(gone):
-            reasons[ticker] = _why_open(table, gone)
-    return returns, reasons
-
-
-def _adjusted_close(table: PriceTable, days: NDArray[np.datetime64]) -> Float:
-    place = np.minimum(np.searchsorted(table.dates, days), len(table) - 1)
-    close = table.columns["adj_close"][place]
-    return np.where((table.dates[place] == days) & (close > 0), close, np.nan)
-
-
-def _why_open(table: PriceTable, gone: NDArray[np.datetime64]) -> str:
-    last = table.dates[-1]
-    if gone[0] > last:
-        return f"the prices end on {last}"
-    return f"no price of {gone[0]}" + (f" and {len(gone) - 1} more days" if len(gone) > 1 else "")

@@ -6,7 +6,7 @@ from datetime import datetime
 from forecaster.errors import BadInputError, ForecastError, NotFoundError, TryLaterError
 from forecaster.operations.alarms import find_alarms
 from forecaster.operations.ledger import Ledger
-from forecaster.operations.live import fill_outcomes
+from forecaster.operations.outcomes import fill_outcomes
 from forecaster.operations.prediction import Prediction, predict
 from forecaster.operations.refreshing import refresh_prices
 from forecaster.operations.registry import ModelRegistry, RegisteredModel

@@ -10,7 +10,7 @@ from ledger_factory import record_daily
 
 from forecaster.operations.alarms import LEVEL, coverage_p_value, find_alarms
 from forecaster.operations.ledger import Ledger
-from forecaster.operations.live import fill_outcomes
+from forecaster.operations.outcomes import fill_outcomes
 from forecaster.prices.calendar import closing_time
 
 
