@@ -16,6 +16,11 @@ from forecaster.settings import TrainSettings
 
 TRAINED_ON = ("AAA", "BBB", "CCC")
 RECIPE = TrainSettings(lookback=12, horizon=3, units=4, epochs=2, device="cpu")
+LEARNING = [
+    *("--lookback=12", "--horizon=3", "--units=4", "--epochs=12", "--batch-size=16"),
+    *("--learning-rate=0.02", "--dropout=0"),
+]
+"""Flags by which a network soon finds out that each return is like the one before."""
 LAST_SESSION = np.datetime64("2026-11-20")
 
 

@@ -35,7 +35,7 @@ def retrain(
             "--if-stale",
             min=0,
             metavar="SESSIONS",
-            help="Do nothing while the champion's prices are younger than so many sessions.",
+            help="Do nothing while the newest version, served or refused, is not so many sessions old.",
         ),
     ] = 0,
     no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Train on the prices that are there.")] = False,

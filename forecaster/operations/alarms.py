@@ -68,12 +68,13 @@ def find_alarms(ledger: Ledger, models: Collection[str], now: datetime) -> list[
 
 
 def coverage_p_value(coverage: NDArray[np.float64]) -> float:
-    """Chance, at most, of daily coverages this far off 90 % at any time, if each day's expectation is 90 %.
+    """Chance, at most, of daily coverages this far off 90 % today, if each day's expectation is 90 %.
 
     A game that is fair under the hypothesis: each day a stake is bet on more or on less than 90 %. By
     Ville's inequality its wealth ever reaches c with a chance of at most 1 / c. So it holds for one ticker
     or many, however those move together within a day, and although somebody looks every night. The
-    stakes are shared out beforehand, half on each side.
+    stakes are shared out beforehand, half on each side. Once forecasts are good again wealth is lost, and
+    the alarm ends.
 
     Source: Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86
     (2024), section 4.
@@ -84,10 +85,16 @@ def coverage_p_value(coverage: NDArray[np.float64]) -> float:
     Returns:
         between 0 and 1; 1 where there are no days.
     """
+    return float(1 / max(betting_wealth(coverage)[-1:].max(initial=1.0), 1.0))
+
+
+def betting_wealth(coverage: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(days,) what a bettor who began with 1 has after each day."""
     # A stake of 1 loses everything on the worst day: 0 for the bet on more, 1 for the bet on less.
     bets = np.concatenate([_STAKES / COVERAGE, -_STAKES / (1 - COVERAGE)])
-    wealth = np.exp(np.cumsum(np.log1p(np.multiply.outer(coverage - COVERAGE, bets)), axis=0)).mean(axis=1)
-    return float(1 / max(wealth.max(initial=1.0), 1.0))
+    gains = np.log1p(np.multiply.outer(coverage - COVERAGE, bets))
+    wealth: NDArray[np.float64] = np.exp(np.cumsum(gains, axis=0)).mean(axis=1)
+    return wealth
 
 
 def _tests(model: str, step: int, daily: DailyScores) -> list[tuple[str, int, str, int, float, float]]:

@@ -66,7 +66,8 @@ def refuse_unfit_prices(store: PriceStore, tickers: Sequence[str], now: datetime
     """Refuse to train on prices that are stale or full of holes.
 
     A ticker without a bar in the last 60 sessions is taken for one that is traded no more. Of the
-    others at most 5 % may lack more than the last 5 sessions, or more than 3 of the last 60.
+    others at most 5 % may lack more than 3 of the last 60, or be damaged. At most 5 %, or one of several,
+    which may just have been delisted, may lack more than the last 5.
 
     Raises:
         BadInputError: the prices are unfit, or damaged.
@@ -75,18 +76,20 @@ def refuse_unfit_prices(store: PriceStore, tickers: Sequence[str], now: datetime
     recent = sessions_between(today - 2 * RECENT_SESSIONS, today)[-RECENT_SESSIONS:]
     health = [check_health(store, ticker, now) for ticker in tickers]
     traded = [each for each in health if each.damage or each.age < RECENT_SESSIONS]
-    faulty = [
-        each.ticker
-        for each in traded
-        if each.damage or each.age > OLDEST_SESSIONS or (each.holes >= recent[0]).sum() > MOST_HOLES
-    ]
+    broken = [each for each in traded if each.damage or (each.holes >= recent[0]).sum() > MOST_HOLES]
+    stale = [each for each in traded if not each.damage and each.age > OLDEST_SESSIONS]
+    tolerated = FAULTY_SHARE * len(traded)
     remedy = "run `forecast fetch`, and look at `forecast data status`"
     newest = f"the newest bar is of {max((each.last for each in health), default='no day')}"
     if not traded:
         raise BadInputError(f"no ticker has traded in the last {RECENT_SESSIONS} sessions; {newest}", remedy)
-    if len(faulty) > FAULTY_SHARE * len(traded):
-        raise BadInputError(
-            f"the prices are unfit to train on: {len(faulty)} of {len(traded)} tickers are stale, holed or "
-            f"damaged: {name_some(faulty)}; {newest}",
-            remedy,
-        )
+    for faulty, how, most in (
+        (broken, "holed or damaged", tolerated),
+        (stale, "stale", max(tolerated, min(1, len(traded) - 1))),
+    ):
+        if len(faulty) > most:
+            raise BadInputError(
+                f"the prices are unfit to train on: {len(faulty)} of {len(traded)} tickers are {how}: "
+                f"{name_some(each.ticker for each in faulty)}; {newest}",
+                remedy,
+            )

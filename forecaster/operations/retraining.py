@@ -85,7 +85,8 @@ def retrain(
         name: a model in the registry.
         now: the clock of the command.
         report: told what is being trained, and its progress.
-        if_stale: do nothing while the champion's prices are less than so many sessions old.
+        if_stale: do nothing while the newest version, in service or refused, knows prices less than so
+            many sessions old: a gate that is tried every night lets somebody pass by luck.
         warm: begin from the champion's weights.
         dry_run: say what would be done.
 
@@ -96,10 +97,9 @@ def retrain(
     registry, store = ModelRegistry(settings.home), PriceStore(settings.home)
     champion = registry.load(name)
     version = int(champion.card["version"])
-    last_day = np.datetime64(champion.card["prices"]["last_day"])
-    age = max(0, session_count(last_day, last_closed_session(now)))
-    if age < if_stale:
-        return Retraining(name, version, "recent", f"{champion.reference} knows prices to {last_day}")
+    latest, last_day = _latest_attempt(registry, champion)
+    if max(0, session_count(last_day, last_closed_session(now))) < if_stale:
+        return Retraining(name, version, "recent", f"{latest} knows prices to {last_day}")
     plan = _plan(settings, store, champion, now)
     unseen_after = _unseen_after(champion, plan)
     if dry_run:
@@ -111,6 +111,18 @@ def retrain(
         return Retraining(name, version, "would retrain", what)
     check_writable(registry.folder)
     return _challenge(registry, champion, plan, unseen_after, now, report, warm=warm)
+
+
+def _latest_attempt(registry: ModelRegistry, champion: RegisteredModel) -> tuple[str, np.datetime64]:
+    """The newest version that can be read, and the last day of prices that it knows."""
+    name = str(champion.card["name"])
+    for version in reversed(registry.versions(name)):
+        try:
+            card = registry.card(name, version)
+        except BadInputError:
+            continue
+        return f"{name}@{version}", np.datetime64(card["prices"]["last_day"])
+    return champion.reference, np.datetime64(champion.card["prices"]["last_day"])
 
 
 def _challenge(

@@ -8,7 +8,7 @@ import pytest
 from factories import filled_store, random_walk_table
 from ledger_factory import record_daily
 
-from forecaster.operations.alarms import LEVEL, coverage_p_value, find_alarms
+from forecaster.operations.alarms import LEVEL, betting_wealth, coverage_p_value, find_alarms
 from forecaster.operations.ledger import Ledger
 from forecaster.operations.outcomes import fill_outcomes
 from forecaster.prices.calendar import closing_time
@@ -57,13 +57,13 @@ def test_a_fair_forecast_raises_a_false_alarm_as_seldom_as_promised(tickers: int
     shared = np.broadcast_to(random.random((1000, 250, 1)), shape)
     luck = np.where(random.random(shape) < 0.5, shared, random.random(shape))
     years = (luck < 0.9).mean(axis=2)
-    assert sum(coverage_p_value(year) < 0.05 for year in years) <= 50
+    assert sum(betting_wealth(year).max() > 1 / 0.05 for year in years) <= 50
 
 
 @pytest.mark.parametrize(
     ("coverage", "within"),
     [
-        pytest.param(0.7, 60, id="too narrow"),
+        pytest.param(0.7, 80, id="too narrow"),
         pytest.param(1.0, 90, id="too wide"),
     ],
 )
@@ -72,6 +72,13 @@ def test_a_drift_is_found_in_time(coverage: float, within: int) -> None:
     random = np.random.default_rng(1)
     found = [coverage_p_value((random.random(within) < coverage).astype(float)) for _ in range(100)]
     assert np.mean([value < LEVEL for value in found]) >= 0.8
+
+
+def test_an_alarm_ends_when_forecasts_are_good_again() -> None:
+    bad, good = np.full(30, 0.5), np.full(200, 0.9)
+    good[::2], good[1::2] = 1.0, 0.8
+    assert coverage_p_value(bad) < LEVEL
+    assert coverage_p_value(np.concatenate([bad, good])) > coverage_p_value(bad)
 
 
 def test_by_hand() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from trained_home import LEARNING
 from yahoo_server import YahooServer, company, serving
 
 from forecaster.cli.main import run
@@ -29,14 +30,6 @@ pytestmark = pytest.mark.skipif(
     "FORECAST_TEST_SCHEDULERS" not in os.environ,
     reason="real cron and systemd are left alone unless FORECAST_TEST_SCHEDULERS is set",
 )
-LEARNS = [
-    "--lookback=12",
-    "--horizon=3",
-    "--units=8",
-    "--epochs=6",
-    "--batch-size=16",
-    "--learning-rate=0.02",
-]
 SETTINGS = """\
 [yahoo]
 url = "{url}"
@@ -73,7 +66,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (home / "forecast.toml").write_text(SETTINGS.format(url=yahoo.url))
         turn_to(yahoo, monkeypatch, "2026-11-13")
         assert run(["fetch", "AAA", "BBB", "--quiet", "--home", str(home)]) == ExitCode.DONE
-        assert run(["train", *LEARNS, "--quiet", "--home", str(home)]) == ExitCode.DONE
+        assert run(["train", *LEARNING, "--quiet", "--home", str(home)]) == ExitCode.DONE
         turn_to(yahoo, monkeypatch, "2026-11-20")
         yield home
 
