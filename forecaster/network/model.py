@@ -14,6 +14,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features
+from forecaster.files import disk_error
 from forecaster.network.recurrent import LEAST_DEGREES, RecurrentNetwork
 from forecaster.settings import TrainSettings
 
@@ -83,10 +84,17 @@ def begin_from(network: keras.Model, start: RecurrentNetwork) -> None:
 
 
 def keras_file(network: keras.Model) -> bytes:
-    """The network as the content of a `.keras` file."""
+    """The network as the content of a `.keras` file.
+
+    Raises:
+        DiskError: the system's folder for temporary files refuses.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        network.save(path)
+        try:
+            network.save(path)
+        except OSError as error:
+            raise disk_error(error, path) from error
         return path.read_bytes()
 
 

@@ -1,8 +1,11 @@
 """What happened, one JSON line an event: logs/events.jsonl, with one older file beside each log."""
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from datetime import datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +26,22 @@ def log_event(home: Path, now: datetime, event: str, **content: Any) -> None:
     line: Mapping[str, Any] = {"time": iso_utc(now), "event": event}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps({**line, **content}, default=str) + "\n")
+        with path.open("a+b", buffering=0) as log:
+            _append(log, json.dumps({**line, **content}, default=str).encode() + b"\n")
     except OSError as error:
         raise disk_error(error, path) from error
+
+
+def _append(log: FileIO, line: bytes) -> None:
+    """Add a whole line, on a line of its own, or take back what there was room for."""
+    before = log.seek(0, os.SEEK_END)
+    if before:
+        log.seek(before - 1)
+        if log.read(1) != b"\n":  # a power cut came amid the last one
+            line = b"\n" + line
+    if log.write(line) != len(line):
+        log.truncate(before)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def turn_over(log: Path) -> None:

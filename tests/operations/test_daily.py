@@ -136,6 +136,15 @@ def test_the_log_is_turned_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert json.loads(newest)["number"] == 8
 
 
+def test_a_line_that_a_power_cut_tore_spoils_no_other(tmp_path: Path) -> None:
+    log_event(tmp_path, NOW, "before")
+    log = tmp_path / "logs" / "events.jsonl"
+    log.write_bytes(log.read_bytes() + b'{"time": "2026-11-21T22:30:0')
+    log_event(tmp_path, NOW, "after")
+    lines = log.read_text().splitlines()
+    assert [json.loads(line)["event"] for line in (lines[0], lines[2])] == ["before", "after"]
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"started": 3, "outcome": "done"}', '{"new": 1}'])
 def test_a_damaged_heartbeat_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "logs").mkdir()

@@ -1,7 +1,9 @@
 """Runs killed at any instant, or with a full disk: what was there stays, and the next run completes."""
 
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import started
+from command import one_line, started
 from trained_home import LEARNING
 from yahoo_server import YahooServer, company, serving
 
@@ -19,6 +21,7 @@ from forecaster.cli.main import run
 from forecaster.errors import ExitCode
 from forecaster.operations.heartbeat import read_heartbeat
 from forecaster.operations.ledger import Ledger
+from forecaster.operations.registry import ModelRegistry
 from forecaster.prices.calendar import next_sessions
 from forecaster.prices.store import PriceStore
 
@@ -32,6 +35,11 @@ class Nights:
     def __init__(self, home: Path, yahoo: YahooServer, monkeypatch: pytest.MonkeyPatch) -> None:
         self.home, self.yahoo, self._monkeypatch = home, yahoo, monkeypatch
         self.day = np.datetime64("2026-01-05")
+        settings = {"URL": yahoo.url, "RATE": "0", "BACKOFF": "0", "RETRIES": "1"}
+        for name, value in settings.items():
+            monkeypatch.setenv(f"FORECAST_YAHOO_{name}", value)
+        monkeypatch.setenv("FORECAST_TRAIN_DEVICE", "cpu")
+        monkeypatch.setenv("FORECAST_RUN_RETRAIN_AFTER", "1")
 
     def next_evening(self) -> None:
         self.day = next_sessions(self.day, 1)[0]
@@ -49,22 +57,27 @@ class Nights:
         return [self.do(*check) for check in checks] == [ExitCode.DONE] * len(checks)
 
 
-@pytest.fixture
-def nights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nights]:
-    """Prices and a model of the first evening; every night there is something to fetch, train and score."""
+@pytest.fixture(scope="module")
+def first_evening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
+    """Prices, a model and recorded forecasts; every night there is something to fetch, train and score."""
     companies = [company(name, "2024-06-03", "2027-12-31", persistence=0.8) for name in ("AAA", "BBB")]
-    with serving(*companies) as yahoo:
-        for name, value in {"URL": yahoo.url, "RATE": "0", "BACKOFF": "0", "RETRIES": "1"}.items():
-            monkeypatch.setenv(f"FORECAST_YAHOO_{name}", value)
-        monkeypatch.setenv("FORECAST_TRAIN_DEVICE", "cpu")
-        monkeypatch.setenv("FORECAST_RUN_RETRAIN_AFTER", "1")
-        nights = Nights(tmp_path / "home", yahoo, monkeypatch)
+    with serving(*companies) as yahoo, pytest.MonkeyPatch.context() as patch:
+        nights = Nights(tmp_path_factory.mktemp("trials") / "home", yahoo, patch)
         nights.next_evening()
         assert nights.do("fetch", "AAA", "BBB", "--quiet") == ExitCode.DONE
         assert nights.do("train", *LEARNING, "--quiet") == ExitCode.DONE
         assert nights.do("predict", "AAA", "BBB", "--record", "--quiet") == ExitCode.DONE
-        nights.next_evening()
         yield nights
+
+
+@pytest.fixture
+def nights(first_evening: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nights:
+    """A copy of the home, on the second evening."""
+    home = shutil.copytree(first_evening.home, tmp_path / "home")
+    nights = Nights(Path(home), first_evening.yahoo, monkeypatch)
+    nights.next_evening()
+    nights.next_evening()
+    return nights
 
 
 def kill_in(step: str, nights: Nights, luck: random.Random, *, alone: bool) -> None:
@@ -120,3 +133,27 @@ def test_kills_at_random_instants(nights: Nights, kills: int) -> None:
             assert_the_next_run_completes(nights)
             nights.next_evening()
     assert_the_next_run_completes(nights)
+
+
+@pytest.mark.parametrize(
+    ("largest_file", "refused", "versions"),
+    [
+        pytest.param(100, "logs/heartbeat.json", [1], id="heartbeat"),
+        pytest.param(3_000, ".parquet", [1], id="prices"),
+        pytest.param(20_500, "model.keras", [1], id="model"),
+        pytest.param(30_000, "ledger.sqlite", [1, 2], id="ledger"),
+    ],
+)
+def test_a_full_disk_is_said_and_loses_nothing(
+    nights: Nights, largest_file: int, refused: str, versions: list[int]
+) -> None:
+    process = nights.start(largest_file)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == ExitCode.DISK, stderr
+    assert refused in one_line(stderr)
+    assert nights.is_sound()
+    assert ModelRegistry(nights.home).versions("main") == versions
+    assert Ledger(nights.home).select("SELECT COUNT(*) FROM forecasts") == [(6,)]  # those of the fixture
+    assert_the_next_run_completes(nights)
+    events = (nights.home / "logs" / "events.jsonl").read_text().splitlines()
+    assert all(json.loads(event)["event"] for event in events)
