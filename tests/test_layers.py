@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1] / "forecaster"
 ORDER = ("prices", "dataset", "network", "evaluation", "operations", "laboratory", "report", "cli")
 GROUND_FLOOR = {"errors", "settings", "files"}
 KERAS = {"keras", "tensorflow", "jax", "torch"}
-KERAS_PLACES = {f"network/{name}.py" for name in ("model", "fitting", "training", "engine")}
+KERAS_PLACES = {f"network/{name}.py" for name in ("model", "fitting", "training", "engine", "onnx")}
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 
 

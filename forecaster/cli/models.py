@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.cli.models_export import export
 from forecaster.cli.models_service import promote, prune, remove, rollback, verify
 from forecaster.cli.screen import (
     HomeFlag,
@@ -60,7 +61,7 @@ def show_model(
         _show_card(card, service)
 
 
-for command in (promote, rollback, verify, remove, prune):
+for command in (promote, rollback, verify, remove, prune, export):
     models_app.command()(command)
 
 
