@@ -25,7 +25,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """
     temporary: Path | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp-", suffix=target.suffix)
         os.close(handle)
         temporary = Path(name)
@@ -59,11 +59,23 @@ def check_writable(folder: Path) -> None:
         DiskError: as `atomic_path`.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise disk_error(error, folder) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each so that it survives a power cut.
+
+    Raises:
+        OSError: the system refuses.
+    """
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -95,7 +107,7 @@ def home_lock(home: Path, wait_seconds: float = 0.0) -> Iterator[None]:
 
     path = home / LOCK_NAME
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         lock = filelock.FileLock(path, timeout=max(wait_seconds, _LEAST_WAIT_SECONDS))
         lock.acquire()
     except filelock.Timeout:

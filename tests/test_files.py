@@ -1,6 +1,7 @@
 """Files are whole or absent, and one process writes at a time."""
 
 import hashlib
+import os
 import stat
 from pathlib import Path
 
@@ -32,6 +33,28 @@ def test_a_failure_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path)
         temporary.write_text("ne" * (1 // 0))
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_bytes_are_on_the_disk_before_their_name_and_folders_before_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What survives a power cut at any instant follows from the order of these calls."""
+    done: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def watch_sync(descriptor: int) -> None:
+        done.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name[:5]}")
+        fsync(descriptor)
+
+    def watch_replace(path: Path, target: Path) -> Path:
+        done.append("rename")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", watch_sync)
+    monkeypatch.setattr(Path, "replace", watch_replace)
+    write_atomically(tmp_path / "outer" / "inner" / "file.txt", "one")
+    home = f"sync {tmp_path.name[:5]}"
+    assert done == [home, "sync outer", "sync .tmp-", "rename", "sync inner"]
 
 
 def test_others_may_read_what_was_written(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.errors import BadInputError, NotFoundError
-from forecaster.files import digest_bytes, digest_file, disk_error, sync_folder
+from forecaster.files import digest_bytes, digest_file, disk_error, make_folder, sync_folder
 from forecaster.network.recurrent import RecurrentNetwork
 
 FORMAT = 2
@@ -170,7 +170,7 @@ def _write_folder(folder: Path, content: Mapping[str, bytes]) -> None:
     """Write files into a hidden sibling, then give it its name: the folder appears whole."""
     temporary: Path | None = None
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".tmp-"))
         temporary.chmod(0o755)
         for name, blob in content.items():

@@ -9,7 +9,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from forecaster.files import disk_error
+from forecaster.files import disk_error, make_folder
 from forecaster.settings import iso_utc
 
 MOST_BYTES = 5_000_000
@@ -25,7 +25,7 @@ def log_event(home: Path, now: datetime, event: str, **content: Any) -> None:
     turn_over(path)
     line: Mapping[str, Any] = {"time": iso_utc(now), "event": event}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with path.open("a+b", buffering=0) as log:
             _append(log, json.dumps({**line, **content}, default=str).encode() + b"\n")
     except OSError as error:

@@ -24,6 +24,7 @@ from forecaster.errors import (
     TryLaterError,
     UsageError,
 )
+from forecaster.files import make_folder, sync_folder
 from forecaster.operations.prediction import Prediction
 from forecaster.prices.calendar import last_closed_session
 from forecaster.settings import iso_utc
@@ -187,7 +188,7 @@ class Ledger:
 
         SQLite does not wait while several turn one new file to WAL, so none does it in place.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".tmp-") as folder:
             fresh = Path(folder) / self.path.name
             with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
@@ -197,6 +198,7 @@ class Ledger:
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
             with suppress(FileExistsError):
                 os.link(fresh, self.path)
+                sync_folder(self.path.parent)
 
     def _connect(self, *, read_only: bool) -> sqlite3.Connection:
         address = f"{self.path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
