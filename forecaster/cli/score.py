@@ -47,7 +47,7 @@ def score(
     """
     from dataclasses import asdict
 
-    from forecaster.operations.alarms import find_alarms
+    from forecaster.operations.alarms import find_alarms, log_alarms
     from forecaster.operations.ledger import Ledger
     from forecaster.operations.live import GROUPS, daily_scores, live_scores, p_value
     from forecaster.operations.outcomes import fill_outcomes
@@ -73,6 +73,7 @@ def score(
             _show_models(whole, p_values, screen)
             _show_months(groups["month"], screen, every=every)
             _show_groups("ticker", groups["ticker"], screen, limit=None if every else LISTED)
+    log_alarms(settings.home, moment, alarms)
     for alarm in alarms:
         remarks().print(f"alarm: {alarm.text}", style="red", soft_wrap=True, markup=False)
     if alarms:

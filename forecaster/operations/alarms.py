@@ -1,12 +1,14 @@
 """When live forecasts have gone wrong by more than chance: too narrow or wide, or worse than naive."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.operations.events import log_event
 from forecaster.operations.ledger import Ledger
 from forecaster.operations.live import DailyScores, daily_scores, live_scores, p_value
 from forecaster.prices.calendar import last_closed_session, sessions_between
@@ -65,6 +67,16 @@ def find_alarms(ledger: Ledger, models: Collection[str], now: datetime) -> list[
     level = LEVEL / max(len(found), 1)
     alarms = [Alarm(*test, level=level) for test in found]
     return [alarm for alarm in alarms if alarm.p_value < level and _is_bad(alarm)]
+
+
+def log_alarms(home: Path, now: datetime, alarms: Sequence[Alarm]) -> None:
+    """A line for each in logs/events.jsonl.
+
+    Raises:
+        DiskError: the disk refuses.
+    """
+    for alarm in alarms:
+        log_event(home, now, "alarm", text=alarm.text, **asdict(alarm))
 
 
 def coverage_p_value(coverage: NDArray[np.float64]) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from forecaster.errors import BadInputError, ForecastError, NotFoundError, TryLaterError
-from forecaster.operations.alarms import find_alarms
+from forecaster.operations.alarms import find_alarms, log_alarms
 from forecaster.operations.ledger import Ledger
 from forecaster.operations.outcomes import fill_outcomes
 from forecaster.operations.prediction import Prediction, predict
@@ -117,8 +117,10 @@ def score_step(settings: Settings, now: datetime) -> str:
     except NotFoundError:
         return "nothing was recorded yet"
     alarms = find_alarms(ledger, ModelRegistry(settings.home).names(), now)
+    log_alarms(settings.home, now, alarms)
     if alarms:
-        raise ForecastError(f"alarm: {alarms[0].text}", "`forecast score` tells more")
+        more = f" (and {len(alarms) - 1} more)" if len(alarms) > 1 else ""
+        raise ForecastError(f"alarm: {alarms[0].text}{more}", "`forecast score` tells more")
     return f"forecasts scored: {filled.scored}, still open: {filled.still_open}"
 
 

@@ -18,11 +18,11 @@ from forecaster.operations.registry import ModelRegistry
 from forecaster.prices.calendar import next_sessions
 
 
-def lived(home: Path, scale: float) -> Path:
-    """Sixty days of forecasts that came true, of volatility 0.02; main is in the registry."""
+def lived(home: Path, scale: float, days: int = 60) -> Path:
+    """So many days of forecasts that came true, of volatility 0.02; main is in the registry."""
     network = random_network()
     ModelRegistry(home).register("main", network, card_of(network), b"keras")
-    table = recent_table("AAA", 61)
+    table = recent_table("AAA", days + 1)
     filled_store(home, table)
     record_daily(home, table.dates[:-1], scale)
     return home
@@ -79,6 +79,11 @@ def test_an_alarm_is_exit_code_1_and_a_line(
     first, second = captured.err.splitlines()
     assert first.startswith("alarm: main: the 90 % interval held ")
     assert second.startswith("alarm: main: the CRPS is worse than the naive forecast's, skill -")
+    events = [json.loads(line) for line in (tmp_path / "logs" / "events.jsonl").read_text().splitlines()]
+    assert [(event["event"], event["kind"]) for event in events] == [
+        ("alarm", "coverage"),
+        ("alarm", "skill"),
+    ]
     if flags == ["--quiet"]:
         assert captured.out == ""
     if flags == ["--json"]:
@@ -95,6 +100,16 @@ def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     out = capsys.readouterr().out
     assert "over, but still open: 7. GONE0: there are no prices of GONE0" in out
     assert "and 2 more tickers" in out
+
+
+def test_of_many_months_the_last_year_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = lived(tmp_path, 0.02, days=400)
+    run(["score", "--home", str(home)])
+    out = capsys.readouterr().out
+    assert "2025-11" not in out.split("By month")[1]
+    assert all(month in out for month in ("2025-12", "2026-11", "8 earlier months: --all."))
+    run(["score", "--all", "--home", str(home)])
+    assert "2025-04" in capsys.readouterr().out
 
 
 def test_of_many_tickers_the_worst_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

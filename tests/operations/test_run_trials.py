@@ -135,6 +135,22 @@ def test_kills_at_random_instants(nights: Nights, kills: int) -> None:
     assert_the_next_run_completes(nights)
 
 
+def test_predictions_beside_a_run_all_answer_and_mix_no_versions(nights: Nights) -> None:
+    process = nights.start()
+    answers = []
+    while process.poll() is None:
+        asked = started(["predict", "AAA", "BBB", "--json", "--home", nights.home])
+        document, _ = asked.communicate(timeout=30)
+        assert asked.returncode == ExitCode.DONE
+        first, second = (each["model"] for each in json.loads(document)["predictions"])
+        assert first == second
+        answers.append(first)
+    process.communicate()
+    assert set(answers) <= {"main@1", "main@2"}
+    assert answers == sorted(answers)
+    assert ModelRegistry(nights.home).champion("main") == 2
+
+
 @pytest.mark.parametrize(
     ("largest_file", "refused", "versions"),
     [
