@@ -1,4 +1,4 @@
-"""Twenty `forecast predict` at once, with and without a `forecast run` beside them, on the same home folder.
+"""Twenty calls of `forecast predict`, with and without a `forecast run` beside them, on the same home folder.
 
     python benchmarks/serving_bench.py [INDEX]
 
@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 FORECAST = Path(sys.executable).parent / "forecast"
-AT_ONCE = 20
+COUNT = 20
 ROUNDS = 3
 A_WEEK_LATER = "2023-01-04T22:30:00"  # than the sample's last prices: a retraining is due
 
@@ -37,31 +37,33 @@ def main() -> None:
 
 
 def measure() -> None:
-    """Bursts of predictions in turn, without and with a run at work."""
-    alone, beside = [], []
-    for _ in range(ROUNDS):
-        alone += burst()
-        beside += burst_beside_a_run()
-    print(f"{AT_ONCE} predictions at once: alone, beside a run, ratio")
-    for name, of in (("median", statistics.median), ("worst", max)):
-        print(f"  {name:6} {of(alone):.2f} s, {of(beside):.2f} s, {of(beside) / of(alone):.2f}")
+    """All at once, and one after the other; alone and beside a run in turn."""
+    for how, threads in (("at once", COUNT), ("one after the other", 1)):
+        alone, beside = [], []
+        for _ in range(ROUNDS):
+            alone += ask(threads)
+            beside += ask_beside_a_run(threads)
+        print(f"{COUNT} predictions {how}: alone, beside a run, ratio")
+        for name, of in (("median", statistics.median), ("worst", max)):
+            print(f"  {name:6} {of(alone):.2f} s, {of(beside):.2f} s, {of(beside) / of(alone):.2f}")
 
 
-def burst() -> list[float]:
-    """Seconds of each of the predictions started at once."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(lambda _: predict(), range(AT_ONCE)))
+def ask(threads: int) -> list[float]:
+    """Seconds of each of the predictions, so many of them at a time."""
+    with ThreadPoolExecutor(threads) as pool:
+        answers = list(pool.map(lambda _: predict(), range(COUNT)))
     if any(len(versions) != 1 for _, versions in answers):
         sys.exit("a prediction mixes two versions")
     return [seconds for seconds, _ in answers]
 
 
-def burst_beside_a_run() -> list[float]:
+def ask_beside_a_run(threads: int) -> list[float]:
     """The same while a run trains a challenger and refits it."""
     with subprocess.Popen([FORECAST, "run"]) as beside:
         time.sleep(6)  # until the engine is up and trains
-        seconds = burst()
-        print("the run is still at work" if beside.poll() is None else "the run ended during the burst")
+        seconds = ask(threads)
+        if beside.poll() is not None:
+            print("note: the run ended before the last answer")
     return seconds
 
 
