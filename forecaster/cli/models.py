@@ -201,7 +201,7 @@ def _descent_lines(card: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("gate", f"{passed} on {gate['first_day']} to {gate['last_day']}: {gate['reason']}"))
     if card.get("refit"):
         refit = card["refit"]
-        told = f"through {refit.get('trained_to')}, {refit.get('epochs')} epochs; these weights forecast"
+        told = f"through {refit.get('trained_to')}; these weights forecast"
         lines.append(("refitted", f"no: {refit['refused']}" if refit["refused"] else told))
     return lines
 

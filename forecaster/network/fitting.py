@@ -67,10 +67,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a fit may take: epochs the step size decays over, epochs to run, windows a step."""
+    """How long a fit may take: epochs at most, windows a step."""
 
-    planned: int
-    run: int
+    epochs: int
     batch: int
 
 
@@ -91,7 +90,7 @@ class Fit:
         self.held_out = None if validation is None else validation.arrays(validation.windows(stride))
         self.report = report
         self.random = np.random.default_rng(seed)
-        self.stopping = EarlyStopping(patience=max(3, budget.planned // 3))
+        self.stopping = EarlyStopping(patience=max(3, budget.epochs // 3))
         self.losses: list[float] = []
         self.best_epoch = 0
         self.targets = 0
@@ -108,7 +107,7 @@ class Fit:
         best: list[Any] = []
         started = time.perf_counter()
         with interrupted_between_batches() as obey:
-            for epoch in range(self.budget.run):
+            for epoch in range(self.budget.epochs):
                 self._train_epoch(epoch, started, obey)
                 if self.held_out is None or self._is_best(epoch, *self.held_out):
                     best, self.best_epoch = self.trainer.network.get_weights(), epoch + 1
@@ -151,7 +150,7 @@ class Fit:
             obey()
             loss = float(logs["loss"])
             _refuse_no_number("loss", loss, epoch)
-            epochs, done = self.budget.run, epoch + (step + 1) / steps
+            epochs, done = self.budget.epochs, epoch + (step + 1) / steps
             elapsed = time.perf_counter() - started
             targets = self.targets + (step + 1) * self.budget.batch * self.train.supervised
             latest = self.stopping.losses[-1] if self.stopping.losses else None

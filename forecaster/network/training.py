@@ -1,4 +1,4 @@
-"""Train one network on the windows of a panel, or fit a trained recipe again to all of its days."""
+"""Train one network on the windows of a panel, or let a trained one go on to learn from all of its days."""
 
 import math
 from collections.abc import Callable
@@ -22,6 +22,9 @@ _STEPS = 400
 _FEWEST_EPOCHS, _MOST_EPOCHS = 4, 100
 _SMALLEST_BATCH, _LARGEST_BATCH = 16, 256
 _BATCHES_AN_EPOCH = 32
+# Little enough that a network keeps what it was evaluated for; see "Refitting" in docs/method.md.
+_REFIT_EPOCHS = 1
+_REFIT_STEP = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def train_network(
         BadInputError: a part has not one window.
         ForecastError: the loss became NaN.
     """
-    return _fit(panel, feature_names, (split.train, split.validation), recipe, None, engine, report, start)
+    return _fit(panel, feature_names, (split.train, split.validation), recipe, engine, report, start)
 
 
 def refit_network(
@@ -92,27 +95,30 @@ def refit_network(
     evaluated: TrainedNetwork,
     recipe: TrainSettings,
     report: Callable[[Progress], None] = lambda _: None,
-    start: RecurrentNetwork | None = None,
 ) -> TrainedNetwork:
-    """Fit the recipe of `evaluated` again, to every day of the panel: nothing is held out any more.
+    """Let `evaluated` go on to learn from every day of the panel: nothing is held out any more.
 
-    Seed, batch size and the decay of the step size are those of the first fit, which also says after
-    how many epochs to stop.
+    One epoch from its weights, with its batch size, and steps that decay to nothing from a third of the
+    recipe's: it learns what is new without losing what it has been tested for.
 
     Args:
         panel: as it was trained on.
-        evaluated: the network whose recipe has been tested.
+        evaluated: the network that has been tested.
         recipe: its recipe.
         report: called after every batch.
-        start: what the first fit began from.
 
     Raises:
         ForecastError: the loss became NaN.
     """
-    same = replace(recipe, epochs=evaluated.epochs_planned, batch_size=evaluated.batch_size)
+    onward = replace(
+        recipe,
+        epochs=_REFIT_EPOCHS,
+        batch_size=evaluated.batch_size,
+        learning_rate=_REFIT_STEP * recipe.learning_rate,
+    )
     everything = range(panel.shape[1] - recipe.horizon)
-    names, engine = evaluated.network.features, evaluated.engine
-    return _fit(panel, names, (everything, None), same, evaluated.best_epoch, engine, report, start)
+    names, start = evaluated.network.features, evaluated.network
+    return _fit(panel, names, (everything, None), onward, evaluated.engine, report, start)
 
 
 def _fit(
@@ -120,12 +126,11 @@ def _fit(
     names: tuple[str, ...],
     origins: tuple[range, range | None],
     recipe: TrainSettings,
-    epochs: int | None,
     engine: Engine,
     report: Callable[[Progress], None],
     start: RecurrentNetwork | None,
 ) -> TrainedNetwork:
-    """Fit to the first of `origins`; stop early on the second, or after `epochs` where there is none."""
+    """Fit to the first of `origins`; stop early on the second, if there is one."""
     from forecaster.network.model import WindowTrainer, begin_from, build_network, keras_file, without_keras
 
     features = compute_features(panel, names)
@@ -138,7 +143,7 @@ def _fit(
     _refuse_no_windows(available, train, "training", recipe)
     if validation is not None:
         _refuse_no_windows(len(validation.windows(stride)), validation, "validation", recipe)
-    budget = _budget(available, recipe, epochs)
+    budget = _budget(available, recipe)
     make_repeatable(recipe.seed, engine.backend)
     with on_device(engine):
         network = build_network(len(names), recipe)
@@ -146,7 +151,7 @@ def _fit(
             begin_from(network, start)
         trainer = WindowTrainer(network, features, panel.log_return, recipe, supervised)
         del features  # the device has its copy; one is enough
-        steps = budget.planned * (available // budget.batch)
+        steps = budget.epochs * (available // budget.batch)
         trainer.compile(optimizer=_optimizer(recipe, steps), jit_compile=_jit(engine))
         fit = Fit(trainer, train, validation, stride, budget, recipe.seed, report)
         fit.run()
@@ -157,7 +162,7 @@ def _fit(
         losses=tuple(fit.losses),
         validation_losses=tuple(fit.stopping.losses),
         best_epoch=fit.best_epoch,
-        epochs_planned=budget.planned,
+        epochs_planned=budget.epochs,
         batch_size=budget.batch,
         seconds=fit.seconds,
         targets=fit.targets,
@@ -166,13 +171,13 @@ def _fit(
     )
 
 
-def _budget(windows: int, recipe: TrainSettings, run: int | None) -> Budget:
+def _budget(windows: int, recipe: TrainSettings) -> Budget:
     """Batch size and epochs: as given, else so that the optimiser takes about `_STEPS` steps."""
     fitting = 2 ** round(math.log2(max(windows / _BATCHES_AN_EPOCH, 1)))
     batch = recipe.batch_size or min(max(fitting, _SMALLEST_BATCH), _LARGEST_BATCH)
     batch = min(batch, windows)
-    planned = recipe.epochs or min(max(round(_STEPS / (windows // batch)), _FEWEST_EPOCHS), _MOST_EPOCHS)
-    return Budget(planned, run or planned, batch)
+    epochs = recipe.epochs or min(max(round(_STEPS / (windows // batch)), _FEWEST_EPOCHS), _MOST_EPOCHS)
+    return Budget(epochs, batch)
 
 
 def _optimizer(recipe: TrainSettings, steps: int) -> Any:

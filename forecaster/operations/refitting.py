@@ -1,4 +1,4 @@
-"""Fit a promoted recipe once more, through the last session: what is served then knows all that is known."""
+"""Let a promoted network learn through the last session: what is served then knows all that is known."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import Split
 from forecaster.errors import ForecastError
 from forecaster.network.fitting import Progress
-from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.training import TrainedNetwork, refit_network
 from forecaster.operations.gate import refit_fault
 from forecaster.settings import TrainSettings
@@ -33,11 +32,10 @@ def refit(
     evaluated: TrainedNetwork,
     recipe: TrainSettings,
     report: Callable[[Progress], None],
-    start: RecurrentNetwork | None,
 ) -> Refit:
-    """Fit the recipe to all days, the gate's too, and see whether the result is to be trusted."""
+    """Go on to learn from all days, the gate's too, and see whether the result is to be trusted."""
     try:
-        fitted = refit_network(panel, evaluated, recipe, report, start)
+        fitted = refit_network(panel, evaluated, recipe, report)
     except ForecastError as error:
         return Refit(None, {"refused": error.message})
     fault = refit_fault(panel, split.test, evaluated.network, fitted.network, recipe.lookback)
@@ -46,8 +44,7 @@ def refit(
     account = {
         "refused": None,
         "trained_to": str(panel.dates[-1]),
-        "epochs": len(fitted.losses),
-        "losses": list(fitted.losses),
+        "loss": fitted.losses[-1],
         "seconds": fitted.seconds,
     }
     return Refit(fitted, account)

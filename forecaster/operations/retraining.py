@@ -76,8 +76,8 @@ def retrain(
 
     The last 250 sessions, or 15 % of a shorter history, are held out for the gate. Champion and
     challenger stand it as they were evaluated: a champion that forecasts with refitted weights has seen
-    those sessions, but its evaluated weights, kept beside them, have not. The recipe of a challenger
-    that is promoted is then fitted once more, through the last session. One that is refused is kept as
+    those sessions, but its evaluated weights, kept beside them, have not. A challenger that is
+    promoted then goes on to learn from the days up to the last session. One that is refused is kept as
     a version too.
 
     Args:
@@ -153,7 +153,7 @@ def _challenge(
     decision = decide(panel, unseen_after, evaluated, candidate.trained.network, recipe.lookback)
     refitted = Refit(None, {})
     if decision.promote:
-        refitted = refit(panel, split, candidate.trained, recipe, partial(report, f"{name}, refit"), start)
+        refitted = refit(panel, split, candidate.trained, recipe, partial(report, f"{name}, refit"))
     served = refitted.fitted or candidate.trained
     account = refitted.account or None
     verdict = {"champion": version, "warm_start": warm, **decision.as_card()}
