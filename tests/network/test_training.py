@@ -27,14 +27,9 @@ NAMES = ("AAA", "BBB")
 RECIPE = TrainSettings(cell="gru", lookback=12, horizon=2, units=4, epochs=2, batch_size=16, device="cpu")
 
 
-def first_days(count: int) -> Panel:
-    tables = [random_walk_table(name, 260, seed) for seed, name in enumerate(NAMES)]
-    return panel_of(*(table.take(np.arange(count)) for table in tables))
-
-
 @pytest.fixture(scope="module")
 def panel() -> Panel:
-    return first_days(260)
+    return panel_of(*(random_walk_table(name, 260, seed) for seed, name in enumerate(NAMES)))
 
 
 def train(panel: Panel, recipe: TrainSettings = RECIPE, split: Split | None = None) -> TrainedNetwork:
