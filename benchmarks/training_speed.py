@@ -21,7 +21,7 @@ from forecaster.dataset.targets import cumulative_return, steps_ahead
 from forecaster.dataset.windows import grid_windows, supervision
 from forecaster.evaluation.forecasts import gather
 from forecaster.network.engine import make_repeatable, start_engine
-from forecaster.network.model import WindowTrainer, build_network, negative_log_likelihood
+from forecaster.network.keras_network import WindowTrainer, build_network, negative_log_likelihood
 from forecaster.prices.store import PriceStore
 from forecaster.settings import TrainSettings
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from forecaster.ledger.ledger import Ledger, Recorded
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.operations.ledger import Ledger, Recorded
-from forecaster.operations.prediction import Prediction
 from forecaster.prices.calendar import closing_time, next_sessions
+from forecaster.service.prediction import Prediction
 
 
 def prediction(

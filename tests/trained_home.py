@@ -8,10 +8,10 @@ from factories import filled_store, random_walk_table
 
 from forecaster.dataset.panel import load_panel
 from forecaster.dataset.split import split_days
-from forecaster.operations.candidate import Candidate, train_candidate
-from forecaster.operations.registry import ModelRegistry
 from forecaster.prices.calendar import sessions_between
 from forecaster.prices.table import PriceTable
+from forecaster.registry.versions import ModelRegistry
+from forecaster.service.candidate import Candidate, train_candidate
 from forecaster.settings import TrainSettings
 
 TRAINED_ON = ("AAA", "BBB", "CCC")

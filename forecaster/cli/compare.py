@@ -36,8 +36,8 @@ def compare(
 ) -> None:
     """Train the cells on the same windows; one table and a verdict in words."""
     from forecaster.cli.comparison_screen import comparison_document, show_comparison
+    from forecaster.cli.progress import training_progress
     from forecaster.cli.training_data import load_training_data, show_universe
-    from forecaster.cli.training_screen import training_progress
     from forecaster.dataset.features import available_features
     from forecaster.evaluation.comparison import cell_recipes, compare_cells
     from forecaster.evaluation.experiment import Experiment

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from forecaster.cli.screen import figures_table
+from forecaster.dataset.split import split_dates
 from forecaster.evaluation.comparison import Comparison, ModelResult, Spread
 from forecaster.evaluation.verdict import TITLES, Verdict, show_p
 from forecaster.network.sizing import network_parameters
-from forecaster.operations.candidate import split_dates
 from forecaster.settings import TrainSettings
 
 _LEGEND = (
@@ -30,7 +30,7 @@ def comparison_document(
         "models": [_model_document(row, by_cell.get(row.model)) for row in comparison.models],
         "verdict": asdict(verdict),
         "tickers": list(comparison.panel.tickers),
-        "split": split_dates(comparison.panel, comparison.split),
+        "split": split_dates(comparison.panel.dates, comparison.split),
         "match": match,
         "seeds": seeds,
     }
@@ -71,7 +71,7 @@ def show_comparison(
     comparison: Comparison, verdict: Verdict, recipes: Sequence[TrainSettings], screen: Console
 ) -> None:
     """Print what was compared, the costs, the errors by step, and the verdict."""
-    panel, dates = comparison.panel, split_dates(comparison.panel, comparison.split)
+    panel, dates = comparison.panel, split_dates(comparison.panel.dates, comparison.split)
     screen.print(
         f"{len(panel.tickers)} tickers · trained {dates['train_start']} to {dates['train_end']} · "
         f"validated to {dates['validation_end']} · tested to {dates['test_end']} "

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from forecaster.prices.health import TickerHealth
     from forecaster.prices.store import PriceStore
-    from forecaster.prices.yahoo import Failure
+    from forecaster.prices.yahoo.fetch import Failure
     from forecaster.settings import Settings
 
 LISTED = 40

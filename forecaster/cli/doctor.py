@@ -25,7 +25,7 @@ def doctor(
     from rich.table import Table
     from rich.text import Text
 
-    from forecaster.operations.doctor import examine
+    from forecaster.service.doctor import examine
 
     chosen = home if home is not None else context.find_root().obj
     folder = find_home(chosen, os.environ, Path.cwd())

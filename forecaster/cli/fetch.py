@@ -17,7 +17,7 @@ from forecaster.errors import BadInputError, NotFoundError, UsageError
 if TYPE_CHECKING:
     from forecaster.prices.fetching import FetchReport
     from forecaster.prices.sources import PriceSource, Request
-    from forecaster.prices.yahoo import YahooReport
+    from forecaster.prices.yahoo.fetch import YahooReport
     from forecaster.settings import Settings
 
 NAMED_REFUSALS = 20
@@ -83,7 +83,7 @@ def fetch(
 
 
 def _source(text: str) -> "PriceSource":
-    from forecaster.prices.imported import FileSource
+    from forecaster.prices.importing.files import FileSource
     from forecaster.prices.sample import SampleSource
 
     return SampleSource() if text == "sample" else FileSource(Path(text).expanduser())

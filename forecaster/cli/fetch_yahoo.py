@@ -14,7 +14,7 @@ from forecaster.errors import ForecastError, NotFoundError, TryLaterError, Unava
 if TYPE_CHECKING:
     from forecaster.prices.sources import Request
     from forecaster.prices.store import PriceStore
-    from forecaster.prices.yahoo import Failure, YahooReport
+    from forecaster.prices.yahoo.fetch import Failure, YahooReport
     from forecaster.settings import Settings
 
 TITLE = "Prices from Yahoo"
@@ -36,7 +36,7 @@ def fetch_with_progress(
         DiskError: the disk refuses.
     """
     from forecaster.files import home_lock
-    from forecaster.prices.yahoo import fetch_from_yahoo
+    from forecaster.prices.yahoo.fetch import fetch_from_yahoo
 
     if not request.tickers:
         raise UsageError(
@@ -50,7 +50,7 @@ def fetch_with_progress(
 def print_summary(report: "YahooReport") -> None:
     """A row for every outcome there was, on stdout."""
     from forecaster.prices.fetching import ADDED, UNCHANGED, UPDATED
-    from forecaster.prices.yahoo import NO_DATA, REPLACED, FailureKind
+    from forecaster.prices.yahoo.fetch import NO_DATA, REPLACED, FailureKind
 
     table = screen.figures_table(TITLE, "outcome", "tickers", "new rows", "changed rows")
     for outcome in (ADDED, UPDATED, REPLACED, UNCHANGED, NO_DATA):
@@ -72,7 +72,7 @@ def print_summary(report: "YahooReport") -> None:
 def as_json(report: "YahooReport") -> dict[str, Any]:
     """The report as `forecast.fetch/1`."""
     from forecaster.prices.fetching import ADDED, UNCHANGED, UPDATED
-    from forecaster.prices.yahoo import NO_DATA, REPLACED, FailureKind
+    from forecaster.prices.yahoo.fetch import NO_DATA, REPLACED, FailureKind
 
     names = (ADDED, UPDATED, REPLACED, UNCHANGED, NO_DATA, *FailureKind)
     unknown = [each.ticker for each in report.failures if each.kind is FailureKind.NOT_FOUND]
@@ -107,7 +107,7 @@ def complain_of_failures(report: "YahooReport") -> None:
         UnavailableError: nothing could be had of any of them.
         TryLaterError: some could not be brought up to date, or Yahoo limits the rate.
     """
-    from forecaster.prices.yahoo import FailureKind
+    from forecaster.prices.yahoo.fetch import FailureKind
 
     if not report.failures:
         return
@@ -124,7 +124,7 @@ def complain_of_failures(report: "YahooReport") -> None:
 
 def _summed_up(report: "YahooReport") -> str:
     from forecaster.prices.fetching import name_some
-    from forecaster.prices.yahoo import FailureKind
+    from forecaster.prices.yahoo.fetch import FailureKind
 
     # A ticker that had no turn is no news beside the reason why.
     telling = [each for each in report.failures if each.kind is not FailureKind.NOT_ASKED] or report.failures

@@ -12,7 +12,7 @@ from forecaster.cli.compare import compare
 from forecaster.cli.data import data_app
 from forecaster.cli.doctor import doctor
 from forecaster.cli.fetch import fetch
-from forecaster.cli.lab import lab_app
+from forecaster.cli.lab.app import lab_app
 from forecaster.cli.models import models_app
 from forecaster.cli.predict import predict
 from forecaster.cli.retrain import retrain

@@ -17,7 +17,7 @@ from forecaster.cli.screen import (
 )
 
 if TYPE_CHECKING:
-    from forecaster.operations.registry import ModelRegistry
+    from forecaster.registry.versions import ModelRegistry
 
 models_app = typer.Typer(
     no_args_is_help=True, help="The trained models: what each is worth, and which is in service."
@@ -27,7 +27,7 @@ models_app = typer.Typer(
 @models_app.command("list")
 def list_models(context: typer.Context, json: JsonFlag = False, home: HomeFlag = None) -> None:
     """List every version of every model; the one in service has a star."""
-    from forecaster.operations.registry import ModelRegistry
+    from forecaster.registry.versions import ModelRegistry
 
     registry = ModelRegistry(open_settings(context, home).home)
     rows = _rows(registry)
@@ -49,7 +49,7 @@ def show_model(
     home: HomeFlag = None,
 ) -> None:
     """Show one version's card: recipe, data, cost and test scores."""
-    from forecaster.operations.registry import ModelRegistry
+    from forecaster.registry.versions import ModelRegistry
 
     registry = ModelRegistry(open_settings(context, home).home)
     name, version = registry.resolve(model)
@@ -109,7 +109,7 @@ def _is_champion(registry: "ModelRegistry", name: str, version: int) -> bool:
 def _service(registry: "ModelRegistry", name: str, version: int) -> list[dict[str, str]]:
     """When and why the version was put into service; nothing where the history cannot be read."""
     from forecaster.errors import BadInputError
-    from forecaster.operations.history import read_history
+    from forecaster.registry.history import read_history
 
     try:
         history = read_history(registry.folder / name)

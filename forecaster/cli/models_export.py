@@ -31,19 +31,19 @@ def export(
     degrees_of_freedom at each day, in units of σ(t)·√h. mlflow makes a run with recipe, scores and files in
     DIR/mlflow.db or on the server, and registers it; a version that is there already is left as it is.
     """
-    from forecaster.operations.registry import ModelRegistry
+    from forecaster.registry.versions import ModelRegistry
 
     if to not in FORMATS:
         raise UsageError(f"--to {to} is not known", f"choose from {', '.join(FORMATS)}")
     registry = ModelRegistry(open_settings(context, home).home)
     content: dict[str, str | list[str]]
     if to == "mlflow":
-        from forecaster.operations.mlflow_store import export_to_mlflow
+        from forecaster.registry.mlflow_export import export_to_mlflow
 
         run, new = export_to_mlflow(registry, model, destination)
         told, content = f"MLflow's run {run}" + ("" if new else ", which was there already"), {"run": run}
     else:
-        from forecaster.operations.exporting import export_files
+        from forecaster.registry.export import export_files
 
         files = [str(path) for path in export_files(registry, model, Path(destination).expanduser(), to)]
         told, content = " and ".join(files), {"files": files}

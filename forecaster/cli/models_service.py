@@ -8,7 +8,7 @@ from forecaster.cli.screen import HomeFlag, JsonFlag, now, open_settings, print_
 from forecaster.errors import ExitCode
 
 if TYPE_CHECKING:
-    from forecaster.operations.service import Change
+    from forecaster.registry.promotion import Change
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The model.", show_default=False)]
 
@@ -22,8 +22,8 @@ def promote(
     home: HomeFlag = None,
 ) -> None:
     """Put a version into service, once it is found to be sound."""
-    from forecaster.operations import service
-    from forecaster.operations.registry import ModelRegistry
+    from forecaster.registry import promotion as service
+    from forecaster.registry.versions import ModelRegistry
 
     registry = ModelRegistry(open_settings(context, home).home)
     _show_change(service.promote(registry, model, now()), json=json)
@@ -33,8 +33,8 @@ def rollback(
     context: typer.Context, name: NameArgument, json: JsonFlag = False, home: HomeFlag = None
 ) -> None:
     """Put into service what was before; a second time goes one further back."""
-    from forecaster.operations.registry import ModelRegistry
-    from forecaster.operations.service import roll_back
+    from forecaster.registry.promotion import roll_back
+    from forecaster.registry.versions import ModelRegistry
 
     registry = ModelRegistry(open_settings(context, home).home)
     _show_change(roll_back(registry, name, now()), json=json)
@@ -52,8 +52,8 @@ def verify(
     home: HomeFlag = None,
 ) -> None:
     """Check every file's digest and what is in service; exit with 1 if any is damaged."""
-    from forecaster.operations import housekeeping
-    from forecaster.operations.registry import ModelRegistry
+    from forecaster.registry import maintenance as housekeeping
+    from forecaster.registry.versions import ModelRegistry
 
     found = housekeeping.verify(ModelRegistry(open_settings(context, home).home), model)
     damaged = {name: complaints for name, complaints in found.items() if complaints}
@@ -82,8 +82,8 @@ def remove(
     home: HomeFlag = None,
 ) -> None:
     """Remove a version that is not in service, or with --yes all of a name."""
-    from forecaster.operations import housekeeping
-    from forecaster.operations.registry import ModelRegistry
+    from forecaster.registry import maintenance as housekeeping
+    from forecaster.registry.versions import ModelRegistry
 
     registry = ModelRegistry(open_settings(context, home).home)
     gone = housekeeping.remove(registry, model, whole=yes)
@@ -100,8 +100,8 @@ def prune(
     home: HomeFlag = None,
 ) -> None:
     """Remove old versions; the one in service stays, whatever its age."""
-    from forecaster.operations import housekeeping
-    from forecaster.operations.registry import ModelRegistry
+    from forecaster.registry import maintenance as housekeeping
+    from forecaster.registry.versions import ModelRegistry
 
     registry = ModelRegistry(open_settings(context, home).home)
     _show_removed(name, housekeeping.prune(registry, name, keep), json=json)

@@ -21,7 +21,7 @@ from forecaster.cli.screen import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from forecaster.operations.prediction import Prediction
+    from forecaster.service.prediction import Prediction
 
 
 def predict(
@@ -47,10 +47,10 @@ def predict(
 ) -> None:
     """Predict tickers on the coming New York sessions, beside the naive forecast."""
     from forecaster.dataset.panel import choose_tickers
-    from forecaster.operations.prediction import predict as predict_ticker
-    from forecaster.operations.registry import ModelRegistry
-    from forecaster.operations.service import load_or_fall_back
     from forecaster.prices.store import PriceStore
+    from forecaster.registry.promotion import load_or_fall_back
+    from forecaster.registry.versions import ModelRegistry
+    from forecaster.service.prediction import predict as predict_ticker
 
     settings = open_settings(context, home)
     store, registry = PriceStore(settings.home), ModelRegistry(settings.home)
@@ -96,7 +96,7 @@ def _record(
 ) -> dict[str, int]:
     from dataclasses import asdict
 
-    from forecaster.operations.ledger import Ledger
+    from forecaster.ledger.ledger import Ledger
 
     recorded = Ledger(home).record(predictions, moment)
     parts = [f"Recorded: {recorded.new:,} forecasts"]

@@ -20,7 +20,7 @@ from forecaster.errors import ForecastError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from forecaster.operations.retraining import Retraining
+    from forecaster.service.retraining import Retraining
     from forecaster.settings import Settings
 
 
@@ -59,8 +59,8 @@ def retrain(
     in logs/events.jsonl. A failure of one model does not stop the rest; the exit code is the first
     failure's.
     """
-    from forecaster.operations.events import log_event
-    from forecaster.operations.registry import ModelRegistry, check_model_name
+    from forecaster.registry.versions import ModelRegistry, check_model_name
+    from forecaster.service.events import log_event
 
     settings, moment = open_settings(context, home), now()
     registry = ModelRegistry(settings.home)
@@ -96,8 +96,8 @@ def _retrain_one(
     dry_run: bool,
     quiet: bool,
 ) -> "Retraining":
-    from forecaster.cli.training_screen import training_progress
-    from forecaster.operations.retraining import retrain as retrain_model
+    from forecaster.cli.progress import training_progress
+    from forecaster.service.retraining import retrain as retrain_model
 
     with training_progress(quiet=quiet) as report:
         return retrain_model(settings, name, moment, report, if_stale=if_stale, warm=warm, dry_run=dry_run)
@@ -105,8 +105,8 @@ def _retrain_one(
 
 def _fetch(settings: "Settings", moment: "datetime", *, quiet: bool) -> None:
     """Yahoo's tickers are brought up to date; a failure is told, and the prices' age decides."""
-    from forecaster.operations.refreshing import refresh_prices
     from forecaster.prices.fetching import name_some
+    from forecaster.service.refreshing import refresh_prices
 
     notes = remarks(quiet=quiet)
     fetched = refresh_prices(settings, moment)

@@ -15,7 +15,7 @@ def run_daily(context: typer.Context, home: HomeFlag = None) -> None:
     Settings, in forecast.toml under [run]: retrain_after (21 sessions), fetch_minutes, retrain_minutes,
     predict_minutes, score_minutes. What happened stands in logs/events.jsonl and logs/heartbeat.json.
     """
-    from forecaster.operations.daily import daily_run
+    from forecaster.service.nightly import daily_run
 
     report = daily_run(open_settings(context, home), now())
     report.complain()

@@ -11,7 +11,7 @@ import typer
 from forecaster.cli.screen import HomeFlag, JsonFlag, now, open_settings, print_json, remarks, results
 
 if TYPE_CHECKING:
-    from forecaster.operations.schedule import ScheduleStatus
+    from forecaster.service.schedule.install import ScheduleStatus
 
 schedule_app = typer.Typer(help="Let cron or systemd do the night's work.", no_args_is_help=True)
 _MEANT_FOR_THE_SHELL = {"FORECAST_HOME", "FORECAST_NOW", "FORECAST_DEBUG"}
@@ -38,7 +38,7 @@ def install(
     home folder is replaced, whoever ran it. New York closes at 20:00 or 21:00 UTC; the run itself finds
     out what is due. Variables of this shell do not reach it: settings belong in forecast.toml.
     """
-    from forecaster.operations import schedule
+    from forecaster.service.schedule import install as schedule
 
     settings = open_settings(context, home)
     line = schedule.install(settings.home, at, by=schedule.SYSTEMD if by_systemd else schedule.CRON)
@@ -52,7 +52,7 @@ def status(context: typer.Context, json: JsonFlag = False, home: HomeFlag = None
     """Tell the next run, how the last one went, and whether a daemon is there to run it."""
     from dataclasses import asdict
 
-    from forecaster.operations import schedule
+    from forecaster.service.schedule import install as schedule
 
     settings = open_settings(context, home)
     found = schedule.status(settings.home, now())
@@ -71,7 +71,7 @@ def status(context: typer.Context, json: JsonFlag = False, home: HomeFlag = None
 @schedule_app.command()
 def remove(context: typer.Context, home: HomeFlag = None) -> None:
     """Take the schedule of the home folder out; the rest of the crontab stays as it is."""
-    from forecaster.operations import schedule
+    from forecaster.service.schedule import install as schedule
 
     settings = open_settings(context, home)
     schedule.remove(settings.home)
@@ -80,9 +80,10 @@ def remove(context: typer.Context, home: HomeFlag = None) -> None:
 
 def _doubts(home: Path, found: "ScheduleStatus") -> Iterator[str]:
     """What may keep the schedule from doing what is expected of it."""
-    from forecaster.operations import schedule, systemd
-    from forecaster.operations.registry import ModelRegistry
     from forecaster.prices.store import PriceStore
+    from forecaster.registry.versions import ModelRegistry
+    from forecaster.service.schedule import install as schedule
+    from forecaster.service.schedule import systemd
 
     if found.by == schedule.CRON and not found.daemon:
         yield "warning: no cron daemon runs on this machine; start one"

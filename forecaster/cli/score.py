@@ -20,8 +20,8 @@ from forecaster.errors import ExitCode
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from forecaster.operations.live import LiveScores
-    from forecaster.operations.outcomes import Filled
+    from forecaster.ledger.live_scores import LiveScores
+    from forecaster.ledger.scoring import Filled
 
 LISTED = 10
 MONTHS = 12
@@ -47,12 +47,13 @@ def score(
     """
     from dataclasses import asdict
 
-    from forecaster.operations.alarms import find_alarms, log_alarms
-    from forecaster.operations.ledger import Ledger
-    from forecaster.operations.live import GROUPS, daily_scores, live_scores, p_value
-    from forecaster.operations.outcomes import fill_outcomes
-    from forecaster.operations.registry import ModelRegistry
+    from forecaster.ledger.alarms import find_alarms
+    from forecaster.ledger.ledger import Ledger
+    from forecaster.ledger.live_scores import GROUPS, daily_scores, live_scores, p_value
+    from forecaster.ledger.scoring import fill_outcomes
     from forecaster.prices.store import PriceStore
+    from forecaster.registry.versions import ModelRegistry
+    from forecaster.service.events import log_alarms
 
     settings = open_settings(context, home)
     ledger, moment = Ledger(settings.home), now()

@@ -19,7 +19,7 @@ from forecaster.cli.training_data import AllDaysFlag, TrainingTickers, TrainingU
 from forecaster.cli.training_flags import training_flags
 
 if TYPE_CHECKING:
-    from forecaster.operations.candidate import Candidate
+    from forecaster.service.candidate import Candidate
 
 
 @training_flags()
@@ -36,11 +36,11 @@ def train(
     flags: dict[str, Any],
 ) -> None:
     """Train one network on all tickers, test it beside the naive forecast, register it."""
+    from forecaster.cli.progress import training_progress
     from forecaster.cli.training_data import load_training_data, show_universe
-    from forecaster.cli.training_screen import training_progress
     from forecaster.files import check_writable
-    from forecaster.operations.candidate import train_candidate
-    from forecaster.operations.registry import ModelRegistry, check_model_name
+    from forecaster.registry.versions import ModelRegistry, check_model_name
+    from forecaster.service.candidate import train_candidate
     from forecaster.settings import override
 
     settings = open_settings(context, home)

@@ -64,6 +64,16 @@ def split_days(
     return split
 
 
+def split_dates(dates: Days, split: Split) -> dict[str, str]:
+    """The last day that each part's targets touch, and the first day of the prices, as ISO text."""
+    return {
+        "train_start": str(dates[0]),
+        "train_end": str(dates[split.validation.start - 1]),
+        "validation_end": str(dates[split.test.start - 1]),
+        "test_end": str(dates[-1]),
+    }
+
+
 def _last_day(dates: Days, text: str | None, flag: str, default: int) -> int:
     """Number of the last trading day on or before an ISO date."""
     if text is None:

@@ -13,7 +13,6 @@ from forecaster.errors import ForecastError
 from forecaster.evaluation.baselines import BASELINES
 from forecaster.evaluation.experiment import Experiment, Outcome, run_experiment
 from forecaster.evaluation.forecasts import Origins
-from forecaster.evaluation.isolation import run_isolated
 from forecaster.evaluation.scoring import (
     Actuals,
     ScoredStep,
@@ -27,6 +26,7 @@ from forecaster.network.fitting import Progress
 from forecaster.network.sizing import matched_units
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.network.training import TrainedNetwork
+from forecaster.processes import run_isolated
 from forecaster.settings import TrainSettings
 
 NAIVE = "naive"

@@ -9,7 +9,6 @@ from forecaster.dataset.membership import restrict_targets
 from forecaster.dataset.panel import Panel, load_panel
 from forecaster.dataset.split import Split, split_days
 from forecaster.evaluation.forecasts import Origins, network_forecasts
-from forecaster.evaluation.isolation import peak_memory_mb
 from forecaster.network.engine import start_engine
 from forecaster.network.fitting import Progress
 from forecaster.network.recurrent import RecurrentNetwork
@@ -17,6 +16,7 @@ from forecaster.network.student_t import ForecastDistribution
 from forecaster.network.training import TrainedNetwork, train_network
 from forecaster.prices.store import PriceStore
 from forecaster.prices.universe import Universe
+from forecaster.processes import peak_memory_mb
 from forecaster.settings import TrainSettings
 
 

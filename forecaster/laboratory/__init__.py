@@ -1,1 +1,1 @@
-"""What is said of recurrent cells, measured."""
+"""Claims about recurrent cells, measured."""

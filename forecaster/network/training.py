@@ -131,7 +131,13 @@ def _fit(
     start: RecurrentNetwork | None,
 ) -> TrainedNetwork:
     """Fit to the first of `origins`; stop early on the second, if there is one."""
-    from forecaster.network.model import WindowTrainer, begin_from, build_network, keras_file, without_keras
+    from forecaster.network.keras_network import (
+        WindowTrainer,
+        begin_from,
+        build_network,
+        keras_file,
+        without_keras,
+    )
 
     features = compute_features(panel, names)
     supervised = supervised_days(recipe.lookback, bidirectional=recipe.bidirectional)

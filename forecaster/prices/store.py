@@ -16,8 +16,8 @@ from forecaster.errors import BadInputError, DiskError, ForecastError, NotFoundE
 from forecaster.files import atomic_path, digest_bytes
 from forecaster.prices.arrow import as_numpy
 from forecaster.prices.calendar import last_closed_session, new_york_date
+from forecaster.prices.fetch_state import Upkeep, upkeep_from_json
 from forecaster.prices.table import COLUMNS, PriceTable, checked_ticker, row_faults
-from forecaster.prices.upkeep import Upkeep, upkeep_from_json
 from forecaster.settings import iso_utc
 
 if TYPE_CHECKING:

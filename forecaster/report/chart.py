@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.operations.prediction import Prediction
+from forecaster.service.prediction import Prediction
 
 
 def fan_chart(prediction: Prediction, width: int, height: int, *, colour: bool) -> str:

@@ -7,9 +7,9 @@ from network_factory import card_of, random_network
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
-from forecaster.laboratory.evidence import FULL, QUICK
-from forecaster.laboratory.verdicts import Claim
-from forecaster.operations.registry import ModelRegistry
+from forecaster.laboratory.claims.evidence import FULL, QUICK
+from forecaster.laboratory.claims.verdicts import Claim
+from forecaster.registry.versions import ModelRegistry
 
 Screen = pytest.CaptureFixture[str]
 
@@ -256,7 +256,7 @@ def test_claims_shows_each_with_its_verdict(
         asked.append(arguments[2])
         return some_claims()
 
-    monkeypatch.setattr("forecaster.laboratory.claims.judge_claims", judge)
+    monkeypatch.setattr("forecaster.laboratory.claims.claims.judge_claims", judge)
     out = shown(capsys, "claims", "--quick", "--home", str(tmp_path))
     for text in ("NOT SUPPORTED", "UNDECIDED", "3 claims: 1 supported, 1 not supported, 1 undecided"):
         assert text in out

@@ -14,7 +14,7 @@ from network_factory import FEATURES, card_of, random_network
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
 from forecaster.network.recurrent import RecurrentNetwork
-from forecaster.operations.registry import ModelRegistry
+from forecaster.registry.versions import ModelRegistry
 from forecaster.settings import CELLS, TrainSettings
 
 NO_SERVER = "http://127.0.0.1:9"
@@ -23,7 +23,7 @@ INPUTS = np.random.default_rng(0).normal(size=(3, 9, len(FEATURES))).astype("f4"
 
 def registered(home: Path, cell: str = "gru") -> RecurrentNetwork:
     """A network as `main`, its Keras file a real one."""
-    from forecaster.network.model import begin_from, build_network, keras_file
+    from forecaster.network.keras_network import begin_from, build_network, keras_file
 
     network = random_network(cell, layers=2)
     recipe = TrainSettings(cell=cell, units=network.units, layers=2, horizon=network.horizon)

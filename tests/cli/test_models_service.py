@@ -10,7 +10,7 @@ from network_factory import card_of, random_network
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
-from forecaster.operations.registry import ModelRegistry
+from forecaster.registry.versions import ModelRegistry
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from command import refusal
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
-from forecaster.operations.registry import ModelRegistry
+from forecaster.registry.versions import ModelRegistry
 
 
 def predict(capsys: pytest.CaptureFixture[str], home: Path, *arguments: str) -> tuple[str, str]:

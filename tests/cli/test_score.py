@@ -13,9 +13,9 @@ from trained_home import recent_table
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
-from forecaster.operations.ledger import Ledger
-from forecaster.operations.registry import ModelRegistry
+from forecaster.ledger.ledger import Ledger
 from forecaster.prices.calendar import next_sessions
+from forecaster.registry.versions import ModelRegistry
 
 
 def lived(home: Path, scale: float, days: int = 60) -> Path:

@@ -12,7 +12,7 @@ from command import one_line, refusal, started
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
-from forecaster.operations.registry import ModelRegistry
+from forecaster.registry.versions import ModelRegistry
 
 SMALL = ("--lookback", "12", "--horizon", "2", "--units", "4", "--epochs", "1", "--device", "cpu")
 STOCKS = ("AAA", "BBB", "CCC")

@@ -15,9 +15,9 @@ from forecaster.dataset.panel import Panel, build_panel
 from forecaster.evaluation.baselines import BASELINES
 from forecaster.evaluation.forecasts import Origins, network_forecasts
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.operations.prediction import forecast_last_day
 from forecaster.prices.market import MarketSeries, mean_log_return
 from forecaster.prices.table import PriceTable
+from forecaster.service.prediction import forecast_last_day
 
 DAYS, LOOKBACK = 90, 12
 NAMES = (*ALWAYS, "range", "volume")

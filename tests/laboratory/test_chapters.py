@@ -4,7 +4,7 @@ from types import ModuleType
 
 import pytest
 
-from forecaster.cli.lab import lab_app
+from forecaster.cli.lab.app import lab_app
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "docs" / "lab").glob("*.md"))

@@ -8,7 +8,7 @@ import pytest
 from network_factory import FEATURES, random_network
 
 from forecaster.network import recurrent
-from forecaster.network.model import build_network
+from forecaster.network.keras_network import build_network
 from forecaster.network.recurrent import LEAST_DEGREES
 from forecaster.network.sizing import network_parameters
 from forecaster.settings import CELLS, TrainSettings

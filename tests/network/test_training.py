@@ -102,7 +102,7 @@ def test_a_refit_learns_from_the_last_days_that_the_evaluated_network_never_saw(
 
 
 def test_patience_ends_a_hopeless_fit_early(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
-    from forecaster.network.model import WindowTrainer
+    from forecaster.network.keras_network import WindowTrainer
 
     losses = iter(range(100))
     monkeypatch.setattr(WindowTrainer, "evaluate", lambda *_, **__: float(next(losses)))
@@ -114,7 +114,7 @@ def test_patience_ends_a_hopeless_fit_early(panel: Panel, monkeypatch: pytest.Mo
 def test_an_interruption_that_the_engine_swallows_is_obeyed_all_the_same(
     panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from forecaster.network.model import WindowTrainer
+    from forecaster.network.keras_network import WindowTrainer
 
     evaluated = []
 

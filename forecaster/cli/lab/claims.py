@@ -1,0 +1,67 @@
+"""`forecast lab claims`: what is said of these cells, each claim with its measurement and verdict."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forecaster.cli.lab.flags import JobsFlag
+from forecaster.cli.screen import HomeFlag, JsonFlag, QuietFlag, open_settings, print_json, remarks, results
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from forecaster.laboratory.claims.verdicts import Claim
+
+_WIDTH = 78
+_STYLES = {"supported": "green", "not supported": "red", "undecided": "yellow"}
+
+
+def claims(
+    context: typer.Context,
+    tickers: Annotated[
+        list[str] | None, typer.Argument(help="Tickers to measure on (all in the store).", show_default=False)
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Two seeds, fewer epochs, a shorter lag: some minutes.")
+    ] = False,
+    jobs: JobsFlag = 2,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    home: HomeFlag = None,
+) -> None:
+    """Measure every claim about the cells on these prices: supported, not supported, undecided.
+
+    Finished runs are kept under reports/lab/ and not run again; stop it and go on at any time.
+    """
+    from forecaster.laboratory.claims.claims import judge_claims
+    from forecaster.laboratory.claims.evidence import FULL, QUICK
+    from forecaster.laboratory.prices.trials import common_ground
+
+    settings = open_settings(context, home)
+    ground = common_ground(settings.home, tickers, settings.train)
+    notes = remarks(quiet=quiet)
+    judged = judge_claims(
+        settings.home, ground, QUICK if quick else FULL, jobs, lambda text: notes.print(text, soft_wrap=True)
+    )
+    if json:
+        content = {"quick": quick, "tickers": list(ground.tickers)}
+        print_json("forecast.lab.claims/1", content | {"claims": [asdict(claim) for claim in judged]})
+        return
+    screen = results(quiet=quiet)
+    for number, claim in enumerate(judged, 1):
+        _show(number, claim, screen)
+    tally = (f"{sum(claim.verdict == verdict for claim in judged)} {verdict}" for verdict in _STYLES)
+    screen.print(f"{len(judged)} claims: {', '.join(tally)}.")
+    screen.print("±: a 95 % interval of differences in per cent, else the seeds' deviation.", style="dim")
+
+
+def _show(number: int, claim: "Claim", screen: "Console") -> None:
+    import textwrap
+
+    style = _STYLES[claim.verdict]
+    screen.print(f"{number:2}  [bold {style}]{claim.verdict.upper()}[/]  {claim.name}", highlight=False)
+    for text in (claim.sentence, f"measured: {claim.measured}", f"found: {claim.figure}"):
+        lines = textwrap.wrap(text, _WIDTH, initial_indent="    ", subsequent_indent="      ")
+        screen.print("\n".join(lines), markup=False)
+    screen.print(f"    more: {claim.command}\n", markup=False, style="dim", soft_wrap=True)

@@ -1,0 +1,127 @@
+"""`forecast lab gates`: a trained network's gates along a real price series."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from forecaster.cli.lab.flags import TITLES, with_colour
+from forecaster.cli.screen import (
+    HomeFlag,
+    JsonFlag,
+    QuietFlag,
+    figures_table,
+    open_settings,
+    print_json,
+    remarks,
+    results,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from forecaster.laboratory.cells.gates import GateStudy
+
+
+def gates(
+    context: typer.Context,
+    ticker: Annotated[str, typer.Argument(help="A ticker in the store.", show_default=False)],
+    model: Annotated[
+        str | None, typer.Option("--model", help="NAME or NAME@VERSION.", show_default="main's champion")
+    ] = None,
+    days: Annotated[int, typer.Option("--days", help="Last days to look at.", min=10, max=20_000)] = 500,
+    layer: Annotated[int, typer.Option("--layer", help="Which recurrent layer, from 1.", min=1)] = 1,
+    moves: Annotated[int, typer.Option("--moves", help="Largest moves to mark.", min=0, max=100)] = 5,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Also an HTML page, to this file.", show_default=False)
+    ] = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    home: HomeFlag = None,
+) -> None:
+    """Gates along a price series: the largest moves marked, saturation, length of memory."""
+    from forecaster.dataset.panel import choose_tickers, load_panel
+    from forecaster.files import write_atomically
+    from forecaster.laboratory.cells.gate_page import gate_page
+    from forecaster.laboratory.cells.gates import study_gates
+    from forecaster.prices.store import PriceStore
+    from forecaster.registry.versions import ModelRegistry
+
+    settings = open_settings(context, home)
+    store = PriceStore(settings.home)
+    panel = load_panel(store, choose_tickers(store, [ticker]))
+    trained = ModelRegistry(settings.home).load(model)
+    warm_up = int(trained.card["lookback"])
+    study = study_gates(panel, trained.network, trained.reference, days, warm_up, layer, moves)
+    if output is not None:
+        write_atomically(output, gate_page(study))
+        remarks(quiet=quiet).print(f"The page is in {output}.", soft_wrap=True)
+    if json:
+        print_json("forecast.lab.gates/1", _document(study, layer))
+        return
+    _show(study, results(quiet=quiet))
+
+
+def _show(study: "GateStudy", screen: "Console") -> None:
+    from forecaster.laboratory.cells.gate_page import memory_sentence
+
+    screen.print(
+        f"[bold]{study.ticker}[/bold]  {study.dates[0]} to {study.dates[-1]}  "
+        f"{TITLES[study.cell]}, model {study.model}\n"
+    )
+    for picture in _pictures(study, min(screen.width, 100), colour=with_colour(screen)):
+        screen.out(picture + "\n", highlight=False)
+    table = figures_table("All units and days", "gate", "mean", "below 0.1", "above 0.9")
+    for each in study.summaries:
+        table.add_row(each.gate, f"{each.mean:.3f}", f"{each.closed:.1%}", f"{each.open:.1%}")
+    screen.print(table)
+    screen.print(memory_sentence(study) + "\n")
+    if study.events:
+        screen.print(_event_table(study))
+
+
+def _pictures(study: "GateStudy", width: int, *, colour: bool) -> list[str]:
+    import numpy as np
+
+    from forecaster.report.line_chart import line_chart
+
+    days = np.arange(len(study.dates), dtype=float)
+    ticks = {float(place): str(study.dates[int(place)]) for place in (0, days[-1] // 2, days[-1])}
+    places = np.array([event.place for event in study.events], dtype=int)
+    form: dict[str, Any] = {"x_label": "", "width": width, "colour": colour, "ticks": ticks}
+    close = line_chart(
+        {"close": (days, study.close)},
+        y_label="adjusted close, X at the largest moves",
+        height=11,
+        points=(days[places], study.close[places]) if len(places) else None,
+        **form,
+    )
+    means = {name: (days, values.mean(1)) for name, values in study.gates.items()}
+    return [close, line_chart(means, y_label="gates, mean of the units", height=14, **form)]
+
+
+def _event_table(study: "GateStudy") -> Any:
+    names = list(study.gates)
+    table = figures_table("Largest moves: gates the day before → on the day", "day", "move", *names)
+    for event in study.events:
+        around = (f"{event.before[name]:.3f} → {event.on[name]:.3f}" for name in names)
+        table.add_row(str(study.dates[event.place]), f"{event.log_return:+.1%}", *around)
+    return table
+
+
+def _document(study: "GateStudy", layer: int) -> dict[str, Any]:
+    return {
+        "ticker": study.ticker,
+        "model": study.model,
+        "cell": study.cell,
+        "layer": layer,
+        "summaries": [asdict(each) for each in study.summaries],
+        "half_lives": study.half_lives.tolist(),
+        "events": [asdict(each) | {"day": str(study.dates[each.place])} for each in study.events],
+        "days": [
+            {"day": str(date), "close": study.close[place]}
+            | {name: values[place].mean() for name, values in study.gates.items()}
+            for place, date in enumerate(study.dates)
+        ],
+    }

@@ -1,0 +1,1 @@
+"""One cell at a time: parameters, equations, gates, gradients, cost."""

@@ -1,0 +1,1 @@
+"""The claims, the runs behind them, and the verdicts."""

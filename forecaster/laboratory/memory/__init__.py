@@ -1,0 +1,1 @@
+"""How long a lag each cell bridges, on synthetic tasks."""

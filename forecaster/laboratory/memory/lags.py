@@ -1,0 +1,126 @@
+"""How long a lag each cell can bridge: trials over lags, cells and seeds at equal parameters."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from forecaster.laboratory.cells.gradients import profile
+from forecaster.laboratory.cells.probes import task_probe
+from forecaster.laboratory.fanout import run_trials
+from forecaster.laboratory.memory.tasks import draw, features_of
+from forecaster.laboratory.memory.training import TaskNetwork, Trial, train_on_task
+from forecaster.laboratory.results import ResultsFile, key_of
+from forecaster.network.cells import parameter_count
+
+REFERENCE_CELL = "gru"
+RESULTS = "memory"
+_PROBED = 8  # sequences on which a trained network's gradient is measured
+
+
+@dataclass(frozen=True)
+class LagResult:
+    """One cell at one lag, over its seeds.
+
+    Attributes:
+        cell, units, parameters, lag: what was trained.
+        solved: how many seeds solved the task.
+        seeds: how many were run.
+        error: median over seeds, of what the task counts.
+        seconds: mean training time.
+        steps: median optimiser steps until solved, or the whole budget.
+    """
+
+    cell: str
+    units: int
+    parameters: int
+    lag: int
+    solved: int
+    seeds: int
+    error: float
+    seconds: float
+    steps: float
+
+    @property
+    def share(self) -> float:
+        """Share of seeds that solved the task."""
+        return self.solved / self.seeds
+
+
+def equal_units(cell: str, features: int, reference_units: int) -> int:
+    """The units that give `cell` the parameters nearest to those of a GRU with `reference_units`.
+
+    Example:
+        for 2 features a GRU of 32 units has 3,456 parameters, as has about an LSTM of 28.
+    """
+    wanted = parameter_count(REFERENCE_CELL, features, reference_units)
+    return min(
+        range(1, 4 * reference_units + 1),
+        key=lambda units: abs(parameter_count(cell, features, units) - wanted),
+    )
+
+
+def plan_trials(
+    task: str, cells: Sequence[str], lags: Sequence[int], seeds: int, units: int, steps: int, start: str
+) -> list[Trial]:
+    """Every lag, cell and seed; short lags first, as they are done soonest."""
+    features = features_of(task)
+    return [
+        Trial(task, cell, equal_units(cell, features, units), lag, seed, steps, start)
+        for lag in lags
+        for cell in cells
+        for seed in range(seeds)
+    ]
+
+
+def run_memory(
+    trials: Sequence[Trial],
+    results: ResultsFile,
+    jobs: int,
+    report: Callable[[Trial, dict[str, Any], int], None] = lambda *_: None,
+) -> list[LagResult]:
+    """Run the trials that are not in `results` yet, and sum all of them up by cell and lag."""
+    outcomes = run_trials(run_trial, trials, results, jobs, report)
+    groups: dict[tuple[str, int], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault((trial.cell, trial.lag), []).append(trial)
+    return [_summary(runs, [outcomes[key_of(asdict(trial))] for trial in runs]) for runs in groups.values()]
+
+
+def run_trial(trial: Trial) -> dict[str, Any]:
+    """One training; on one thread, so that several at once do not slow each other and all repeat."""
+    for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(variable, "1")
+    result = train_on_task(trial)
+    return {
+        "error": result.error if np.isfinite(result.error) else None,
+        "solved": result.solved,
+        "steps": result.steps,
+        "seconds": result.seconds,
+        "parameters": result.parameters,
+        "half_life": _half_life(trial, result.network),
+    }
+
+
+def _half_life(trial: Trial, network: TaskNetwork) -> float | None:
+    """Steps in which the trained network's gradient halves; None where it does not."""
+    examples = draw(trial.task, np.random.default_rng(trial.seed), _PROBED, trial.lag)
+    steps = profile(task_probe(trial.task, network, trial.cell, examples)).half_life
+    return steps if np.isfinite(steps) else None
+
+
+def _summary(runs: Sequence[Trial], outcomes: Sequence[dict[str, Any]]) -> LagResult:
+    errors = [np.inf if outcome["error"] is None else outcome["error"] for outcome in outcomes]
+    return LagResult(
+        cell=runs[0].cell,
+        units=runs[0].units,
+        parameters=outcomes[0]["parameters"],
+        lag=runs[0].lag,
+        solved=sum(outcome["solved"] for outcome in outcomes),
+        seeds=len(runs),
+        error=float(np.median(errors)),
+        seconds=float(np.mean([outcome["seconds"] for outcome in outcomes])),
+        steps=float(np.median([outcome["steps"] for outcome in outcomes])),
+    )

@@ -1,0 +1,1 @@
+"""Networks on prices, over data size, lookback, units and layers."""

@@ -1,0 +1,253 @@
+"""Every recorded forecast, and what came true: models/ledger.sqlite.
+
+SQLite in write-ahead mode has a lock of its own for writers, and readers never wait; the home folder's
+lock is not needed. A forecast is recorded once, before its day is over, and scored once, after it.
+"""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecaster.errors import (
+    BadInputError,
+    DiskError,
+    ForecastError,
+    NotFoundError,
+    TryLaterError,
+    UsageError,
+)
+from forecaster.files import make_folder, sync_folder
+from forecaster.prices.calendar import last_closed_session
+from forecaster.settings import iso_utc
+
+if TYPE_CHECKING:
+    from forecaster.service.prediction import Prediction
+
+FORMAT = 1
+_WAIT_SECONDS = 30.0
+_TABLES = (
+    """
+CREATE TABLE forecasts (
+    id INTEGER PRIMARY KEY,
+    model TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    ticker TEXT NOT NULL,
+    origin TEXT NOT NULL,                -- the session at whose close it was made
+    step INTEGER NOT NULL,
+    target TEXT NOT NULL,                -- the session foretold
+    last_close REAL NOT NULL,            -- adjusted, as it stood that day
+    location REAL NOT NULL,              -- of the cumulative log return from origin to target
+    scale REAL NOT NULL,
+    degrees_of_freedom REAL NOT NULL,
+    naive_location REAL NOT NULL,
+    naive_scale REAL NOT NULL,           -- of a normal
+    recorded_at TEXT NOT NULL,
+    log_return REAL,                     -- what came true; NULL while it is open
+    crps REAL,
+    covered INTEGER,                     -- whether the 90 % interval held
+    naive_crps REAL,
+    naive_covered INTEGER,
+    scored_at TEXT,
+    UNIQUE (model, version, ticker, origin, step)
+)""",
+    "CREATE INDEX open_forecasts ON forecasts (target) WHERE log_return IS NULL",
+    "CREATE INDEX scored_forecasts ON forecasts (model, step, origin) WHERE log_return IS NOT NULL",
+)
+_START_ANEW = "move it away; a new one is begun by `forecast predict --record`"
+_REFUSALS: dict[int, tuple[type[ForecastError], str]] = {
+    sqlite3.SQLITE_BUSY: (TryLaterError, "another forecast is writing to it; try again"),
+    sqlite3.SQLITE_LOCKED: (TryLaterError, "another forecast is writing to it; try again"),
+    sqlite3.SQLITE_ERROR: (BadInputError, _START_ANEW),  # a table or column is not there
+    sqlite3.SQLITE_CORRUPT: (
+        BadInputError,
+        "move it away; a new one is begun by `forecast predict --record`",
+    ),
+    sqlite3.SQLITE_NOTADB: (BadInputError, _START_ANEW),
+}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of forecasts offered to the ledger.
+
+    Attributes:
+        new: recorded.
+        known: in it already, unchanged.
+        over: left out, as their day was over when they were made.
+    """
+
+    new: int
+    known: int
+    over: int
+
+
+@dataclass(frozen=True)
+class OpenForecasts:
+    """Forecasts whose day is over and that nobody has scored, (O,) each."""
+
+    key: list[int]
+    ticker: list[str]
+    origin: np.ndarray[Any, np.dtype[np.datetime64]]
+    target: np.ndarray[Any, np.dtype[np.datetime64]]
+    location: np.ndarray[Any, np.dtype[np.float64]]
+    scale: np.ndarray[Any, np.dtype[np.float64]]
+    degrees_of_freedom: np.ndarray[Any, np.dtype[np.float64]]
+    naive_location: np.ndarray[Any, np.dtype[np.float64]]
+    naive_scale: np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Ledger:
+    """The forecasts of one home folder.
+
+    Every method raises BadInputError where the file is damaged, UsageError where it is of another
+    version of forecast, DiskError where the disk refuses, TryLaterError where another writer is slow,
+    and all but `record` NotFoundError where nothing was ever recorded.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / "models" / "ledger.sqlite"
+
+    def record(self, predictions: "Sequence[Prediction]", now: datetime) -> Recorded:
+        """Keep forecasts of days that are not over; one that is kept already stays as it is."""
+        closed = last_closed_session(now)
+        rows = [row for prediction in predictions for row in _rows(prediction, now) if row[5] > str(closed)]
+        offered = sum(len(prediction.dates) for prediction in predictions)
+        columns = (
+            "model, version, ticker, origin, step, target, last_close, location, scale, degrees_of_freedom, "
+            "naive_location, naive_scale, recorded_at"
+        )
+        with self._writing() as connection:
+            before = connection.total_changes
+            connection.executemany(
+                f"INSERT INTO forecasts ({columns}) VALUES ({', '.join('?' * 13)}) "  # noqa: S608
+                "ON CONFLICT DO NOTHING",
+                rows,
+            )
+            new = connection.total_changes - before
+        return Recorded(new, len(rows) - new, offered - len(rows))
+
+    def due(self, now: datetime) -> OpenForecasts:
+        """The forecasts whose day is over and whose outcome is not known yet."""
+        rows = self.select(
+            "SELECT id, ticker, origin, target, location, scale, degrees_of_freedom, naive_location, "
+            "naive_scale FROM forecasts WHERE log_return IS NULL AND target <= ? "
+            "ORDER BY ticker, origin, step",
+            str(last_closed_session(now)),
+        )
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * 9
+        days = [np.array(column, dtype="datetime64[D]") for column in columns[2:4]]
+        figures = [np.array(column, dtype=np.float64) for column in columns[4:]]
+        return OpenForecasts(list(columns[0]), list(columns[1]), *days, *figures)
+
+    def fill(self, outcomes: Sequence[tuple[float, float, bool, float, bool, int]], now: datetime) -> None:
+        """Write what came true: log return, CRPS, whether covered, both for the naive one, and the key."""
+        scored_at = iso_utc(now)
+        with self._writing() as connection:
+            connection.executemany(
+                "UPDATE forecasts SET scored_at = ?, log_return = ?, crps = ?, covered = ?, naive_crps = ?, "
+                "naive_covered = ? WHERE id = ? AND log_return IS NULL",
+                [(scored_at, *outcome) for outcome in outcomes],
+            )
+
+    def select(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
+        """The rows of a query that changes nothing."""
+        if not self.path.exists():
+            raise NotFoundError(
+                f"no forecast was recorded in {self.path}",
+                "record some with `forecast predict TICKER --record`",
+            )
+        with self._explained(), closing(self._connect(read_only=True)) as connection:
+            self._check_format(connection)
+            return connection.execute(query, values).fetchall()
+
+    def faults(self) -> list[str]:
+        """What SQLite finds wrong with the file; empty when it is sound."""
+        found = [str(row[0]) for row in self.select("PRAGMA quick_check")]
+        return [] if found == ["ok"] else found
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, which is whole or absent; the file is made where there is none."""
+        with self._explained():
+            if not self.path.exists():
+                self._begin()
+            with closing(self._connect(read_only=False)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                with connection:  # commits, or takes all of it back
+                    self._check_format(connection)
+                    yield connection
+
+    def _begin(self) -> None:
+        """Make an empty ledger elsewhere and give it its name, unless another process was first.
+
+        SQLite does not wait while several turn one new file to WAL, so none does it in place.
+        """
+        make_folder(self.path.parent)
+        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".tmp-") as folder:
+            fresh = Path(folder) / self.path.name
+            with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                for statement in _TABLES:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+            with suppress(FileExistsError):
+                os.link(fresh, self.path)
+                sync_folder(self.path.parent)
+
+    def _connect(self, *, read_only: bool) -> sqlite3.Connection:
+        address = f"{self.path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        return sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
+
+    @staticmethod
+    def _version(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _check_format(self, connection: sqlite3.Connection) -> None:
+        found = self._version(connection)
+        if found != FORMAT:
+            raise UsageError(
+                f"{self.path} has format {found}, this version of forecast reads {FORMAT}",
+                "update forecast, or move the file away",
+            )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say in the user's words what SQLite or the system refused."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            if not hasattr(error, "sqlite_errorcode"):
+                raise  # the module's own complaint about how it was called
+            primary = error.sqlite_errorcode & 0xFF
+            kind, remedy = _REFUSALS.get(primary, (DiskError, "free some space, or mend its rights"))
+            raise kind(f"the ledger {self.path} refuses: {error}", remedy) from error
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise DiskError(f"cannot write {self.path}: {reason}", "mend its rights") from error
+
+
+def _rows(prediction: "Prediction", now: datetime) -> list[tuple[Any, ...]]:
+    name, _, version = prediction.model.partition("@")
+    learnt, walk = prediction.distribution, prediction.naive_distribution
+    return [
+        (
+            *(name, int(version), prediction.ticker),
+            *(str(prediction.last_date), step + 1, str(date), prediction.last_close),
+            *(
+                float(learnt.location[step]),
+                float(learnt.scale[step]),
+                float(learnt.degrees_of_freedom[step]),
+            ),
+            *(float(walk.location[step]), float(walk.scale[step])),
+            iso_utc(now),
+        )
+        for step, date in enumerate(prediction.dates)
+    ]

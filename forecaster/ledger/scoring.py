@@ -1,0 +1,109 @@
+"""Fill in what came true of recorded forecasts, from the store's adjusted closes as they stand now."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.errors import BadInputError, NotFoundError, UsageError
+from forecaster.evaluation.scoring import range_losses
+from forecaster.ledger.ledger import Ledger, OpenForecasts
+from forecaster.network.student_t import ForecastDistribution
+from forecaster.prices.renaming import find_successor
+from forecaster.prices.store import PriceStore
+from forecaster.prices.table import PriceTable
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a scoring found.
+
+    Attributes:
+        scored: forecasts whose outcome was filled in.
+        still_open: forecasts whose day is over but whose outcome is not known.
+        reasons: why, by ticker.
+        renamed: ticker to the one that continues its prices under another symbol.
+    """
+
+    scored: int
+    still_open: int
+    reasons: dict[str, str]
+    renamed: dict[str, str]
+
+
+@dataclass
+class _Returns:
+    """(O,) log returns from origin to target, NaN where a price is missing; the rest as in Filled."""
+
+    values: Float
+    reasons: dict[str, str] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+
+
+def fill_outcomes(ledger: Ledger, store: PriceStore, now: datetime) -> Filled:
+    """Score each forecast whose day is over.
+
+    A return between two days of one adjusted series is the same before and after a later split or
+    dividend. Where a price is missing the forecast stays open; a ticker that has got another symbol is
+    scored by that one's prices.
+
+    Raises:
+        ForecastError: as `Ledger`.
+    """
+    due = ledger.due(now)
+    returns = _look_up(due, store)
+    known = np.isfinite(returns.values)
+    if known.any():
+        observed = returns.values[known]
+        degrees = due.degrees_of_freedom[known]
+        learnt = ForecastDistribution(due.location[known], due.scale[known], degrees)
+        normal = np.full_like(degrees, np.inf)
+        walk = ForecastDistribution(due.naive_location[known], due.naive_scale[known], normal)
+        columns = [observed, *_losses(learnt, observed), *_losses(walk, observed), np.array(due.key)[known]]
+        outcomes = list(zip(*(column.tolist() for column in columns), strict=True))
+        ledger.fill(outcomes, now)
+    return Filled(int(known.sum()), int((~known).sum()), returns.reasons, returns.renamed)
+
+
+def _losses(forecast: ForecastDistribution, observed: Float) -> tuple[Float, NDArray[np.bool_]]:
+    crps, lower, upper = range_losses(forecast, observed)
+    return crps, (lower <= observed) & (observed <= upper)
+
+
+def _look_up(due: OpenForecasts, store: PriceStore) -> _Returns:
+    found = _Returns(np.full(len(due.key), np.nan))
+    tickers = np.array(due.ticker, dtype=object)
+    for ticker in dict.fromkeys(due.ticker):
+        rows = np.flatnonzero(tickers == ticker)
+        ends = due.origin[rows], due.target[rows]
+        try:
+            table = store.read(ticker)
+        except (NotFoundError, BadInputError, UsageError) as error:
+            found.reasons[ticker] = error.message
+            continue
+        if ends[1].max() > table.dates[-1]:
+            successor = find_successor(store, table)
+            if successor is not None:
+                table, found.renamed[ticker] = successor, successor.ticker
+        first, last = (_adjusted_close(table, days) for days in ends)
+        found.values[rows] = np.log(last / first)
+        gone = np.union1d(ends[0][np.isnan(first)], ends[1][np.isnan(last)])
+        if len(gone):
+            found.reasons[ticker] = _why_open(table, gone)
+    return found
+
+
+def _adjusted_close(table: PriceTable, days: NDArray[np.datetime64]) -> Float:
+    place = np.minimum(np.searchsorted(table.dates, days), len(table) - 1)
+    close = table.columns["adj_close"][place]
+    return np.where((table.dates[place] == days) & (close > 0), close, np.nan)
+
+
+def _why_open(table: PriceTable, gone: NDArray[np.datetime64]) -> str:
+    last = table.dates[-1]
+    if gone[0] > last:
+        return f"the prices end on {last}"
+    return f"no price of {gone[0]}" + (f" and {len(gone) - 1} more days" if len(gone) > 1 else "")

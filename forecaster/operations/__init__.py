@@ -1,1 +1,0 @@
-"""Models in service: registry and prediction."""

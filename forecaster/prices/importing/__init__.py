@@ -1,0 +1,1 @@
+"""Files that people have, as price tables: separators, headings, dates, numbers, units."""

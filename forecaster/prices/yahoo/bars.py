@@ -1,0 +1,92 @@
+"""From what Yahoo gave to bars that may be stored: finished sessions, possible prices, events kept apart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.errors import BadInputError
+from forecaster.prices.calendar import NEW_YORK, last_closed_session, new_york_date
+from forecaster.prices.table import Days, PriceTable, row_faults
+from forecaster.prices.yahoo.answers import NoPricesError
+from forecaster.prices.yahoo.client import RawBars
+
+WITHOUT_VOLUME = ("^", "=")
+"""Indices and currencies are not traded themselves; a zero volume says nothing about them."""
+
+
+@dataclass(frozen=True)
+class CheckedBars:
+    """Bars that may be stored.
+
+    Attributes:
+        table: they; never empty.
+        events: day to (dividend, split) of days whose bar did not come or was refused.
+        refusals: why bars were refused, with their days.
+        adjusted: whether adj_close is Yahoo's own.
+    """
+
+    table: PriceTable
+    events: Mapping[str, tuple[float, float]]
+    refusals: tuple[str, ...]
+    adjusted: bool
+
+
+def check_bars(ticker: str, raw: RawBars, now: datetime) -> CheckedBars:
+    """Keep the bars of sessions that have closed and whose prices are possible.
+
+    Raises:
+        NoPricesError: no session of those that came has closed.
+        BadInputError: sessions have closed, and no bar of them can be used.
+    """
+    dates, columns = raw.dates, raw.columns
+    finished = dates <= _last_final_session(raw.meta, now)
+    if not finished.any():
+        raise NoPricesError("no session has closed yet")
+    # A row without a close is a hole, which the calendar finds; it is no bar that was refused.
+    filled = finished & ~np.isnan(columns["close"])
+    rows = np.flatnonzero(filled)
+    picked = {name: values[rows] for name, values in columns.items()}
+    newest = last_closed_session(now)
+    faults = row_faults(dates[rows], picked, new_york_date(now), newest)
+    if not any(mark in ticker for mark in WITHOUT_VOLUME) and bool((picked["volume"] > 0).any()):
+        idle = np.flatnonzero(picked["volume"] == 0)
+        faults = dict.fromkeys(idle.tolist(), "nothing was traded that day") | faults
+    kept = np.ones(len(rows), dtype=bool)
+    kept[list(faults)] = False
+    refusals = tuple(f"{dates[rows[row]]}: {faults[row]}" for row in sorted(faults))
+    if not kept.any():
+        why = refusals[0] if refusals else "they have no prices"
+        raise BadInputError(f"none of the {int(finished.sum())} bars can be used: {why}", "try another day")
+    stored = np.zeros(len(dates), dtype=bool)
+    stored[rows[kept]] = True
+    table = PriceTable(ticker, dates, columns).take(stored)
+    events = _events(dates, columns, ~stored & (dates <= new_york_date(now)))
+    return CheckedBars(table, events, refusals, raw.adjusted)
+
+
+def _events(
+    dates: Days, columns: Mapping[str, NDArray[np.float64]], rows: NDArray[np.bool_]
+) -> dict[str, tuple[float, float]]:
+    dividend, split = columns["dividend"], columns["split"]
+    eventful = rows & ((dividend > 0) | ((split != 1) & (split > 0)))
+    return {str(dates[row]): (float(dividend[row]), float(split[row])) for row in np.flatnonzero(eventful)}
+
+
+def _last_final_session(meta: Mapping[str, Any], now: datetime) -> np.datetime64:
+    """The latest session that has closed by the clock and whose last trade the answer has seen.
+
+    An answer kept somewhere on the way may be older than the clock: its bar of that session is not final.
+    """
+    newest = last_closed_session(now)
+    try:
+        regular = meta["currentTradingPeriod"]["regular"]
+        opened = datetime.fromtimestamp(regular["start"], NEW_YORK).date()
+        still_open = meta["regularMarketTime"] < regular["end"]
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):  # not every answer has these
+        return newest
+    session = np.datetime64(opened, "D")
+    return min(newest, session - 1) if still_open else newest

@@ -1,0 +1,135 @@
+"""The one place that calls yfinance: a ticker and a span of days in, that ticker's bars out.
+
+Four of its private parts are set, as nothing public does the same; a test on the pinned version guards
+them. The ticker's zone is given, which saves a request; the cookie and the crumb are marked as known,
+which saves the cookie hosts; and the answers it remembers are forgotten, as it remembers bad ones too.
+"""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecaster.errors import BadInputError, ForecastError, NotFoundError
+from forecaster.prices.calendar import NEW_YORK
+from forecaster.prices.table import Days, Floats
+from forecaster.prices.yahoo.answers import Facts
+from forecaster.prices.yahoo.pacing import Pacer
+from forecaster.settings import YahooSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMN_NAMES = {
+    "open": "Open",
+    "high": "High",
+    "low": "Low",
+    "close": "Close",
+    "adj_close": "Adj Close",
+    "volume": "Volume",
+    "dividend": "Dividends",
+    "split": "Stock Splits",
+}
+
+
+@dataclass(frozen=True)
+class RawBars:
+    """What Yahoo gave, not yet checked.
+
+    Attributes:
+        dates: (rows,) strictly increasing.
+        columns: (rows,) each; NaN in all prices of a row that has only an event, or nothing.
+        adjusted: whether adj_close is Yahoo's; if not it is the close once more.
+        meta: what the answer says of the ticker and its current session.
+    """
+
+    dates: Days
+    columns: dict[str, Floats]
+    adjusted: bool
+    meta: dict[str, Any]
+
+
+class YahooClient:
+    """Asks Yahoo for bars; threads may share it.
+
+    Args:
+        settings: how Yahoo is asked.
+        pacer: when.
+        cache: a folder of the tool's own that yfinance may keep its files in.
+    """
+
+    def __init__(self, settings: YahooSettings, pacer: Pacer, cache: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import yfinance
+
+            from forecaster.prices.yahoo.session import YahooSession
+
+        _silence()
+        yfinance.set_tz_cache_location(str(cache))
+        yfinance.config.debug.hide_exceptions = False
+        self._settings = settings
+        self._session = YahooSession(settings, pacer)
+        self._data = yfinance.data.YfData(session=self._session)
+        self._data._cookie, self._data._crumb = True, "unneeded"  # noqa: SLF001
+        self._ticker = yfinance.Ticker
+
+    def bars(self, ticker: str, first: np.datetime64, last: np.datetime64) -> RawBars:
+        """The daily bars from `first` to `last`, both included, with one request if all goes well.
+
+        Raises:
+            NotFoundError: Yahoo does not know the ticker.
+            NoPricesError: it has no price in those days.
+            TryLaterError: it wants fewer requests.
+            UnavailableError: it does not answer.
+            BadInputError: its answer makes no sense.
+        """
+        from yfinance.utils import is_isin
+
+        if is_isin(ticker):  # yfinance would go and search for it
+            raise NotFoundError(f"{ticker} is an ISIN", "give the ticker")
+        self._data.cache_get.cache_clear()
+        asked = self._ticker(ticker, session=self._session)
+        asked._tz = NEW_YORK.key  # noqa: SLF001
+        try:
+            frame = asked.history(
+                start=str(first),
+                end=str(last + 1),
+                auto_adjust=False,
+                actions=True,
+                keepna=True,
+                timeout=self._settings.timeout,
+            )
+            return _raw_bars(frame, self._session.facts)
+        except ForecastError:
+            raise
+        except Exception as error:  # yfinance meets an answer that it did not expect with any error there is
+            reason = f"{type(error).__name__} {error}"[:120]
+            raise BadInputError(
+                f"Yahoo's answer makes no sense: {reason}", "try again another day"
+            ) from error
+
+
+def _raw_bars(frame: "pd.DataFrame", facts: Facts) -> RawBars:
+    import pandas as pd
+
+    dates = pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy().astype("datetime64[D]")
+    order = np.argsort(dates, kind="stable")
+    dates = dates[order]
+    if bool(np.any(dates[1:] == dates[:-1])):
+        raise ValueError("a day comes twice")
+    columns = {
+        name: frame[heading].to_numpy(dtype=np.float64)[order] for name, heading in COLUMN_NAMES.items()
+    }
+    columns["split"] = np.where(columns["split"] == 0, 1.0, columns["split"])
+    return RawBars(dates, columns, facts.adjusted, facts.meta)
+
+
+def _silence() -> None:
+    """Keep what yfinance warns and logs off the screen; every fault reaches the user through the errors."""
+    logging.getLogger("yfinance").setLevel(logging.CRITICAL + 1)
+    for module in ("yfinance", "curl_cffi"):
+        warnings.filterwarnings("ignore", module=rf"{module}(\..*)?")

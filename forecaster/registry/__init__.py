@@ -1,0 +1,1 @@
+"""Model versions on disk: their history in service, integrity, removal and export."""

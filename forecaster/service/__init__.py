@@ -1,0 +1,1 @@
+"""What runs unattended: prediction, retraining and its gate, the nightly run, schedules, doctor."""

@@ -1,0 +1,153 @@
+"""Train a network for service: its weights, and a card that says what it is and what it is worth."""
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from forecaster.dataset.panel import Panel
+from forecaster.dataset.split import Split, split_dates
+from forecaster.errors import BadInputError
+from forecaster.evaluation.baselines import BASELINES
+from forecaster.evaluation.experiment import Outcome, train_and_forecast
+from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
+from forecaster.files import digest_bytes
+from forecaster.network.fitting import Progress
+from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.training import TrainedNetwork
+from forecaster.settings import TrainSettings, iso_utc
+
+_LIBRARIES = ("forecaster", "keras", "tensorflow", "numpy")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trained network, its test scores beside the baselines', and its card.
+
+    Attributes:
+        trained: the network.
+        scores: by model (`network` and the baselines), then by step.
+        card: what is written beside the weights.
+        peak_memory_mb: the most that this process has held.
+    """
+
+    trained: TrainedNetwork
+    scores: dict[str, dict[int, StepScores]]
+    card: dict[str, Any]
+    peak_memory_mb: float
+
+
+def train_candidate(
+    panel: Panel,
+    split: Split,
+    recipe: TrainSettings,
+    now: datetime,
+    report: Callable[[Progress], None],
+    universe: Mapping[str, Any] | None = None,
+    start: RecurrentNetwork | None = None,
+    *,
+    whole_store: bool = False,
+) -> Candidate:
+    """Train on the panel, score its first and last step on the test part, write the card.
+
+    Args:
+        panel: prices through the last session.
+        split: origins of each part.
+        recipe: what to train.
+        now: the clock of the command.
+        report: told of the training's progress.
+        universe: what `describe_selection` says of the tickers, for the card.
+        start: the network whose weights training begins from; random ones without it.
+        whole_store: whether the tickers are all that the store had, so that a retraining takes all it has.
+
+    Raises:
+        ForecastError: too little data, or a loss that became NaN.
+    """
+    outcome = train_and_forecast(panel, split, recipe, report, start)
+    if not len(outcome.origins):
+        raise BadInputError(
+            f"no ticker has {recipe.lookback} days in a row in the test part",
+            "fetch more history, lower --lookback, or move --validation-end",
+        )
+    scores = _score(panel, split, recipe.horizon, outcome)
+    card = _card(panel, split, recipe, outcome, scores, now)
+    card |= {"universe": universe, "whole_store": whole_store}
+    return Candidate(outcome.trained, scores, card, outcome.peak_memory_mb)
+
+
+def _score(panel: Panel, split: Split, horizon: int, outcome: Outcome) -> dict[str, dict[int, StepScores]]:
+    truth = actuals(panel, outcome.origins, horizon, split.train)
+    forecasts = {"network": outcome.forecast}
+    forecasts |= {name: baseline(panel, outcome.origins, horizon) for name, baseline in BASELINES.items()}
+    steps = sorted({1, horizon})
+    scored = {
+        name: {step: score_step(forecast, truth, step) for step in steps}
+        for name, forecast in forecasts.items()
+    }
+    return {
+        name: {step: against(by_step[step], scored["naive"][step], step) for step in steps}
+        for name, by_step in scored.items()
+    }
+
+
+def _card(
+    panel: Panel,
+    split: Split,
+    recipe: TrainSettings,
+    outcome: Outcome,
+    scores: dict[str, dict[int, StepScores]],
+    now: datetime,
+) -> dict[str, Any]:
+    trained = outcome.trained
+    return {
+        "created": iso_utc(now),
+        "cell": recipe.cell,
+        "units": recipe.units,
+        "layers": recipe.layers,
+        "bidirectional": recipe.bidirectional,
+        "horizon": recipe.horizon,
+        "lookback": recipe.lookback,
+        "parameters": trained.network.parameter_count(),
+        "features": list(trained.network.features),
+        "recipe": asdict(recipe) | {"epochs": trained.epochs_planned, "batch_size": trained.batch_size},
+        "training": {
+            "epochs_run": len(trained.losses),
+            "best_epoch": trained.best_epoch,
+            "losses": list(trained.losses),
+            "validation_losses": list(trained.validation_losses),
+            "seconds": trained.seconds,
+            "targets_per_second": trained.targets_per_second,
+            "peak_memory_mb": outcome.peak_memory_mb,
+            "engine": trained.engine.backend,
+            "device": trained.engine.device,
+            "kernel": trained.kernel,
+        },
+        "tickers": list(panel.tickers),
+        "split": split_dates(panel.dates, split),
+        "prices": {"last_day": str(panel.dates[-1]), "digest": _digest(panel)},
+        "scores": {str(step): asdict(score) for step, score in scores["network"].items()},
+        "baselines": {
+            name: {str(step): asdict(score) for step, score in by_step.items()}
+            for name, by_step in scores.items()
+            if name != "network"
+        },
+        "versions": _versions(),
+    }
+
+
+def _digest(panel: Panel) -> str:
+    return digest_bytes("\n".join(panel.tickers).encode(), np.ascontiguousarray(panel.close).tobytes())
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,282 @@
+"""What is wrong with this machine or this home folder, and what mends it.
+
+The rest of the tool is imported inside the checks: a library that cannot be imported is a finding.
+"""
+
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from forecaster.errors import ForecastError
+from forecaster.files import LOCK_NAME, check_writable, lock_is_held
+from forecaster.service.run_status import CUT_OFF, FAILED
+from forecaster.settings import load_settings
+
+LEAST_PYTHON = (3, 11)
+SPACE_NEEDED, SPACE_WANTED = 200_000_000, 2_000_000_000
+PRICES_STALE, MODEL_STALE = 1, 63  # sessions: a day's grace for the night's fetch, and a quarter
+_NAMED = 5
+_SHOWN_VERSIONS = ("keras", "tensorflow", "numpy", "pyarrow", "yfinance")
+_REQUIREMENT = re.compile(r"[^A-Za-z0-9._-]")  # what ends the name in `yfinance>=1.0`
+_NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check's answer: `state` is ok, warn or fail, and `remedy` is empty when it is ok."""
+
+    check: str
+    state: str
+    text: str
+    remedy: str = ""
+
+
+def examine(home: Path, now: datetime, environ: Mapping[str, str], *, deep: bool) -> list[Finding]:
+    """Make every check; none raises, and none changes anything.
+
+    Args:
+        home: the home folder, which need not be there.
+        now: aware.
+        environ: the environment.
+        deep: start the Keras engine too, which takes seconds.
+    """
+    checks: dict[str, Callable[[], Finding]] = {
+        "Python": _python,
+        "packages": _packages,
+        "engine": lambda: _started_engine() if deep else _engine(environ),
+        "settings": lambda: _settings(home, environ),
+        "home folder": lambda: _home(home),
+        "disk space": lambda: _space(home),
+        "lock": lambda: _lock(home),
+        "prices": lambda: _prices(home, now),
+        "models": lambda: _models(home, now),
+        "ledger": lambda: _ledger(home),
+        "schedule": lambda: _schedule(home, now),
+        "clock": lambda: _clock(home, now, environ),
+        "time zone": lambda: _time_zone(now),
+    }
+    return [_examined(name, check) for name, check in checks.items()]
+
+
+def _examined(name: str, check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except ForecastError as error:
+        return Finding(name, "fail", error.message, error.remedy)
+    except ZoneInfoNotFoundError as error:
+        return Finding(name, "fail", f"no time zones are installed: {error}", "pip install tzdata")
+    except OSError as error:
+        reason = f"the system refuses {error.filename}: {error.strerror}"
+        return Finding(name, "fail", reason, "mend its rights, or choose another --home")
+    except ImportError as error:
+        return Finding(name, "fail", f"cannot be looked at: {error}", "install forecast anew")
+
+
+def _python() -> Finding:
+    text = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if sys.version_info < LEAST_PYTHON:
+        return Finding("Python", "fail", text, "install Python 3.11 or later")
+    return Finding("Python", "ok", text)
+
+
+def _packages() -> Finding:
+    try:
+        needed = [line for line in requires("forecaster") or [] if "extra ==" not in line]
+    except PackageNotFoundError:
+        return Finding("packages", "warn", "forecast runs without having been installed", "run `make setup`")
+    names = [_REQUIREMENT.split(line, maxsplit=1)[0] for line in needed]
+    missing = [name for name in names if _version(name) is None]
+    if missing:
+        return Finding(
+            "packages", "fail", f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}"
+        )
+    shown = ", ".join(f"{name} {_version(name)}" for name in ("forecaster", *_SHOWN_VERSIONS))
+    return Finding("packages", "ok", shown)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _engine(environ: Mapping[str, str]) -> Finding:
+    """Found, not imported: TensorFlow alone takes seconds."""
+    name = environ.get("KERAS_BACKEND") or "tensorflow"
+    if importlib.util.find_spec(name) is None:
+        return Finding("engine", "fail", f"the Keras engine {name} is not installed", f"pip install {name}")
+    device = "an NVIDIA driver is there" if _NVIDIA_DRIVER.exists() else "no NVIDIA driver, so the CPU"
+    return Finding("engine", "ok", f"{name} {_version(name)}, not started (--deep does); {device}")
+
+
+def _started_engine() -> Finding:
+    from forecaster.network.engine import start_engine
+
+    engine = start_engine("auto")
+    text = f"{engine.backend} {_version(engine.backend)} computes on the {engine.device.upper()}"
+    if engine.device == "cpu" and _NVIDIA_DRIVER.exists():
+        return Finding("engine", "warn", f"{text}, though there is a GPU", "pip install 'forecaster[gpu]'")
+    return Finding("engine", "ok", text)
+
+
+def _settings(home: Path, environ: Mapping[str, str]) -> Finding:
+    load_settings(home, environ)
+    file = home / "forecast.toml"
+    return Finding(
+        "settings", "ok", f"{file} is sound" if file.exists() else "no forecast.toml, so the defaults"
+    )
+
+
+def _home(home: Path) -> Finding:
+    if not home.exists():
+        return Finding("home folder", "warn", f"{home} is not there yet", "`forecast fetch` makes it")
+    for folder in (home, home / "data" / "prices", home / "models"):
+        if folder.exists():
+            check_writable(folder)
+    return Finding("home folder", "ok", f"{home} can be written")
+
+
+def _space(home: Path) -> Finding:
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    text = f"{free / 1e9:,.1f} GB free"
+    if free < SPACE_WANTED:
+        state = "fail" if free < SPACE_NEEDED else "warn"
+        return Finding(
+            "disk space", state, text, "free some, or choose another --home; `forecast models prune`"
+        )
+    return Finding("disk space", "ok", text)
+
+
+def _lock(home: Path) -> Finding:
+    if not (home / LOCK_NAME).exists():
+        return Finding("lock", "ok", "nobody has written here yet")
+    if lock_is_held(home):
+        return Finding(
+            "lock", "warn", "another forecast is writing now", "writers wait for it; readers need not"
+        )
+    return Finding("lock", "ok", "free")
+
+
+def _prices(home: Path, now: datetime) -> Finding:
+    from forecaster.prices.calendar import last_closed_session, session_count
+    from forecaster.prices.store import PriceStore
+
+    store = PriceStore(home)
+    tickers, last, damaged = store.tickers(), [], []
+    for ticker in tickers:
+        try:
+            last.append(store.info(ticker).last)
+        except ForecastError:
+            damaged.append(ticker)
+    if damaged:
+        named = ", ".join(damaged[:_NAMED]) + (" …" if len(damaged) > _NAMED else "")
+        text = f"{len(damaged):,} of {len(tickers):,} files are damaged: {named}"
+        return Finding("prices", "fail", text, "run `forecast data verify`, remove them and fetch again")
+    if not last:
+        return Finding("prices", "warn", "there are none", "run `forecast fetch`")
+    newest = max(last)
+    age = max(0, session_count(newest, last_closed_session(now)))
+    text = f"tickers: {len(tickers):,}; the newest price is of {newest}, {age:,} sessions old"
+    if age > PRICES_STALE:
+        return Finding("prices", "warn", text, "run `forecast fetch`")
+    return Finding("prices", "ok", text)
+
+
+def _models(home: Path, now: datetime) -> Finding:
+    import numpy as np
+
+    from forecaster.prices.calendar import last_closed_session, session_count
+    from forecaster.registry.versions import ModelRegistry
+
+    registry = ModelRegistry(home)
+    names, parts, damaged, stale = registry.names(), [], [], False
+    for name in names:
+        try:
+            model = registry.load(name)
+        except ForecastError as error:
+            damaged.append(f"{name}: {error.message}")
+            continue
+        last_day = np.datetime64(model.card["prices"]["last_day"])
+        age = max(0, session_count(last_day, last_closed_session(now)))
+        stale |= age > MODEL_STALE
+        parts.append(f"{model.reference} knows prices to {last_day}, {age:,} sessions ago")
+    if damaged:
+        return Finding("models", "fail", "; ".join(damaged), "`forecast models rollback NAME`, or train anew")
+    if not names:
+        return Finding("models", "warn", "none was trained", "run `forecast train`")
+    if stale:
+        return Finding("models", "warn", "; ".join(parts), "`forecast retrain` brings it up to date")
+    return Finding("models", "ok", "; ".join(parts))
+
+
+def _ledger(home: Path) -> Finding:
+    from forecaster.ledger.ledger import Ledger
+
+    ledger = Ledger(home)
+    if not ledger.path.exists():
+        return Finding("ledger", "ok", "nothing was recorded yet")
+    faults = ledger.faults()
+    if faults:
+        return Finding("ledger", "fail", f"{ledger.path} is damaged: {faults[0]}", "move it away")
+    recorded, scored = ledger.select("SELECT COUNT(*), COUNT(log_return) FROM forecasts")[0]
+    return Finding("ledger", "ok", f"sound; forecasts: {recorded:,}, scored: {scored:,}")
+
+
+def _schedule(home: Path, now: datetime) -> Finding:
+    from forecaster.service.schedule import install as schedule
+
+    found = schedule.status(home, now)
+    if found.by is None or found.expression is None:
+        return Finding("schedule", "ok", "nothing is scheduled; `forecast schedule install` does it")
+    last = found.last_run
+    text = f"by {found.by}, next at {found.next_run}; last run: {last.text if last else 'none yet'}"
+    if not found.daemon:
+        return Finding("schedule", "fail", f"{text}; no daemon runs it", f"start {found.by}")
+    missed = schedule.missed_run(found.expression, last, now)
+    if missed:
+        return Finding("schedule", "fail", f"{text}; nothing ran at {missed}", f"see the log of {found.by}")
+    if last is not None and last.outcome in (FAILED, CUT_OFF):
+        return Finding("schedule", "warn", text, "`forecast run` tells why; so does logs/events.jsonl")
+    return Finding("schedule", "ok", text)
+
+
+def _clock(home: Path, now: datetime, environ: Mapping[str, str]) -> Finding:
+    text = f"{now:%Y-%m-%d %H:%M} UTC"
+    if environ.get("FORECAST_NOW"):
+        return Finding(
+            "clock", "warn", f"{text}, set by FORECAST_NOW", "unset FORECAST_NOW unless it is a replay"
+        )
+    written = [entry.stat().st_mtime for entry in _entries(home / "data" / "prices", home / "models")]
+    ahead = timedelta(seconds=max(written, default=0) - now.timestamp())
+    if ahead > timedelta(hours=1):
+        return Finding(
+            "clock", "fail", f"{text}: {ahead} behind files written here", "set the system's clock"
+        )
+    return Finding("clock", "ok", text)
+
+
+def _entries(*folders: Path) -> list[os.DirEntry[str]]:
+    """What the folders hold, without SQLite's side files: those are touched by whoever reads the ledger."""
+    found = [entry for folder in folders if folder.is_dir() for entry in os.scandir(folder)]
+    return [entry for entry in found if not entry.name.endswith(("-shm", "-wal"))]
+
+
+def _time_zone(now: datetime) -> Finding:
+    from forecaster.prices.calendar import closing_time, last_closed_session
+
+    ZoneInfo("America/New_York")
+    session = last_closed_session(now)
+    closed = closing_time(session).astimezone()
+    zone = now.astimezone().tzname()
+    return Finding("time zone", "ok", f"{zone}; New York last closed on {session}, at {closed:%H:%M} here")

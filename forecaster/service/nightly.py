@@ -1,0 +1,158 @@
+"""The night's work: fetch, retrain if due, predict and record, score; each step in a process of its own.
+
+A process can be ended when its time is over, and what it loaded is gone with it.
+"""
+
+import os
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from forecaster.errors import ExitCode, ForecastError, TryLaterError
+from forecaster.files import disk_error, home_lock
+from forecaster.processes import TimeIsOverError, run_isolated
+from forecaster.service.events import log_event, turn_over
+from forecaster.service.run_status import DONE, FAILED, RUNNING, Heartbeat, beat, read_heartbeat
+from forecaster.service.steps import STEPS, Step
+from forecaster.settings import Settings, iso_utc
+
+RUN_LOG = "run.log"
+_NICENESS = 10  # whoever asks for a forecast meanwhile comes first
+
+Take = Callable[[str, Step, Settings, datetime], str]
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What became of one step; `error` is None when all is well."""
+
+    name: str
+    text: str
+    seconds: float
+    error: ForecastError | None = None
+
+
+@dataclass(frozen=True)
+class DailyReport:
+    """What became of a run."""
+
+    steps: tuple[StepReport, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """That of the first step that failed."""
+        return next((step.error.exit_code for step in self.steps if step.error), ExitCode.DONE)
+
+    def complain(self) -> None:
+        """End with the first error, which names the other steps that failed.
+
+        Raises:
+            ForecastError: a step failed.
+        """
+        failed = [step for step in self.steps if step.error is not None]
+        if not failed or failed[0].error is None:
+            return
+        first = failed[0].error
+        others = [step.name for step in failed[1:]]
+        more = f" (failed too: {', '.join(others)}; see logs/events.jsonl)" if others else ""
+        raise type(first)(f"{failed[0].name}: {first.message}{more}", first.remedy)
+
+
+def take_isolated(name: str, step: Step, settings: Settings, now: datetime) -> str:
+    """Run one step in a fresh process, for as long as the settings allow.
+
+    Raises:
+        ForecastError, OSError, RuntimeError: as `run_isolated`, and where its time is over.
+    """
+    minutes = float(getattr(settings.run, f"{name}_minutes"))
+    try:
+        return run_isolated(_work, (name, step, settings, now), seconds=60 * minutes)
+    except TimeIsOverError:
+        raise TryLaterError(
+            f"it was ended after its {minutes:g} minutes", f"raise {name}_minutes under [run]"
+        ) from None
+
+
+def daily_run(settings: Settings, now: datetime, take: Take = take_isolated) -> DailyReport:
+    """Take every step; one that fails does not stop the next.
+
+    Before each step and after the last, logs/heartbeat.json tells how far the run has come.
+
+    Args:
+        settings: of the home folder.
+        now: the clock of the command.
+        take: runs one step.
+
+    Raises:
+        TryLaterError: another run is at work.
+        DiskError: the disk refuses what is told of the run itself.
+    """
+    with _only_run(settings.home):
+        turn_over(settings.home / "logs" / RUN_LOG)
+        pulse, reports = Heartbeat(iso_utc(now), RUNNING), []
+        for name, step in STEPS.items():
+            pulse = replace(pulse, step=name)
+            beat(settings.home, pulse)
+            report = _report(name, step, settings, now, take)
+            reports.append(report)
+            state = FAILED if report.error else DONE
+            log_event(
+                settings.home, now, "step", step=name, state=state, text=report.text, seconds=report.seconds
+            )
+            done = {**pulse.steps, name: report.text}
+            pulse = replace(pulse, seconds=round(pulse.seconds + report.seconds, 1), steps=done)
+        found = DailyReport(tuple(reports))
+        outcome = FAILED if found.exit_code else DONE
+        beat(settings.home, replace(pulse, step="", outcome=outcome, exit_code=int(found.exit_code)))
+    return found
+
+
+@contextmanager
+def _only_run(home: Path) -> Iterator[None]:
+    """Hold the lock of runs; not the home folder's own, which each step takes while it writes."""
+    lock = ExitStack()
+    try:
+        lock.enter_context(home_lock(home / "logs"))
+    except TryLaterError as error:
+        pulse = read_heartbeat(home)
+        since = f" since {pulse.started}, now at {pulse.step}" if pulse and pulse.outcome == RUNNING else ""
+        raise TryLaterError(f"another `forecast run` is at work in {home}{since}", error.remedy) from None
+    with lock:
+        yield
+
+
+def _report(name: str, step: Step, settings: Settings, now: datetime, take: Take) -> StepReport:
+    started = monotonic()
+    error: ForecastError | None = None
+    text = ""
+    try:
+        text = take(name, step, settings, now)
+    except ForecastError as refusal:
+        error = refusal
+    except OSError as refusal:
+        error = disk_error(refusal, Path(refusal.filename or settings.home))
+    except RuntimeError as bug:
+        error = ForecastError(f"this is a bug: {bug}", f"see logs/{name}-output.log, and report it")
+    return StepReport(name, str(error) if error else text, round(monotonic() - started, 1), error)
+
+
+def _work(task: tuple[str, Step, Settings, datetime], _report: Callable[[Any], None]) -> str:
+    """In the step's process: what libraries print goes to a file of the step's."""
+    name, step, settings, now = task
+    os.nice(_NICENESS)
+    output = settings.home / "logs" / f"{name}-output.log"
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    try:
+        return step(settings, now)
+    except ForecastError:
+        raise
+    except Exception:
+        traceback.print_exc()
+        raise

@@ -1,0 +1,237 @@
+"""Train a challenger by the champion's recipe, and put it into service only if it stands the gate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from forecaster.dataset.features import available_features
+from forecaster.dataset.membership import describe_selection, restrict_targets, select_members
+from forecaster.dataset.panel import Panel, choose_tickers, load_panel
+from forecaster.dataset.split import SHORTEST_PART, Split, split_dates, split_days
+from forecaster.errors import BadInputError
+from forecaster.files import check_writable
+from forecaster.network.fitting import Progress
+from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.prices.calendar import last_closed_session, session_count
+from forecaster.prices.store import PriceStore
+from forecaster.prices.universe import find_universe
+from forecaster.registry.versions import ModelRegistry, RegisteredModel
+from forecaster.service.candidate import train_candidate
+from forecaster.service.events import log_event
+from forecaster.service.gate import Decision, decide, unseen_part
+from forecaster.service.refitting import Refit, refit
+from forecaster.service.refreshing import refuse_unfit_prices
+from forecaster.settings import Settings, TrainSettings, override
+
+GATE_SESSIONS = 250
+_TEST_SHARE, _VALIDATION_SHARE = 0.15, 0.10
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """What became of one name: `outcome` is recent, would retrain, promoted or refused.
+
+    Attributes:
+        name: the model's.
+        champion: the version that was in service.
+        outcome: in a word or two.
+        reason: in a sentence.
+        version: the challenger's; None where none was trained.
+        decision: the gate's; None where none was trained.
+        refit: account of the fit through the last session; None where there was none.
+    """
+
+    name: str
+    champion: int
+    outcome: str
+    reason: str
+    version: int | None = None
+    decision: Decision | None = None
+    refit: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    panel: Panel
+    split: Split
+    recipe: TrainSettings
+    universe: dict[str, Any] | None
+
+
+def retrain(
+    settings: Settings,
+    name: str,
+    now: datetime,
+    report: Callable[[str, Progress], None],
+    *,
+    if_stale: int = 0,
+    warm: bool = True,
+    dry_run: bool = False,
+) -> Retraining:
+    """Train a challenger for `name` on the store's prices, and promote it if it stands the gate.
+
+    The last 250 sessions, or 15 % of a shorter history, are held out for the gate. Champion and
+    challenger stand it as they were evaluated: a champion that forecasts with refitted weights has seen
+    those sessions, but its evaluated weights, kept beside them, have not. A challenger that is
+    promoted then goes on to learn from the days up to the last session. One that is refused is kept as
+    a version too.
+
+    Args:
+        settings: of the home folder.
+        name: a model in the registry.
+        now: the clock of the command.
+        report: told what is being trained, and its progress.
+        if_stale: do nothing while the newest version, in service or refused, knows prices less than so
+            many sessions old: a gate that is tried every night lets somebody pass by luck.
+        warm: begin from the champion's weights.
+        dry_run: say what would be done.
+
+    Raises:
+        NotFoundError, BadInputError: no such model or prices, or they are damaged, stale or too few.
+        TryLaterError, DiskError: another process writes to the home folder, or the disk refuses.
+    """
+    registry, store = ModelRegistry(settings.home), PriceStore(settings.home)
+    champion = registry.load(name)
+    version = int(champion.card["version"])
+    latest, last_day = _latest_attempt(registry, champion)
+    if max(0, session_count(last_day, last_closed_session(now))) < if_stale:
+        return Retraining(name, version, "recent", f"{latest} knows prices to {last_day}")
+    plan = _plan(settings, store, champion, now)
+    unseen_after = _unseen_after(champion, plan)
+    if dry_run:
+        dates = split_dates(plan.panel.dates, plan.split)
+        what = (
+            f"train {champion.reference}'s recipe on {len(plan.panel.tickers)} tickers "
+            f"to {dates['train_end']}, compare both on the origins after {unseen_after}"
+        )
+        return Retraining(name, version, "would retrain", what)
+    check_writable(registry.folder)
+    return _challenge(registry, champion, plan, unseen_after, now, report, warm=warm)
+
+
+def _latest_attempt(registry: ModelRegistry, champion: RegisteredModel) -> tuple[str, np.datetime64]:
+    """The newest version that can be read, and the last day of prices that it knows."""
+    name = str(champion.card["name"])
+    for version in reversed(registry.versions(name)):
+        try:
+            card = registry.card(name, version)
+        except BadInputError:
+            continue
+        return f"{name}@{version}", np.datetime64(card["prices"]["last_day"])
+    return champion.reference, np.datetime64(champion.card["prices"]["last_day"])
+
+
+def _challenge(
+    registry: ModelRegistry,
+    champion: RegisteredModel,
+    plan: _Plan,
+    unseen_after: np.datetime64,
+    now: datetime,
+    report: Callable[[str, Progress], None],
+    *,
+    warm: bool,
+) -> Retraining:
+    """Train the challenger, put it to the gate, refit it if it is promoted, and keep all of that."""
+    panel, split, recipe = plan.panel, plan.split, plan.recipe
+    name, version = str(champion.card["name"]), int(champion.card["version"])
+    evaluated = registry.load_evaluated(name, version)
+    start = evaluated if warm else None
+    candidate = train_candidate(
+        panel,
+        split,
+        recipe,
+        now,
+        partial(report, name),
+        plan.universe,
+        start,
+        whole_store=bool(champion.card.get("whole_store")),
+    )
+    decision = decide(panel, unseen_after, evaluated, candidate.trained.network, recipe.lookback)
+    refitted = Refit(None, {})
+    if decision.promote:
+        refitted = refit(panel, split, candidate.trained, recipe, partial(report, f"{name}, refit"))
+    served = refitted.fitted or candidate.trained
+    account = refitted.account or None
+    verdict = {"champion": version, "warm_start": warm, **decision.as_card()}
+    challenger = registry.register(
+        name,
+        served.network,
+        candidate.card | {"gate": verdict, "refit": account},
+        served.keras_file,
+        candidate.trained.network if refitted.fitted else None,
+        parent=version,
+        why="retrained" if decision.promote else None,
+    )
+    log_event(registry.home, now, "gate", name=name, version=challenger, **verdict, refit=account)
+    outcome = "promoted" if decision.promote else "refused"
+    return Retraining(name, version, outcome, decision.text, challenger, decision, account)
+
+
+def gate_split(dates: np.ndarray[Any, np.dtype[np.datetime64]], horizon: int) -> Split:
+    """Hold out the last 250 sessions, at most 15 %, for the gate, and 10 % before them for validation.
+
+    Raises:
+        BadInputError: a part has hardly a day.
+    """
+    days = len(dates)
+    shortest = SHORTEST_PART + horizon
+    test = max(min(GATE_SESSIONS, round(_TEST_SHARE * days)), shortest, 4 * horizon + 1)
+    validation = max(round(_VALIDATION_SHARE * days), shortest)
+    if days <= test + validation + shortest:
+        raise BadInputError(f"{days} trading days are too few to retrain", "fetch more history")
+    return split_days(dates, horizon, str(dates[-1 - test - validation]), str(dates[-1 - test]))
+
+
+def _plan(settings: Settings, store: PriceStore, champion: RegisteredModel, now: datetime) -> _Plan:
+    card = champion.card
+    written = {key: value for key, value in card["recipe"].items() if not key.endswith("_end")}
+    recipe = replace(override(TrainSettings(), written), device=settings.train.device)
+    described = card.get("universe")
+    if described is None:
+        panel = _panel(
+            store, choose_tickers(store, None if card.get("whole_store") else card["tickers"]), now
+        )
+        split = gate_split(panel.dates, recipe.horizon)
+        universe = None
+    else:
+        listed = settings.home / "data" / "universe" / f"{described['name']}.csv"
+        known = described["source"] == "package" or listed.is_file()
+        universe_now = find_universe(described["name" if known else "source"], settings.home)
+        selection = select_members(store, universe_now, all_days=described["targets"] == "all days")
+        panel = restrict_targets(_panel(store, selection.tickers, now), selection.counting)
+        split = gate_split(panel.dates, recipe.horizon)
+        universe = describe_selection(selection, panel, split)
+    _refuse_other_features(champion.network, panel)
+    return _Plan(panel, split, recipe, universe)
+
+
+def _panel(store: PriceStore, tickers: "list[str] | tuple[str, ...]", now: datetime) -> Panel:
+    refuse_unfit_prices(store, tickers, now)
+    return load_panel(store, tickers)
+
+
+def _unseen_after(champion: RegisteredModel, plan: _Plan) -> np.datetime64:
+    """The last day that champion or challenger has learnt from or was stopped on.
+
+    Raises:
+        BadInputError: too few sessions are left after it.
+    """
+    seen = np.datetime64(champion.card["split"]["validation_end"], "D")
+    held_out = plan.panel.dates[plan.split.test.start - 1]
+    unseen_after: np.datetime64 = max(seen, held_out)
+    unseen_part(plan.panel, unseen_after, plan.recipe.horizon)
+    return unseen_after
+
+
+def _refuse_other_features(network: RecurrentNetwork, panel: Panel) -> None:
+    features = available_features(panel)
+    if features != network.features:
+        raise BadInputError(
+            f"the prices allow the features {', '.join(features)}; the champion was trained on "
+            f"{', '.join(network.features)}",
+            "train a model anew with `forecast train`",
+        )

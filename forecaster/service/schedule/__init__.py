@@ -1,0 +1,1 @@
+"""When the nightly run starts: cron or systemd."""

@@ -1,0 +1,125 @@
+"""Work in a process of its own: what comes back, and what does not."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from forecaster.errors import BadInputError, ForecastError, NotFoundError
+from forecaster.processes import TimeIsOverError, peak_memory_mb, run_isolated
+
+MEGABYTE = 10**6
+
+
+def square(number: int, report: Callable[[str], None]) -> tuple[int, int]:
+    report("begun")
+    report("done")
+    return number**2, os.getpid()
+
+
+def complain(error: ForecastError, _: Callable[[str], None]) -> None:
+    raise error
+
+
+def die(code: int, _: Callable[[str], None]) -> None:
+    os._exit(code)
+
+
+def stumble(_: int, __: Callable[[str], None]) -> None:
+    raise ZeroDivisionError("by nought")
+
+
+def fill_the_disk(path: str, _: Callable[[str], None]) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+
+def hold(megabytes: int, _: Callable[[str], None]) -> float:
+    held = np.ones(megabytes * MEGABYTE, dtype=np.uint8)
+    return peak_memory_mb() if held.any() else 0.0
+
+
+def sleep(file: Path, _: Callable[[str], None]) -> None:
+    file.with_suffix(".new").write_text(str(os.getpid()))
+    file.with_suffix(".new").replace(file)
+    time.sleep(60)
+
+
+def worker(file: Path) -> int:
+    """The process that has begun to sleep."""
+    deadline = time.monotonic() + 30
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return int(file.read_text())
+
+
+def is_gone(process: int) -> bool:
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{process}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not Path(f"/proc/{process}").exists()
+
+
+def test_results_and_reports_come_back_from_another_process() -> None:
+    reports: list[str] = []
+    result, process = run_isolated(square, 7, reports.append)
+    assert result == 49
+    assert process != os.getpid()
+    assert reports == ["begun", "done"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [BadInputError("three prices are missing", "fetch them"), NotFoundError("no such ticker")],
+    ids=["with-remedy", "without"],
+)
+def test_errors_come_back_whole(error: ForecastError) -> None:
+    with pytest.raises(type(error)) as raised:
+        run_isolated(complain, error)
+    assert (raised.value.message, raised.value.remedy) == (error.message, error.remedy)
+
+
+def test_a_dead_worker_is_an_error_that_says_so() -> None:
+    with pytest.raises(ForecastError, match="a worker process died with code 9; "):
+        run_isolated(die, 9)
+
+
+def test_a_bug_in_a_worker_is_named_without_a_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match="ZeroDivisionError: by nought") as raised:
+        run_isolated(stumble, 0)
+    assert "in stumble" in raised.value.__notes__[0]  # for FORECAST_DEBUG
+    assert capfd.readouterr().err == ""
+
+
+def test_a_refusal_of_the_system_keeps_its_kind() -> None:
+    with pytest.raises(OSError, match="No space left") as raised:
+        run_isolated(fill_the_disk, "somewhere")
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, "somewhere")
+
+
+def test_work_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(TimeIsOverError):
+        run_isolated(sleep, tmp_path / "worker", seconds=2.0)
+    assert is_gone(worker(tmp_path / "worker"))
+
+
+def test_a_worker_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, sys, test_isolation as own\nown.run_isolated(own.sleep, pathlib.Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "worker")]
+    folders = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": folders}) as parent:
+        process = worker(tmp_path / "worker")
+        parent.kill()
+    assert is_gone(process)
+
+
+def test_memory_is_the_worker_s_own() -> None:
+    small, large = run_isolated(hold, 1), run_isolated(hold, 300)
+    assert 290 < large - small < 310
