@@ -1,21 +1,58 @@
 """Where the home folder is, what `forecast.toml` and the environment say, and what time it is.
 
 A setting is looked for on the command line, then in the environment (`FORECAST_TRAIN_LOOKBACK`),
-then in the home folder's `forecast.toml` (`[train]`, `lookback = 120`), then here.
+then in the home folder's `forecast.toml` (`[train]`, `lookback = 120`), then here. An invalid value
+is reported as and where it was written: `--lookback 1`, `FORECAST_TRAIN_LOOKBACK=1`, or
+`/home/me/stocks/forecast.toml [train] lookback = 1`.
 """
 
+import json
+import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, NamedTuple, Self, TypeVar, get_args, get_type_hints
 
 from forecaster.errors import UsageError
 
 SETTINGS_FILE = "forecast.toml"
 CELLS = ("rnn", "lstm", "gru")
 DEVICES = ("auto", "cpu", "gpu")
+SHELL_VARIABLES = ("FORECAST_HOME", "FORECAST_NOW", "FORECAST_DEBUG")
+"""Variables that are no settings: they cannot be written into forecast.toml."""
+_TEST_VARIABLES = "FORECAST_TEST_"
+"""Reserved for switches of the test suite."""
+_TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """What a value has to be; None, empty or False where it does not matter."""
+
+    least: float | None
+    most: float | None
+    above: float | None
+    below: float | None
+    choices: tuple[str, ...]
+    date: bool
+
+    def hold(self, value: Any) -> bool:
+        """Whether a value of the right type is valid; NaN is within no bounds."""
+        return (
+            (self.least is None or value >= self.least)
+            and (self.most is None or value <= self.most)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+    def described(self) -> str:
+        """The range in words, `at least 1 and at most 64`; empty if there is none."""
+        ends = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
+        # Ints in full: `g` would round the largest seed.
+        numbers = {words: f"{end:g}" if isinstance(end, float) else f"{end}" for words, end in ends.items()}
+        return " and ".join(f"{words} {numbers[words]}" for words, end in ends.items() if end is not None)
 
 
 def setting(
@@ -26,10 +63,11 @@ def setting(
     above: float | None = None,
     below: float | None = None,
     choices: tuple[str, ...] = (),
+    date: bool = False,
 ) -> Any:
     """A dataclass field with the bounds that every way of setting it is held to."""
-    bounds = {"least": least, "most": most, "above": above, "below": below, "choices": choices}
-    return field(default=default, metadata=bounds)
+    bounds = _Bounds(least, most, above, below, choices, date)
+    return field(default=default, metadata={"bounds": bounds})
 
 
 @dataclass(frozen=True)
@@ -51,40 +89,43 @@ class TrainSettings:
     batch_size: int | None = setting(None, least=1, most=1_000_000)
     learning_rate: float = setting(0.003, above=0.0, most=10.0)
     seed: int = setting(0, least=0, most=2**32 - 1)
-    train_end: str | None = setting(None)
-    validation_end: str | None = setting(None)
+    train_end: str | None = setting(None, date=True)
+    validation_end: str | None = setting(None, date=True)
     device: str = setting("auto", choices=DEVICES)
 
 
 @dataclass(frozen=True)
 class YahooSettings:
-    """How Yahoo is asked: base address (empty: its own), requests a second (0: unpaced), seconds.
+    """How Yahoo is requested: base address (empty: its own), requests a second (0: unpaced), seconds.
 
     `backoff` is the wait before the first of the `retries`; each further wait is twice as long.
     """
 
     url: str = setting("")
-    rate: float = setting(2.0, least=0.0)
+    rate: float = setting(2.0, least=0.0, most=1000.0)
     workers: int = setting(4, least=1, most=64)
-    timeout: float = setting(20.0, above=0.0)
+    timeout: float = setting(20.0, above=0.0, most=3600.0)
     retries: int = setting(4, least=0, most=20)
     backoff: float = setting(1.0, least=0.0, most=60.0)
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What `forecast run` is held to: the age in sessions that makes a retraining due, minutes a step."""
+    """When `forecast run` retrains (after so many sessions), and the time limit of each step in minutes.
+
+    The longest limit is a week.
+    """
 
     retrain_after: int = setting(21, least=1, most=10_000)
-    fetch_minutes: float = setting(60.0, above=0.0)
-    retrain_minutes: float = setting(240.0, above=0.0)
-    predict_minutes: float = setting(30.0, above=0.0)
-    score_minutes: float = setting(10.0, above=0.0)
+    fetch_minutes: float = setting(60.0, above=0.0, most=10_080.0)
+    retrain_minutes: float = setting(240.0, above=0.0, most=10_080.0)
+    predict_minutes: float = setting(30.0, above=0.0, most=10_080.0)
+    score_minutes: float = setting(10.0, above=0.0, most=10_080.0)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be set, with the home folder it holds for."""
+    """All settings of one home folder."""
 
     home: Path
     train: TrainSettings = field(default_factory=TrainSettings)
@@ -92,12 +133,39 @@ class Settings:
     run: RunSettings = field(default_factory=RunSettings)
 
 
+_SECTIONS = tuple(part.name for part in fields(Settings) if part.name != "home")
+Section = TypeVar("Section", TrainSettings, YahooSettings, RunSettings)
+Quote = Callable[[str, object], str]
+"""How a reader wrote a value under a key."""
+
+
+class WrittenDate(str):
+    """An ISO date that remembers how it was written, for errors that only the prices can show.
+
+    It is `train_end` and `validation_end` of checked settings: whether they fit is known once the
+    prices are read.
+    """
+
+    __slots__ = ("quote",)
+    quote: str
+
+    def __new__(cls, text: str, quote: str = "") -> Self:
+        """The date `text`; `quote` is what an error shows, `--train-end 2015-12-31`."""
+        written = super().__new__(cls, text)
+        written.quote = quote or text
+        return written
+
+
 def find_home(chosen: Path | None, environ: Mapping[str, str], current: Path) -> Path:
-    """The home folder: `--home`, `FORECAST_HOME`, the nearest parent with a forecast.toml, or here."""
+    """The home folder: `--home`, `FORECAST_HOME`, the nearest parent with a forecast.toml, or here.
+
+    Raises:
+        UsageError: it begins with the home of a user (`~name`) who does not exist.
+    """
     if chosen is not None:
-        return chosen.expanduser().absolute()
+        return _expanded(chosen, f"--home {chosen}")
     if environ.get("FORECAST_HOME"):
-        return Path(environ["FORECAST_HOME"]).expanduser().absolute()
+        return _expanded(Path(environ["FORECAST_HOME"]), f"FORECAST_HOME={environ['FORECAST_HOME']}")
     for folder in (current, *current.parents):
         if (folder / SETTINGS_FILE).is_file():
             return folder
@@ -108,36 +176,49 @@ def load_settings(home: Path, environ: Mapping[str, str]) -> Settings:
     """Read `forecast.toml` under `home` and the `FORECAST_…` variables over it.
 
     Raises:
-        UsageError: the file is not TOML, or names or values in it are not known.
+        UsageError: the file is not TOML, or a name or value in it or in the environment is invalid.
     """
-    written = _read_toml(home / SETTINGS_FILE)
-    settings = Settings(home=home)
-    sections = {part.name for part in fields(Settings)} - {"home"}
-    for name in written:
-        if name not in sections:
+    file = home / SETTINGS_FILE
+    written = _read_toml(file)
+    defaults = Settings(home)
+    for name, value in written.items():
+        if not isinstance(value, dict):
             raise UsageError(
-                f"{home / SETTINGS_FILE} has an unknown section [{name}]",
-                f"the sections are {', '.join(sorted(sections))}",
+                f"{file} {name} = {_toml(value)} is in no section",
+                f"write it under one of {', '.join(f'[{section}]' for section in _SECTIONS)}",
             )
-    for name in sections:
-        section = getattr(settings, name)
-        found = _from_file(section, written.get(name, {}), f"{home / SETTINGS_FILE} [{name}]")
-        found |= _from_environment(section, name, environ)
-        settings = replace(settings, **{name: override(section, found)})
-    return settings
+        if name not in _SECTIONS:
+            raise UsageError(
+                f"{file} has an unknown section [{name}]", f"{_suggestion(name, _SECTIONS)}, or remove it"
+            )
+    _reject_unknown_variables(environ)
+    return Settings(
+        home,
+        train=_set("train", defaults.train, written, file, environ),
+        yahoo=_set("yahoo", defaults.yahoo, written, file, environ),
+        run=_set("run", defaults.run, written, file, environ),
+    )
 
 
-def override(section: Any, values: Mapping[str, Any]) -> Any:
+def as_flag(key: str, value: object) -> str:
+    """A value as it is written on the command line: `--train-end 2015-12-31`."""
+    return f"--{key.replace('_', '-')} {value}"
+
+
+def override(section: Section, values: Mapping[str, object], quote: Quote = as_flag) -> Section:
     """A copy of a settings section with `values` in it, each held to its bounds; None changes nothing.
+
+    Args:
+        section: the settings that `values` go before.
+        values: new values by key, from the command line unless `quote` shows another place.
+        quote: gives a key and its value as the reader wrote them, for the error.
 
     Raises:
         UsageError: a value is out of its bounds or of the wrong type.
     """
-    given = {key: value for key, value in values.items() if value is not None}
-    hints = get_type_hints(type(section))
-    bounds = {part.name: part.metadata for part in fields(section)}
-    checked = {key: _checked(key, value, hints[key], bounds[key]) for key, value in given.items()}
-    return replace(section, **checked)
+    return _replaced(
+        section, (_Entry(key, value, quote(key, value)) for key, value in values.items() if value is not None)
+    )
 
 
 def current_time(environ: Mapping[str, str]) -> datetime:
@@ -151,11 +232,11 @@ def current_time(environ: Mapping[str, str]) -> datetime:
         return datetime.now(UTC)
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(
             f"FORECAST_NOW={text} is not an ISO date and time", "write it like 2026-11-21T22:30:00"
         ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def iso_utc(moment: datetime) -> str:
@@ -163,55 +244,97 @@ def iso_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
+class _Entry(NamedTuple):
+    """One value of a setting, and how it was written."""
+
+    key: str
+    value: Any
+    quote: str
+
+
+def _expanded(folder: Path, quote: str) -> Path:
+    try:
+        return folder.expanduser().absolute()
+    except RuntimeError:
+        raise UsageError(
+            f"{quote} begins with the home of an unknown user", "write the folder in full"
+        ) from None
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}", "mend or remove it") from error
+    except (ValueError, RecursionError) as error:  # also of bad UTF-8 and of numbers with too many digits
+        raise UsageError(f"{path} is not valid TOML: {error}", "fix or remove it") from error
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "mend its rights") from error
+        raise UsageError(f"cannot read {path}: {error.strerror}", "fix its permissions") from error
 
 
-def _from_file(section: Any, written: Any, where: str) -> dict[str, Any]:
+def _set(
+    name: str, section: Section, written: Mapping[str, Any], file: Path, environ: Mapping[str, str]
+) -> Section:
+    """The section called `name` as the file and, over it, the environment set it."""
+    from_file = _replaced(section, _from_file(section, written.get(name, {}), f"{file} [{name}]"))
+    return _replaced(from_file, _from_environment(section, name, environ))
+
+
+def _from_file(section: Section, table: Mapping[str, Any], where: str) -> Iterable[_Entry]:
     known = {part.name for part in fields(section)}
-    if not isinstance(written, dict):
-        raise UsageError(
-            f"{where} is not a table of settings", f"write `{where.rsplit(maxsplit=1)[-1]}` above them"
-        )
-    for key in written:
-        if key.replace("-", "_") not in known:
-            raise UsageError(f"{where} has no setting {key}", f"it has {', '.join(sorted(known))}")
-    return {key.replace("-", "_"): _plain(value) for key, value in written.items()}
+    for written, value in table.items():
+        key = written.replace("-", "_")
+        if key not in known:
+            raise UsageError(f"{where} has no setting {written}", f"{_suggestion(key, known)}, or remove it")
+        yield _Entry(key, value, f"{where} {written} = {_toml(value)}")
 
 
-def _plain(value: Any) -> Any:
-    """TOML has dates of its own; a date setting is ISO text."""
-    return value.isoformat() if hasattr(value, "isoformat") else value
-
-
-def _from_environment(section: Any, name: str, environ: Mapping[str, str]) -> dict[str, Any]:
+def _from_environment(section: Section, name: str, environ: Mapping[str, str]) -> Iterable[_Entry]:
     hints = get_type_hints(type(section))
-    found = {}
     for part in fields(section):
-        variable = f"FORECAST_{name}_{part.name}".upper()
-        if environ.get(variable):
-            found[part.name] = _parsed(variable, environ[variable], hints[part.name])
-    return found
+        variable = _variable(name, part.name)
+        text = environ.get(variable)
+        if text:
+            yield _Entry(part.name, _parsed(text, _plain_type(hints[part.name])), f"{variable}={text}")
 
 
-def _parsed(name: str, text: str, hint: Any) -> Any:
-    kind = _plain_type(hint)
+def _variable(section: str, key: str) -> str:
+    return f"FORECAST_{section}_{key}".upper()
+
+
+def _reject_unknown_variables(environ: Mapping[str, str]) -> None:
+    defaults = Settings(Path())
+    known = {*SHELL_VARIABLES} | {
+        _variable(name, part.name) for name in _SECTIONS for part in fields(getattr(defaults, name))
+    }
+    for name, text in environ.items():
+        ours = name.startswith("FORECAST_") and not name.startswith(_TEST_VARIABLES)
+        if text and ours and name not in known:
+            raise UsageError(f"the variable {name} is not known", f"{_suggestion(name, known)}, or unset it")
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    # In order, so that of equally near names always the same is said.
+    return f"rename it (the nearest is {get_close_matches(name, sorted(known), n=1, cutoff=0.0)[0]})"
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML has it, as far as one line shows it."""
+    if isinstance(value, str | bool):
+        return json.dumps(value, ensure_ascii=False)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _parsed(text: str, kind: type) -> Any:
+    """The value that a variable's text stands for; the text itself, of the wrong type, if for none."""
     if kind is bool:
-        truths = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-        if text.lower() not in truths:
-            raise UsageError(f"{name}={text} is neither true nor false", "write true or false")
-        return truths[text.lower()]
+        return _TRUTHS.get(text.lower(), text)
     try:
         return kind(text)
     except ValueError:
-        raise UsageError(f"{name}={text} is not a number", f"give a value of type {kind.__name__}") from None
+        return text
 
 
 def _plain_type(hint: Any) -> type:
@@ -221,29 +344,36 @@ def _plain_type(hint: Any) -> type:
     return kind
 
 
-def _checked(name: str, value: Any, hint: Any, bounds: Mapping[str, Any]) -> Any:
-    kind = _plain_type(hint)
-    flag = "--" + name.replace("_", "-")
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+def _replaced(section: Section, entries: Iterable[_Entry]) -> Section:
+    hints = get_type_hints(type(section))
+    bounds = {part.name: part.metadata["bounds"] for part in fields(section)}
+    checked = {
+        entry.key: _checked(entry, _plain_type(hints[entry.key]), bounds[entry.key]) for entry in entries
+    }
+    return replace(section, **checked)
+
+
+def _checked(entry: _Entry, kind: type, bounds: _Bounds) -> Any:
+    if bounds.date:
+        return _checked_date(entry)
+    value = entry.value
+    if kind is float and type(value) is int and abs(value) <= sys.float_info.max:
         value = float(value)
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
+    wanted = f"choose {words}, {bounds.described()}" if bounds.described() else f"choose {words}"
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise UsageError(f"{flag} {value!r} is not of type {kind.__name__}", "correct it")
-    if bounds["choices"] and value not in bounds["choices"]:
-        raise UsageError(f"{flag} {value} is not known", f"choose from {', '.join(bounds['choices'])}")
-    complaint = _out_of_bounds(value, bounds)
-    if complaint:
-        raise UsageError(f"{flag} {value} is out of range", f"it must be {complaint}")
+        raise UsageError(f"{entry.quote} is not {words}", wanted)
+    if bounds.choices and value not in bounds.choices:
+        raise UsageError(f"{entry.quote} is not known", f"choose from {', '.join(bounds.choices)}")
+    if not bounds.hold(value):
+        raise UsageError(f"{entry.quote} is out of range", wanted)
     return value
 
 
-def _out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str:
-    """What the value must be, if it is not; empty if it is."""
-    if bounds["least"] is not None and not value >= bounds["least"]:
-        return f"at least {bounds['least']}"
-    if bounds["above"] is not None and not value > bounds["above"]:
-        return f"above {bounds['above']}"
-    if bounds["most"] is not None and not value <= bounds["most"]:
-        return f"at most {bounds['most']}"
-    if bounds["below"] is not None and not value < bounds["below"]:
-        return f"below {bounds['below']}"
-    return ""
+def _checked_date(entry: _Entry) -> WrittenDate:
+    """TOML has dates of its own; a date setting is ISO text."""
+    text = entry.value.isoformat() if type(entry.value) is date else entry.value
+    try:
+        return WrittenDate(date.fromisoformat(text).isoformat(), entry.quote)
+    except (TypeError, ValueError):
+        raise UsageError(f"{entry.quote} is not a date", "write it like 2015-12-31") from None

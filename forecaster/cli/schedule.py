@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from forecaster.service.schedule.install import ScheduleStatus
 
 schedule_app = typer.Typer(help="Let cron or systemd do the night's work.", no_args_is_help=True)
-_MEANT_FOR_THE_SHELL = {"FORECAST_HOME", "FORECAST_NOW", "FORECAST_DEBUG"}
 _OTHER_VARIABLES = {"HTTPS_PROXY", "https_proxy", "KERAS_BACKEND", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
 
 
@@ -84,6 +83,7 @@ def _doubts(home: Path, found: "ScheduleStatus") -> Iterator[str]:
     from forecaster.registry.versions import ModelRegistry
     from forecaster.service.schedule import install as schedule
     from forecaster.service.schedule import systemd
+    from forecaster.settings import SHELL_VARIABLES
 
     if found.by == schedule.CRON and not found.daemon:
         yield "warning: no cron daemon runs on this machine; start one"
@@ -95,8 +95,8 @@ def _doubts(home: Path, found: "ScheduleStatus") -> Iterator[str]:
         yield f"warning: no model has been trained in {home} yet; `forecast train` does it"
     unseen = sorted(
         name
-        for name in os.environ
-        if (name.startswith("FORECAST_") or name in _OTHER_VARIABLES) and name not in _MEANT_FOR_THE_SHELL
+        for name, text in os.environ.items()
+        if text and (name.startswith("FORECAST_") or name in _OTHER_VARIABLES) and name not in SHELL_VARIABLES
     )
     if unseen:
         yield (

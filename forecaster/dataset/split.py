@@ -1,11 +1,13 @@
 """Train, purge, validation, purge, test: which days may be origins in which part."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import BadInputError, UsageError
+from forecaster.settings import WrittenDate
 
 TRAIN_SHARE = 0.75
 VALIDATION_SHARE = 0.10
@@ -43,17 +45,18 @@ def split_days(
         BadInputError: a part has hardly a day.
     """
     days = len(dates)
-    train_last = _last_day(dates, train_end, "--train-end", round(TRAIN_SHARE * days) - 1)
+    train_last = _last_day(dates, train_end, "train_end", round(TRAIN_SHARE * days) - 1)
     default = train_last + max(round(VALIDATION_SHARE * days), SHORTEST_PART + horizon)
     if validation_end is None and train_end is not None:
         # What is left after the training years is shared as the defaults share it.
         share = VALIDATION_SHARE / (1 - TRAIN_SHARE)
         default = train_last + round(share * (days - 1 - train_last))
-    validation_last = _last_day(dates, validation_end, "--validation-end", default)
+    validation_last = _last_day(dates, validation_end, "validation_end", default)
     if validation_last <= train_last:
         raise UsageError(
-            f"--train-end {dates[train_last]} is not before --validation-end {dates[validation_last]}",
-            "give them in the order of time",
+            f"{_quoted('train_end', train_end or dates[train_last])} is not before "
+            f"{_quoted('validation_end', validation_end or dates[validation_last])}",
+            "choose both, in the order of time",
         )
     split = Split(
         train=range(max(train_last - horizon + 1, 0)),
@@ -74,17 +77,23 @@ def split_dates(dates: Days, split: Split) -> dict[str, str]:
     }
 
 
-def _last_day(dates: Days, text: str | None, flag: str, default: int) -> int:
+def _quoted(name: str, day: object) -> str:
+    """A date as a user wrote it, or with the setting's name where a caller or the default gave it."""
+    return day.quote if isinstance(day, WrittenDate) else f"{name} {day}"
+
+
+def _last_day(dates: Days, text: str | None, name: str, default: int) -> int:
     """Number of the last trading day on or before an ISO date."""
     if text is None:
         return default
     try:
-        day = np.datetime64(text, "D")
+        day = np.datetime64(date.fromisoformat(text), "D")
     except ValueError:
-        raise UsageError(f"{flag} {text} is not a date", "write it like 2015-12-31") from None
-    if np.isnat(day) or not dates[0] <= day <= dates[-1]:
+        raise UsageError(f"{_quoted(name, text)} is not a date", "write it like 2015-12-31") from None
+    if not dates[0] <= day <= dates[-1]:
         raise UsageError(
-            f"{flag} {text} is outside the prices, {dates[0]} to {dates[-1]}", "choose a day between them"
+            f"{_quoted(name, text)} is outside the prices, {dates[0]} to {dates[-1]}",
+            "choose a day between them",
         )
     return int(np.searchsorted(dates, day, "right")) - 1
 
@@ -96,5 +105,5 @@ def _refuse_short_parts(split: Split, dates: Days, horizon: int) -> None:
             raise BadInputError(
                 f"the {name} part has {origins} days to forecast from, of {len(dates)} trading days "
                 f"and with {horizon} steps ahead",
-                f"it needs {SHORTEST_PART}: fetch more history, or move --train-end and --validation-end",
+                f"it needs {SHORTEST_PART}: fetch more history, or move train_end and validation_end",
             )

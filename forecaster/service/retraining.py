@@ -189,7 +189,12 @@ def gate_split(dates: np.ndarray[Any, np.dtype[np.datetime64]], horizon: int) ->
 def _plan(settings: Settings, store: PriceStore, champion: RegisteredModel, now: datetime) -> _Plan:
     card = champion.card
     written = {key: value for key, value in card["recipe"].items() if not key.endswith("_end")}
-    recipe = replace(override(TrainSettings(), written), device=settings.train.device)
+    recipe = override(
+        TrainSettings(),
+        written,
+        lambda key, value: f"{champion.reference}, card.json recipe: {key} = {value}",
+    )
+    recipe = replace(recipe, device=settings.train.device)
     described = card.get("universe")
     if described is None:
         panel = _panel(

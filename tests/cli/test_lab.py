@@ -223,7 +223,7 @@ def test_sweep_trains_keeps_and_shows(capsys: Screen, tmp_path: Path) -> None:
         pytest.param(["--over", "mood"], ExitCode.USAGE, "--over mood", id="axis"),
         pytest.param(["--values", "5,x"], ExitCode.USAGE, "--values", id="values"),
         pytest.param(["--values", "all"], ExitCode.USAGE, "--values", id="all lookbacks"),
-        pytest.param(["--values", "1"], ExitCode.USAGE, "--lookback 1", id="bounds"),
+        pytest.param(["--values", "1"], ExitCode.USAGE, "--values 1 (lookback) is out of range", id="bounds"),
         pytest.param(["--match", "age"], ExitCode.USAGE, "--match age", id="match"),
         pytest.param(
             ["--over", "tickers", "--values", "9"], ExitCode.USAGE, "there are 3 tickers", id="too many"

@@ -97,6 +97,33 @@ def test_refusals_are_one_line_and_leave_nothing(
     assert not (prices.parent / "x").exists()
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        pytest.param("FORECAST_TRAIN_UNITS", "0", "FORECAST_TRAIN_UNITS=0 is out of range", id="value"),
+        pytest.param("FORECAST_TRAIN_UNIST", "8", "the nearest is FORECAST_TRAIN_UNITS", id="name"),
+        pytest.param(
+            "FORECAST_TRAIN_TRAIN_END",
+            "1980-01-01",
+            "FORECAST_TRAIN_TRAIN_END=1980-01-01 is outside the prices",
+            id="split-date",
+        ),
+    ],
+)
+def test_a_wrong_variable_is_rejected_by_its_name(
+    prices: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    value: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    code, line = refusal(capsys, "train", *STOCKS, "--home", prices)
+    assert code == ExitCode.USAGE
+    assert words in line
+
+
 def test_an_empty_store_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, line = refusal(capsys, "train", "--home", tmp_path)
     assert code == ExitCode.NOT_FOUND

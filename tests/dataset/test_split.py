@@ -40,7 +40,8 @@ def test_horizon_days_lie_between_the_parts_and_no_target_crosses(days: int, hor
         pytest.param(("1999-01-01", None), "outside the prices", id="before the prices"),
         pytest.param(("2015-13-01", None), "is not a date", id="no such month"),
         pytest.param(("soon", None), "is not a date", id="no date"),
-        pytest.param(("NaT", None), "outside the prices", id="not a time"),
+        pytest.param(("NaT", None), "is not a date", id="not a time"),
+        pytest.param(("2015", None), "is not a date", id="a year"),
     ],
 )
 def test_wrong_dates_are_refused(ends: tuple[str, str | None], words: str) -> None:

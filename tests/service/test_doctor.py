@@ -86,7 +86,7 @@ def models_is_a_file(home: Path) -> None:
         pytest.param(damage("models", "main", "1", "weights.npz"), "models", "fail", "rollback", id="model"),
         pytest.param(damage("models", "main", "champion"), "models", "fail", "rollback", id="champion"),
         pytest.param(damage("models", "ledger.sqlite"), "ledger", "fail", "move it away", id="ledger"),
-        pytest.param(damage("forecast.toml"), "settings", "fail", "mend or remove", id="settings"),
+        pytest.param(damage("forecast.toml"), "settings", "fail", "fix or remove", id="settings"),
         pytest.param(models_is_a_file, "home folder", "fail", "mend its rights", id="no folder"),
         pytest.param(age_prices, "prices", "warn", "forecast fetch", id="old prices"),
         pytest.param(age_model, "models", "warn", "forecast retrain", id="old model"),

@@ -107,6 +107,18 @@ def test_the_gate_holds_out_the_last_sessions(days: int) -> None:
     assert split.validation.stop + 3 == split.test.start
 
 
+def test_an_invalid_recipe_is_reported_in_the_card(
+    own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = ModelRegistry(own_home)
+    main = registry.load("main")
+    recipe = main.card["recipe"] | {"layers": 0}
+    registry.register("odd", main.network, main.card | {"recipe": recipe}, b"keras")
+    code, line = refusal(capsys, "retrain", "odd", "--no-fetch", "--home", own_home)
+    assert code == ExitCode.USAGE
+    assert "odd@1, card.json recipe: layers = 0 is out of range" in line
+
+
 def test_retrain_keeps_figures_in_card_and_log(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["retrain", "--home", str(own_home), "--json"]
     assert run([*arguments, "--dry-run"]) == ExitCode.DONE

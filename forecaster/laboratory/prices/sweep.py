@@ -107,7 +107,7 @@ def run_price_trials(
 def _recipes(ground: Ground, axis: str, value: int, cells: Sequence[str], match: str) -> list[TrainSettings]:
     recipe = ground.recipe
     if axis not in ("tickers", "years"):
-        recipe = override(recipe, {axis: value})
+        recipe = override(recipe, {axis: value}, lambda axis, value: f"--values {value} ({axis})")
     return cell_recipes(recipe, cells, ground.features, match)
 
 

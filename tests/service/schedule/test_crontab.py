@@ -119,6 +119,15 @@ def test_what_will_disappoint_is_said_when_it_is_scheduled(
     assert words in capsys.readouterr().err
 
 
+def test_empty_variables_are_unset_and_need_no_warning(
+    table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FORECAST_YAHOO_RATE", "")
+    assert run(["schedule", "install", "--home", str(tmp_path)]) == ExitCode.DONE
+    assert table.exists()
+    assert "FORECAST_YAHOO_RATE" not in capsys.readouterr().err
+
+
 def test_without_cron_the_refusal_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
