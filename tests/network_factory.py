@@ -1,9 +1,12 @@
 """Small networks with random weights, and cards as training writes them."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from forecaster.files import digest_bytes
 from forecaster.network.cells import weight_shapes
 from forecaster.network.recurrent import RecurrentNetwork
 
@@ -81,3 +84,13 @@ def card_of(network: RecurrentNetwork, **changes: Any) -> dict[str, Any]:
         "versions": {"python": "3.11.9", "numpy": "2.4.6"},
     }
     return card | changes
+
+
+def make_old(folder: Path, written: int) -> None:
+    """Rewrite a version's card as format 1 or 2 had it."""
+    path = folder / "card.json"
+    card = json.loads(path.read_text())
+    del card["digest"]
+    card["format"] = written
+    digest = digest_bytes(json.dumps(card, sort_keys=True).encode())
+    path.write_text(json.dumps(card | {"digest": digest}))

@@ -128,7 +128,7 @@ def _show_list(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         label = f"{row['name']}@{row['version']}{' *' if row['champion'] else ''}"
         if row["damage"]:
-            table.add_row(label, "damaged", *[""] * 5, style="red")
+            table.add_row(label, "unusable", *[""] * 5, style="red")
             continue
         table.add_row(
             label,
@@ -144,6 +144,8 @@ def _show_list(rows: list[dict[str, Any]]) -> None:
     screen.print(
         "* in service. CRPS and skill over the naive forecast: one day ahead, on the test days.", style="dim"
     )
+    if any(row["damage"] for row in rows):
+        screen.print("`forecast models verify` says why a version is unusable.", style="dim")
 
 
 def _show_card(card: dict[str, Any], service: list[dict[str, str]]) -> None:

@@ -17,8 +17,9 @@ from forecaster.errors import BadInputError, NotFoundError
 from forecaster.files import digest_bytes, digest_file, disk_error, make_folder, sync_folder
 from forecaster.network.recurrent import RecurrentNetwork
 
-FORMAT = 2
-_READABLE = (1, 2)  # 2 may hold weights that have seen the days that the card's scores are of
+FORMAT = 3
+_READABLE = (1, 2, 3)  # from 2 on, weights may have seen the days that the card's scores are of
+_BACKWARDS_AT_THE_LAST_DAY = (1, 2)  # where a bidirectional network was read before format 3
 _WEIGHTS, _EVALUATED, _KERAS, _CARD = "weights.npz", "evaluated.npz", "model.keras", "card.json"
 
 
@@ -102,7 +103,8 @@ def read_card(folder: Path) -> dict[str, Any]:
 
     Raises:
         NotFoundError: there is no such folder.
-        BadInputError: the card is missing, damaged, or of another format.
+        BadInputError: the card is missing, damaged, or of another format, or it is of a bidirectional
+            network from before format 3.
     """
     path = folder / _CARD
     if not folder.is_dir():
@@ -119,7 +121,24 @@ def read_card(folder: Path) -> dict[str, Any]:
         )
     if digest != _card_digest(card):
         raise _damaged(path, "its content is not what was written")
+    try:
+        if written in _BACKWARDS_AT_THE_LAST_DAY and card["network"]["bidirectional"]:
+            raise _read_at_the_wrong_day(path, card)
+    except (KeyError, TypeError) as error:
+        raise _damaged(path, f"it does not describe a network: {error}") from error
     return card
+
+
+def _read_at_the_wrong_day(path: Path, card: Mapping[str, Any]) -> BadInputError:
+    """The weights were fitted to an answer that is no longer given; none can be made of them."""
+    shape = {**card["network"], "lookback": card["lookback"]}
+    sizes = " ".join(f"--{name} {shape[name]}" for name in ("cell", "units", "layers", "lookback", "horizon"))
+    return BadInputError(
+        f"{path}: an earlier forecast trained this bidirectional network, and read its backward direction at "
+        "the window's last day, where it had seen one day only",
+        f"train it anew with `forecast train --name {card['name']} --bidirectional {sizes}`, or choose "
+        "another version with --model NAME@VERSION",
+    )
 
 
 def _card_digest(card: Mapping[str, Any]) -> str:

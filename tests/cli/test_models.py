@@ -53,11 +53,12 @@ def test_list_as_json(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (newest["crps"], newest["skill"]) == (0.008318, 0.021)
 
 
-def test_list_shows_a_damaged_version_as_damaged(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_a_damaged_version_as_unusable(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "models" / "main" / "2" / "card.json").write_text("{")
     assert run(["models", "list", "--home", str(home)]) == ExitCode.DONE
-    lines = capsys.readouterr().out.splitlines()
-    assert ["damaged" in line for line in lines if "main@" in line] == [False, True]
+    out = capsys.readouterr().out
+    assert ["unusable" in line for line in out.splitlines() if "main@" in line] == [False, True]
+    assert "`forecast models verify` says why" in out
     run(["models", "list", "--json", "--home", str(home)])
     rows = json.loads(capsys.readouterr().out)["models"]
     assert "card.json is damaged" in rows[-1]["damage"]

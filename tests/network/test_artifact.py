@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from network_factory import card_of, random_network
+from network_factory import card_of, make_old, random_network
 
 from forecaster.errors import BadInputError, DiskError, NotFoundError
 from forecaster.files import digest_bytes
-from forecaster.network import artifact
 from forecaster.network.artifact import load_evaluated, load_network, network_faults, read_card, save_network
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.settings import CELLS
@@ -37,7 +36,7 @@ def test_a_network_and_its_card_come_back_as_written(tmp_path: Path, cell: str, 
     for name, array in network.weights.items():
         np.testing.assert_array_equal(loaded.weights[name], array)
     assert card_of(network).items() <= card.items()
-    assert card["format"] == 2
+    assert card["format"] == 3
     assert (tmp_path / "m" / "1" / "model.keras").read_bytes() == b"a Keras file"
     assert card["digests"]["model.keras"] == digest_bytes(b"a Keras file")
 
@@ -86,16 +85,34 @@ def test_json_that_is_no_card_is_refused(tmp_path: Path, card: str) -> None:
 
 def test_another_format_is_refused_before_anything_else_is_read(tmp_path: Path) -> None:
     folder = saved(tmp_path / "1")
-    (folder / "card.json").write_text(json.dumps({"format": 3, "new": "things"}))
-    with pytest.raises(BadInputError, match="has format 3, this version reads 2"):
+    (folder / "card.json").write_text(json.dumps({"format": 4, "new": "things"}))
+    with pytest.raises(BadInputError, match="has format 4, this version reads 3"):
         read_card(folder)
 
 
-def test_a_version_from_before_refitting_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifact, "FORMAT", 1)
+@pytest.mark.parametrize("written", [1, 2])
+def test_an_older_format_is_read(tmp_path: Path, written: int) -> None:
     folder = saved(tmp_path / "1")
-    assert load_network(folder)[1]["format"] == 1
+    make_old(folder, written)
+    assert bias(load_network(folder)[0]) == bias(random_network())
     assert bias(load_evaluated(folder)) == bias(random_network())
+    assert network_faults(folder) == []
+
+
+@pytest.mark.parametrize("written", [1, 2])
+def test_a_bidirectional_network_of_an_older_format_is_rejected(tmp_path: Path, written: int) -> None:
+    folder, network = tmp_path / "1", random_network(bidirectional=True)
+    save_network(folder, network, card_of(network, name="both"), b"a Keras file")
+    make_old(folder, written)
+    for read in (load_network, load_evaluated, read_card):
+        with pytest.raises(
+            BadInputError, match="read its backward direction at the window's last day"
+        ) as caught:
+            read(folder)
+        assert str(folder / "card.json") in caught.value.message
+        sizes = "--cell gru --units 4 --layers 1 --lookback 120 --horizon 2"
+        assert f"`forecast train --name both --bidirectional {sizes}`" in caught.value.remedy
+    assert "backward direction" in network_faults(folder)[0]
 
 
 def test_the_network_that_was_scored_is_kept_beside_the_one_that_forecasts(tmp_path: Path) -> None:
