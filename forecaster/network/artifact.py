@@ -38,6 +38,7 @@ def save_network(
     Raises:
         DiskError: the disk refuses.
         FileExistsError: the folder is there already; a version is never overwritten.
+        ValueError: a weight is not an array of floats.
     """
     if folder.exists():
         raise FileExistsError(f"{folder} exists")
@@ -164,8 +165,16 @@ def _files(card: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _packed(network: RecurrentNetwork) -> bytes:
+    """The weights as the content of an .npz file; savez would pickle an array of objects.
+
+    Its option `allow_pickle` is of no use here: a NumPy that has none stores it as one more array.
+    """
+    arrays: dict[str, Any] = dict(network.weights)
+    for name, array in arrays.items():
+        if array.dtype.kind != "f":
+            raise ValueError(f"the weight {name} is of {array.dtype}, not of floats")
     packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, **network.weights)
+    np.savez(packed, **arrays)
     return packed.getvalue()
 
 

@@ -3,6 +3,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -41,9 +42,35 @@ def test_a_network_and_its_card_come_back_as_written(tmp_path: Path, cell: str, 
     assert card["digests"]["model.keras"] == digest_bytes(b"a Keras file")
 
 
-def test_nothing_is_pickled(tmp_path: Path) -> None:
-    with np.load(saved(tmp_path / "1") / "weights.npz", allow_pickle=False) as arrays:
+def test_the_weights_file_holds_the_weights_and_nothing_else(tmp_path: Path) -> None:
+    path = saved(tmp_path / "1") / "weights.npz"
+    with np.load(path, allow_pickle=False) as arrays:
+        assert list(arrays) == list(random_network().weights)
         assert all(array.dtype == np.float32 for array in arrays.values())
+
+
+def test_what_would_have_to_be_pickled_is_never_written(tmp_path: Path) -> None:
+    network = random_network()
+    pickled = {**network.weights, "head/bias": network.weights["head/bias"].astype(object)}
+    object.__setattr__(network, "weights", pickled)  # what no caller can build, a broken writer could write
+    with pytest.raises(ValueError, match="the weight head/bias is of object, not of floats"):
+        save_network(tmp_path / "m" / "1", network, card_of(network), b"a Keras file")
+    assert not (tmp_path / "m").exists()
+
+
+def test_savez_gets_no_option_that_an_older_numpy_takes_for_an_array(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+    savez = np.savez
+
+    def older(file: BinaryIO, **arrays: np.ndarray) -> None:
+        given.extend(arrays)
+        savez(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", older)
+    saved(tmp_path / "1")
+    assert given == list(random_network().weights)
 
 
 @pytest.mark.parametrize("file", ["weights.npz", "model.keras", "card.json"])
