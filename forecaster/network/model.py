@@ -67,6 +67,7 @@ def without_keras(network: keras.Model, recipe: TrainSettings, names: tuple[str,
         layers=recipe.layers,
         bidirectional=recipe.bidirectional,
         horizon=recipe.horizon,
+        lookback=recipe.lookback,
         features=names,
         weights=weights,
     )

@@ -28,6 +28,7 @@ class RecurrentNetwork:
             each direction after its last step, as Keras's `Bidirectional(return_sequences=False)` gives
             them: forwards at the window's last day, backwards at its first.
         horizon: H steps of the head.
+        lookback: days of the windows that it was trained on, and that its forecasts are made from.
         features: names of the inputs, in order.
         weights: `layer0/forward/kernel`, `…/recurrent`, `…/bias`, `layer0/backward/…`, `head/kernel`
             and `head/bias`, laid out as in Keras.
@@ -41,6 +42,7 @@ class RecurrentNetwork:
     layers: int
     bidirectional: bool
     horizon: int
+    lookback: int
     features: tuple[str, ...]
     weights: Mapping[str, Float32]
 

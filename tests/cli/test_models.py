@@ -97,7 +97,7 @@ def test_show_prints_the_card(home: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_show_as_json_is_the_whole_card(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", "show", "main", "--json", "--home", str(home)]) == ExitCode.DONE
     document = json.loads(capsys.readouterr().out)
-    assert document["schema"] == "forecast.model/1"
+    assert document["schema"] == "forecast.model/2"
     assert (document["name"], document["version"]) == ("main", 2)
     assert card_of(random_network()).items() <= document.items()
 

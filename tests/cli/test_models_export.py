@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import refusal
-from network_factory import FEATURES, card_of, random_network
+from network_factory import FEATURES, card_of, random_network, recipe_of
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.operations.registry import ModelRegistry
-from forecaster.settings import CELLS, TrainSettings
+from forecaster.settings import CELLS
 
 NO_SERVER = "http://127.0.0.1:9"
 INPUTS = np.random.default_rng(0).normal(size=(3, 9, len(FEATURES))).astype("f4")
@@ -26,10 +26,7 @@ def registered(home: Path, cell: str = "gru", *, bidirectional: bool = False) ->
     from forecaster.network.model import begin_from, build_network, keras_file
 
     network = random_network(cell, layers=2, bidirectional=bidirectional)
-    recipe = TrainSettings(
-        cell=cell, units=network.units, layers=2, bidirectional=bidirectional, horizon=network.horizon
-    )
-    theirs = build_network(len(FEATURES), recipe)
+    theirs = build_network(len(FEATURES), recipe_of(network))
     begin_from(theirs, network)
     ModelRegistry(home).register("main", network, card_of(network), keras_file(theirs))
     return network

@@ -120,7 +120,9 @@ def test_another_format_is_refused_before_anything_else_is_read(tmp_path: Path) 
 @pytest.mark.parametrize("written", [1, 2])
 def test_an_older_format_is_read(tmp_path: Path, written: int) -> None:
     folder = saved(tmp_path / "1")
+    card = read_card(folder)
     make_old(folder, written)
+    assert read_card(folder) == card
     assert bias(load_network(folder)[0]) == bias(random_network())
     assert bias(load_evaluated(folder)) == bias(random_network())
     assert network_faults(folder) == []
@@ -137,9 +139,24 @@ def test_a_bidirectional_network_of_an_older_format_is_rejected(tmp_path: Path, 
         ) as caught:
             read(folder)
         assert str(folder / "card.json") in caught.value.message
-        sizes = "--cell gru --units 4 --layers 1 --lookback 120 --horizon 2"
+        sizes = "--cell gru --units 4 --layers 1 --horizon 2 --lookback 120"
         assert f"`forecast train --name both --bidirectional {sizes}`" in caught.value.remedy
     assert "backward direction" in network_faults(folder)[0]
+
+
+@pytest.mark.parametrize("part", ["cell", "lookback", "features"])
+def test_a_network_is_not_written_with_the_card_of_another(tmp_path: Path, part: str) -> None:
+    network = random_network()
+    others = {"cell": random_network("lstm"), "lookback": random_network(lookback=60)}
+    card = card_of(others.get(part, random_network(features=("move", "range", "volume"))))
+    with pytest.raises(ValueError, match="the card describes another network"):
+        save_network(tmp_path / "m" / "1", network, card, b"a Keras file")
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_card_tells_the_networks_sizes_once(tmp_path: Path) -> None:
+    card = read_card(saved(tmp_path / "1"))
+    assert not {"network", "cell", "units", "layers", "bidirectional", "horizon", "lookback"} & card.keys()
 
 
 def test_the_network_that_was_scored_is_kept_beside_the_one_that_forecasts(tmp_path: Path) -> None:
@@ -170,7 +187,7 @@ def test_a_card_that_describes_another_network_is_refused(tmp_path: Path) -> Non
     network = random_network(units=4)
     weights = {name: array for name, array in network.weights.items() if name.startswith("head")}
     object.__setattr__(network, "weights", weights)  # what no caller can build, a broken writer could write
-    save_network(tmp_path / "1", network, {}, b"")
+    save_network(tmp_path / "1", network, card_of(network), b"")
     with pytest.raises(BadInputError, match=r"weights\.npz is damaged: the weight layer0"):
         load_network(tmp_path / "1")
 
@@ -190,7 +207,7 @@ def test_a_full_disk_leaves_no_folder_and_no_litter(
 
 def test_a_version_is_never_overwritten(tmp_path: Path) -> None:
     folder = saved(tmp_path / "1")
-    before = (folder / "card.json").read_bytes()
+    before, network = (folder / "card.json").read_bytes(), random_network(seed=9)
     with pytest.raises(FileExistsError):
-        save_network(folder, random_network(seed=9), {}, b"")
+        save_network(folder, network, card_of(network), b"")
     assert (folder / "card.json").read_bytes() == before
