@@ -67,7 +67,7 @@ def ratios(network: RecurrentNetwork, panel: Panel, year: int) -> list[float]:
     first_day = int(np.searchsorted(panel.dates, np.datetime64(f"{year}-01-01")))
     part = range(first_day, len(panel.dates) - 1)
     features = compute_features(panel, network.features)
-    origins, forecast = network_forecasts(network, features, part, RECIPE.lookback)
+    origins, forecast = network_forecasts(network, features, part)
     truth = actuals(panel, origins, RECIPE.horizon, range(first_day))
     walk = riskmetrics_t(panel, origins, RECIPE.horizon)
     return [

@@ -1,11 +1,16 @@
 """Small networks with random weights, and cards as training writes them."""
 
+import json
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from forecaster.files import digest_bytes
 from forecaster.network.cells import weight_shapes
 from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.settings import TrainSettings
 
 FEATURES = ("move", "range", "market_move")
 
@@ -17,6 +22,7 @@ def random_network(
     *,
     bidirectional: bool = False,
     horizon: int = 2,
+    lookback: int = 120,
     seed: int = 0,
     features: tuple[str, ...] = FEATURES,
 ) -> RecurrentNetwork:
@@ -37,8 +43,21 @@ def random_network(
         layers=layers,
         bidirectional=bidirectional,
         horizon=horizon,
+        lookback=lookback,
         features=features,
         weights=weights,
+    )
+
+
+def recipe_of(network: RecurrentNetwork) -> TrainSettings:
+    """A recipe that training would make a network of this shape by."""
+    return TrainSettings(
+        cell=network.cell,
+        units=network.units,
+        layers=network.layers,
+        bidirectional=network.bidirectional,
+        horizon=network.horizon,
+        lookback=network.lookback,
     )
 
 
@@ -47,15 +66,9 @@ def card_of(network: RecurrentNetwork, **changes: Any) -> dict[str, Any]:
     score = {"crps": 0.008318, "skill": 0.021, "p_value": 0.0004, "coverage_90": 0.912, "mae": 1.234}
     card = {
         "created": "2026-11-21T22:30:00+00:00",
-        "cell": network.cell,
-        "units": network.units,
-        "layers": network.layers,
-        "bidirectional": network.bidirectional,
-        "horizon": network.horizon,
-        "lookback": 120,
         "parameters": network.parameter_count(),
         "features": list(network.features),
-        "recipe": {"cell": network.cell, "seed": 0, "epochs": 4, "batch_size": 256},
+        "recipe": asdict(recipe_of(network)) | {"epochs": 4, "batch_size": 256},
         "training": {
             "epochs_run": 4,
             "best_epoch": 3,
@@ -81,3 +94,15 @@ def card_of(network: RecurrentNetwork, **changes: Any) -> dict[str, Any]:
         "versions": {"python": "3.11.9", "numpy": "2.4.6"},
     }
     return card | changes
+
+
+def make_old(folder: Path, written: int) -> None:
+    """Rewrite a version's card as format 1 or 2 had it, with the network's sizes at three places."""
+    path = folder / "card.json"
+    card = json.loads(path.read_text())
+    del card["digest"]
+    sizes = {name: card["recipe"][name] for name in ("cell", "units", "layers", "bidirectional", "horizon")}
+    network = sizes | {"features": card["features"]}
+    card |= sizes | {"format": written, "lookback": card["recipe"]["lookback"], "network": network}
+    digest = digest_bytes(json.dumps(card, sort_keys=True).encode())
+    path.write_text(json.dumps(card | {"digest": digest}))

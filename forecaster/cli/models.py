@@ -56,7 +56,7 @@ def show_model(
     card = registry.card(name, version)
     service = _service(registry, name, version)
     if json:
-        print_json("forecast.model/1", {**card, "service": service})
+        print_json("forecast.model/2", {**card, "service": service})
     else:
         _show_card(card, service)
 
@@ -80,12 +80,12 @@ def _row(registry: "ModelRegistry", name: str, version: int) -> dict[str, Any]:
     }
     try:
         card = registry.card(name, version)
-        first = card["scores"]["1"]
+        recipe, first = card["recipe"], card["scores"]["1"]
         return row | {
-            "cell": card["cell"],
-            "units": card["units"],
+            "cell": recipe["cell"],
+            "units": recipe["units"],
             "parameters": card["parameters"],
-            "horizon": card["horizon"],
+            "horizon": recipe["horizon"],
             "tickers": len(card["tickers"]),
             "train_end": card["split"]["train_end"],
             "created": card["created"],
@@ -128,7 +128,7 @@ def _show_list(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         label = f"{row['name']}@{row['version']}{' *' if row['champion'] else ''}"
         if row["damage"]:
-            table.add_row(label, "damaged", *[""] * 5, style="red")
+            table.add_row(label, "unusable", *[""] * 5, style="red")
             continue
         table.add_row(
             label,
@@ -144,6 +144,8 @@ def _show_list(rows: list[dict[str, Any]]) -> None:
     screen.print(
         "* in service. CRPS and skill over the naive forecast: one day ahead, on the test days.", style="dim"
     )
+    if any(row["damage"] for row in rows):
+        screen.print("`forecast models verify` says why a version is unusable.", style="dim")
 
 
 def _show_card(card: dict[str, Any], service: list[dict[str, str]]) -> None:
@@ -165,13 +167,13 @@ def _card_lines(card: dict[str, Any]) -> list[tuple[str, str]]:
     training, split, recipe = card["training"], card["split"], card["recipe"]
     tickers = card["tickers"]
     named = ", ".join(tickers[:12]) + (" …" if len(tickers) > 12 else "")
-    sizes = f"{card['layers']} × {card['units']} units"
+    sizes = f"{recipe['layers']} × {recipe['units']} units"
     epochs = f"epoch {training['best_epoch']} of {training['epochs_run']}"
     machine = f"{training['engine']} on {training['device']}"
     return [
-        ("network", f"{card['cell']}, {sizes}, {card['parameters']:,} parameters"),
-        ("bidirectional", "yes" if card["bidirectional"] else "no"),
-        ("lookback, horizon", f"{card['lookback']} days, {card['horizon']} steps"),
+        ("network", f"{recipe['cell']}, {sizes}, {card['parameters']:,} parameters"),
+        ("bidirectional", "yes" if recipe["bidirectional"] else "no"),
+        ("lookback, horizon", f"{recipe['lookback']} days, {recipe['horizon']} steps"),
         ("features", ", ".join(card["features"])),
         ("tickers", f"{len(tickers)}: {named}{_chosen_by(card)}"),
         ("trained on", f"{split['train_start']} to {split['train_end']}"),

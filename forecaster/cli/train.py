@@ -65,7 +65,7 @@ def train(
         )
     version = registry.register(name, candidate.trained.network, candidate.card, candidate.trained.keras_file)
     if json:
-        print_json("forecast.train/1", {"name": name, "version": version, **candidate.card})
+        print_json("forecast.train/2", {"name": name, "version": version, **candidate.card})
     else:
         _show(candidate, name, version, quiet=quiet)
 
@@ -74,9 +74,9 @@ def _show(candidate: "Candidate", name: str, version: int, *, quiet: bool) -> No
     from forecaster.evaluation.verdict import TITLES, show_p
 
     screen = results(quiet=quiet)
-    card, training = candidate.card, candidate.card["training"]
-    title = f"{TITLES[card['cell']]} {card['units']}"
-    split = card["split"]
+    card, network = candidate.card, candidate.trained.network
+    training, split = card["training"], card["split"]
+    title = f"{TITLES[network.cell]} {network.units}"
     screen.print(
         f"[bold]{title}[/bold]: {card['parameters']:,} parameters, {len(card['tickers'])} tickers, "
         f"trained {split['train_start']} to {split['train_end']} in {training['seconds']:.1f} s "

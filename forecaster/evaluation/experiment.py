@@ -73,7 +73,5 @@ def train_and_forecast(
     trained = train_network(panel, names, split, recipe, engine, report, start)
     # Computed again: while the network trained, the engine's device held the only copy.
     features = compute_features(panel, names)
-    origins, forecast = network_forecasts(
-        trained.network, features, split.test, recipe.lookback, panel.counted
-    )
+    origins, forecast = network_forecasts(trained.network, features, split.test, panel.counted)
     return Outcome(trained, origins, forecast, peak_memory_mb())

@@ -28,19 +28,19 @@ def network_forecasts(
     network: RecurrentNetwork,
     features: Features,
     part: range,
-    lookback: int,
     counted: NDArray[np.bool_] | None = None,
 ) -> tuple[Origins, ForecastDistribution]:
     """Forecast every origin of `part` that has a full window, densely, as in training.
 
     Where `counted` (N, D) is given, only the origins that count.
 
-    Each answer has seen between half of `lookback` and all of it (all of it with a bidirectional
+    Each answer has seen between half of the network's lookback and all of it (all of it with a bidirectional
     network, which answers at a window's last day only).
 
     Returns:
         The origins, and the distributions of cumulative log returns, (O, H).
     """
+    lookback = network.lookback
     supervised = supervised_days(lookback, bidirectional=network.bidirectional)
     windows = grid_windows(features.usable, part, lookback, supervised, stride=supervised, counted=counted)
     tickers, days, raws = [], [], []

@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ from forecaster.errors import BadInputError, NotFoundError
 from forecaster.files import digest_bytes, digest_file, disk_error, make_folder, sync_folder
 from forecaster.network.recurrent import RecurrentNetwork
 
-FORMAT = 2
-_READABLE = (1, 2)  # 2 may hold weights that have seen the days that the card's scores are of
+FORMAT = 3
+_READABLE = (1, 2, 3)  # from 2 on, weights may have seen the days that the card's scores are of
+_SIZES = ("cell", "units", "layers", "bidirectional", "horizon", "lookback")  # of a network, in its recipe
 _WEIGHTS, _EVALUATED, _KERAS, _CARD = "weights.npz", "evaluated.npz", "model.keras", "card.json"
 
 
@@ -31,21 +31,24 @@ def save_network(
 ) -> None:
     """Write a network as a new folder with weights.npz, model.keras and card.json, or not at all.
 
-    The card gains the format version, the network's shape, the digests of the other files and its own.
-    `evaluated` is the network that the card's scores are of, where it is another one (evaluated.npz).
+    The card, whose `recipe` and `features` describe the network, gains the format version, the digests of
+    the other files and its own. `evaluated` is the network that the card's scores are of, where it is
+    another one (evaluated.npz).
 
     Raises:
         DiskError: the disk refuses.
         FileExistsError: the folder is there already; a version is never overwritten.
+        ValueError: a weight is not an array of floats, or the card describes another network.
     """
+    if _described(card) != {name: getattr(network, name) for name in (*_SIZES, "features")}:
+        raise ValueError(f"the card describes another network: {_described(card)}")
     if folder.exists():
         raise FileExistsError(f"{folder} exists")
     content = {_WEIGHTS: _packed(network), _KERAS: keras_file}
     if evaluated is not None:
         content[_EVALUATED] = _packed(evaluated)
-    shape = {part.name: getattr(network, part.name) for part in fields(network) if part.name != "weights"}
     digests = {name: digest_bytes(blob) for name, blob in content.items()}
-    text = json.dumps({"format": FORMAT, **card, "network": shape, "digests": digests}, default=str)
+    text = json.dumps({"format": FORMAT, **card, "digests": digests}, default=str)
     whole = json.loads(text)
     content[_CARD] = json.dumps({**whole, "digest": _card_digest(whole)}, indent=2).encode()
     _write_folder(folder, content)
@@ -98,11 +101,12 @@ def network_faults(folder: Path) -> list[str]:
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """A version's card alone.
+    """A version's card alone, in the present format whatever format it was written in.
 
     Raises:
         NotFoundError: there is no such folder.
-        BadInputError: the card is missing, damaged, or of another format.
+        BadInputError: the card is missing, damaged, or of another format, or it is of a bidirectional
+            network from before format 3.
     """
     path = folder / _CARD
     if not folder.is_dir():
@@ -119,7 +123,32 @@ def read_card(folder: Path) -> dict[str, Any]:
         )
     if digest != _card_digest(card):
         raise _damaged(path, "its content is not what was written")
-    return card
+    return card if written == FORMAT else _brought_up_to_date(path, card)
+
+
+def _brought_up_to_date(path: Path, card: Mapping[str, Any]) -> dict[str, Any]:
+    """A card of format 1 or 2, which told a network's sizes up to three times, in the present format."""
+    try:
+        shape = {**card["network"], "lookback": card["lookback"]}
+        recipe = {**card["recipe"], **{name: shape[name] for name in _SIZES}}
+        kept = {name: part for name, part in card.items() if name not in (*_SIZES, "network")}
+        present = {**kept, "format": FORMAT, "recipe": recipe, "features": shape["features"]}
+        if recipe["bidirectional"]:
+            raise _read_at_the_wrong_day(path, present)
+    except (KeyError, TypeError) as error:
+        raise _damaged(path, f"it does not describe a network: {error}") from error
+    return present
+
+
+def _read_at_the_wrong_day(path: Path, card: Mapping[str, Any]) -> BadInputError:
+    """The weights were fitted to an answer that is no longer given; none can be made of them."""
+    sizes = " ".join(f"--{name} {card['recipe'][name]}" for name in _SIZES if name != "bidirectional")
+    return BadInputError(
+        f"{path}: an earlier forecast trained this bidirectional network, and read its backward direction at "
+        "the window's last day, where it had seen one day only",
+        f"train it anew with `forecast train --name {card['name']} --bidirectional {sizes}`, or choose "
+        "another version with --model NAME@VERSION",
+    )
 
 
 def _card_digest(card: Mapping[str, Any]) -> str:
@@ -145,18 +174,30 @@ def _files(card: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _packed(network: RecurrentNetwork) -> bytes:
+    """The weights as the content of an .npz file; savez would pickle an array of objects.
+
+    Its option `allow_pickle` is of no use here: a NumPy that has none stores it as one more array.
+    """
+    arrays: dict[str, Any] = dict(network.weights)
+    for name, array in arrays.items():
+        if array.dtype.kind != "f":
+            raise ValueError(f"the weight {name} is of {array.dtype}, not of floats")
     packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, **network.weights)
+    np.savez(packed, **arrays)
     return packed.getvalue()
 
 
 def _read_network(path: Path, card: Mapping[str, Any]) -> RecurrentNetwork:
     try:
-        shape = {**card["network"], "features": tuple(card["network"]["features"])}
         with np.load(path, allow_pickle=False) as arrays:
-            return RecurrentNetwork(**shape, weights=dict(arrays))
+            return RecurrentNetwork(**_described(card), weights=dict(arrays))
     except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise _damaged(path, str(error)) from error
+
+
+def _described(card: Mapping[str, Any]) -> dict[str, Any]:
+    """The network that a card describes, but for its weights."""
+    return {name: card["recipe"][name] for name in _SIZES} | {"features": tuple(card["features"])}
 
 
 def _damaged(path: Path, reason: str) -> BadInputError:

@@ -26,16 +26,23 @@ def build_network(features: int, recipe: TrainSettings) -> keras.Model:
 
     Input (batch, timesteps, features), output (batch, timesteps, 3 · horizon), in units of
     σ(t)·√h. The head starts near zero: training begins at the scaled random walk.
+
+    A bidirectional network answers once a window, (batch, 1, 3 · horizon): its last layer gives the state
+    of each direction after that direction's last step. Day by day, the backward state of the last day
+    would have seen that day alone.
     """
     inputs = keras.Input((None, features), name="features")
     hidden = inputs
     for number in range(recipe.layers):
-        layer = LAYERS[recipe.cell](recipe.units, return_sequences=True, name=f"{recipe.cell}_{number}")
+        once = recipe.bidirectional and number == recipe.layers - 1
+        layer = LAYERS[recipe.cell](recipe.units, return_sequences=not once, name=f"{recipe.cell}_{number}")
         if recipe.bidirectional:
             layer = keras.layers.Bidirectional(layer, merge_mode="concat", name=f"both_ways_{number}")
         hidden = layer(hidden)
         if recipe.dropout:
             hidden = keras.layers.Dropout(recipe.dropout, name=f"dropout_{number}")(hidden)
+    if recipe.bidirectional:
+        hidden = keras.layers.Reshape((1, 2 * recipe.units), name="one_day")(hidden)
     start = keras.initializers.RandomNormal(stddev=0.01)
     head = keras.layers.Dense(3 * recipe.horizon, kernel_initializer=start, name="head")
     return keras.Model(inputs, head(hidden), name=recipe.cell)
@@ -60,6 +67,7 @@ def without_keras(network: keras.Model, recipe: TrainSettings, names: tuple[str,
         layers=recipe.layers,
         bidirectional=recipe.bidirectional,
         horizon=recipe.horizon,
+        lookback=recipe.lookback,
         features=names,
         weights=weights,
     )

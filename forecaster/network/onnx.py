@@ -18,7 +18,8 @@ def onnx_file(keras_file: Path) -> bytes:
 
     Its input `features` is (batch, days, features), as the card names and orders them; its outputs
     `location`, `scale` and `degrees_of_freedom` are (batch, days, horizon): at each day, of the
-    Student-t of the cumulative log return 1 … H days ahead over σ(t)·√h.
+    Student-t of the cumulative log return 1 … H days ahead over σ(t)·√h. Those of a bidirectional
+    network are (batch, 1, horizon): at the last day only.
 
     Raises:
         UsageError: Keras runs on another engine than TensorFlow.

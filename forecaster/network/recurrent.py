@@ -24,8 +24,11 @@ class RecurrentNetwork:
         cell: rnn, lstm or gru.
         units: of each layer, in each direction.
         layers: how many.
-        bidirectional: whether each layer also reads backwards, its answers side by side.
+        bidirectional: whether each layer also reads backwards, both states side by side. The head then reads
+            each direction after its last step, as Keras's `Bidirectional(return_sequences=False)` gives
+            them: forwards at the window's last day, backwards at its first.
         horizon: H steps of the head.
+        lookback: days of the windows that it was trained on, and that its forecasts are made from.
         features: names of the inputs, in order.
         weights: `layer0/forward/kernel`, `…/recurrent`, `…/bias`, `layer0/backward/…`, `head/kernel`
             and `head/bias`, laid out as in Keras.
@@ -39,6 +42,7 @@ class RecurrentNetwork:
     layers: int
     bidirectional: bool
     horizon: int
+    lookback: int
     features: tuple[str, ...]
     weights: Mapping[str, Float32]
 
@@ -56,11 +60,17 @@ class RecurrentNetwork:
 
         Args:
             inputs: (batch, timesteps, features).
-            last: how many of the last days are answered.
+            last: how many of the last days are answered; 1 for a bidirectional network, which reads the
+                whole window before it answers.
 
         Returns:
             (batch, last, 3H): location, log-scale and raw degrees of freedom for each step.
+
+        Raises:
+            ValueError: the network is bidirectional and `last` is not 1.
         """
+        if self.bidirectional and last != 1:
+            raise ValueError(f"a bidirectional network answers only at the last day, not at {last} days")
         answers = [
             self._head(inputs[first : first + _WINDOWS_AT_ONCE], last)
             for first in range(0, len(inputs), _WINDOWS_AT_ONCE)
@@ -100,11 +110,14 @@ class RecurrentNetwork:
 
     def _head(self, inputs: Float32, last: int) -> Float32:
         hidden: NDArray[Any] = inputs
+        read = hidden
         for layer in range(self.layers):
             forward = run_layer(self.cell, self.layer_weights(layer), hidden)
             if self.bidirectional:
                 backward = run_layer(self.cell, self.layer_weights(layer, "backward"), hidden, backwards=True)
-                forward = np.concatenate([forward, backward], axis=-1)
-            hidden = forward
-        answer: Float32 = hidden[:, -last:] @ self.weights["head/kernel"] + self.weights["head/bias"]
+                hidden = np.concatenate([forward, backward], axis=-1)
+                read = np.concatenate([forward[:, -1:], backward[:, :1]], axis=-1)
+            else:
+                hidden, read = forward, forward[:, -last:]
+        answer: Float32 = read @ self.weights["head/kernel"] + self.weights["head/bias"]
         return answer

@@ -105,12 +105,6 @@ def _card(
     trained = outcome.trained
     return {
         "created": iso_utc(now),
-        "cell": recipe.cell,
-        "units": recipe.units,
-        "layers": recipe.layers,
-        "bidirectional": recipe.bidirectional,
-        "horizon": recipe.horizon,
-        "lookback": recipe.lookback,
         "parameters": trained.network.parameter_count(),
         "features": list(trained.network.features),
         "recipe": asdict(recipe) | {"epochs": trained.epochs_planned, "batch_size": trained.batch_size},

@@ -74,7 +74,6 @@ def decide(
     unseen_after: np.datetime64,
     champion: RecurrentNetwork,
     challenger: RecurrentNetwork,
-    lookback: int,
 ) -> Decision:
     """Compare two networks of one shape, first and last step, on the origins after `unseen_after`.
 
@@ -87,20 +86,19 @@ def decide(
         unseen_after: the last day that either network has learnt from or was stopped on.
         champion: as it was evaluated; a refit has seen the sessions.
         challenger: the same.
-        lookback: days in a window.
 
     Raises:
         BadInputError: too few sessions are left that neither network has seen.
     """
     part = unseen_part(panel, unseen_after, champion.horizon)
-    scored = _score(panel, part, {"champion": champion, "challenger": challenger}, lookback)
+    scored = _score(panel, part, {"champion": champion, "challenger": challenger})
     pairs = (("challenger", "champion"), ("challenger", "naive"), ("champion", "naive"))
     duels = tuple(each for pair in pairs for each in _duels(scored, *pair))
     return _decision(duels, str(panel.dates[part.start]), str(panel.dates[part.stop - 1]))
 
 
 def refit_fault(
-    panel: Panel, part: range, evaluated: RecurrentNetwork, refitted: RecurrentNetwork, lookback: int
+    panel: Panel, part: range, evaluated: RecurrentNetwork, refitted: RecurrentNetwork
 ) -> str | None:
     """Why a refitted network is not to be trusted; None if it is.
 
@@ -108,25 +106,24 @@ def refit_fault(
     that never saw them.
     """
     names = "refitted network", "evaluated one"
-    scored = _score(panel, part, dict(zip(names, (refitted, evaluated), strict=True)), lookback)
+    scored = _score(panel, part, dict(zip(names, (refitted, evaluated), strict=True)))
     lost = [each for each in _duels(scored, *names) if each.worse]
     return f"on days that it has learnt from it is significantly worse: {lost[0].text}" if lost else None
 
 
 def _score(
-    panel: Panel, part: range, networks: Mapping[str, RecurrentNetwork], lookback: int
+    panel: Panel, part: range, networks: Mapping[str, RecurrentNetwork]
 ) -> dict[str, dict[int, ScoredStep]]:
     """Networks of one shape and the naive forecast, at the first and the last step of the same origins."""
     shape = next(iter(networks.values()))
     features, horizon = compute_features(panel, shape.features), shape.horizon
     made = {
-        name: network_forecasts(network, features, part, lookback, panel.counted)
-        for name, network in networks.items()
+        name: network_forecasts(network, features, part, panel.counted) for name, network in networks.items()
     }
     origins = next(iter(made.values()))[0]
     if not len(origins):
         raise BadInputError(
-            f"no ticker has {lookback} days in a row from {panel.dates[part.start]} on",
+            f"no ticker has {shape.lookback} days in a row from {panel.dates[part.start]} on",
             "fetch the missing days (`forecast data status` names them)",
         )
     forecasts = {name: forecast for name, (_, forecast) in made.items()}

@@ -86,7 +86,7 @@ def predict(
     if not 50 < level < 100:
         raise UsageError(f"--level {level} is out of range", "it must be above 50 and below 100")
     panel = load_panel(store, [ticker])
-    forecast = forecast_last_day(network, panel, int(model.card["lookback"]))
+    forecast = forecast_last_day(network, panel)
     walk = naive(panel, _last_origin(panel), network.horizon)
     last_close = float(panel.close[0, -1])
     last_date = panel.dates[-1]
@@ -110,12 +110,13 @@ def predict(
     )
 
 
-def forecast_last_day(network: RecurrentNetwork, panel: Panel, lookback: int) -> ForecastDistribution:
+def forecast_last_day(network: RecurrentNetwork, panel: Panel) -> ForecastDistribution:
     """The network's distribution of cumulative log returns from the panel's last day, (N, H).
 
     Raises:
-        BadInputError: the last `lookback` days of a ticker have a hole, or there are not so many.
+        BadInputError: the days that the network looks back on have a hole, or there are not so many.
     """
+    lookback = network.lookback
     features = compute_features(panel.last(lookback + _WARM_UP_DAYS), network.features)
     usable = features.usable[:, -lookback:]
     if usable.shape[1] < lookback or not usable.all():

@@ -38,7 +38,7 @@ def refit(
         fitted = refit_network(panel, evaluated, recipe, report)
     except ForecastError as error:
         return Refit(None, {"refused": error.message})
-    fault = refit_fault(panel, split.test, evaluated.network, fitted.network, recipe.lookback)
+    fault = refit_fault(panel, split.test, evaluated.network, fitted.network)
     if fault is not None:
         return Refit(None, {"refused": fault})
     account = {

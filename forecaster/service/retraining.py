@@ -150,7 +150,7 @@ def _challenge(
         start,
         whole_store=bool(champion.card.get("whole_store")),
     )
-    decision = decide(panel, unseen_after, evaluated, candidate.trained.network, recipe.lookback)
+    decision = decide(panel, unseen_after, evaluated, candidate.trained.network)
     refitted = Refit(None, {})
     if decision.promote:
         refitted = refit(panel, split, candidate.trained, recipe, partial(report, f"{name}, refit"))

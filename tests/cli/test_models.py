@@ -53,11 +53,12 @@ def test_list_as_json(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (newest["crps"], newest["skill"]) == (0.008318, 0.021)
 
 
-def test_list_shows_a_damaged_version_as_damaged(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_a_damaged_version_as_unusable(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "models" / "main" / "2" / "card.json").write_text("{")
     assert run(["models", "list", "--home", str(home)]) == ExitCode.DONE
-    lines = capsys.readouterr().out.splitlines()
-    assert ["damaged" in line for line in lines if "main@" in line] == [False, True]
+    out = capsys.readouterr().out
+    assert ["unusable" in line for line in out.splitlines() if "main@" in line] == [False, True]
+    assert "`forecast models verify` says why" in out
     run(["models", "list", "--json", "--home", str(home)])
     rows = json.loads(capsys.readouterr().out)["models"]
     assert "card.json is damaged" in rows[-1]["damage"]
@@ -96,7 +97,7 @@ def test_show_prints_the_card(home: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_show_as_json_is_the_whole_card(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", "show", "main", "--json", "--home", str(home)]) == ExitCode.DONE
     document = json.loads(capsys.readouterr().out)
-    assert document["schema"] == "forecast.model/1"
+    assert document["schema"] == "forecast.model/2"
     assert (document["name"], document["version"]) == ("main", 2)
     assert card_of(random_network()).items() <= document.items()
 

@@ -9,25 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import refusal
-from network_factory import FEATURES, card_of, random_network
+from network_factory import FEATURES, card_of, random_network, recipe_of
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.registry.versions import ModelRegistry
-from forecaster.settings import CELLS, TrainSettings
+from forecaster.settings import CELLS
 
 NO_SERVER = "http://127.0.0.1:9"
 INPUTS = np.random.default_rng(0).normal(size=(3, 9, len(FEATURES))).astype("f4")
 
 
-def registered(home: Path, cell: str = "gru") -> RecurrentNetwork:
+def registered(home: Path, cell: str = "gru", *, bidirectional: bool = False) -> RecurrentNetwork:
     """A network as `main`, its Keras file a real one."""
     from forecaster.network.keras_network import begin_from, build_network, keras_file
 
-    network = random_network(cell, layers=2)
-    recipe = TrainSettings(cell=cell, units=network.units, layers=2, horizon=network.horizon)
-    theirs = build_network(len(FEATURES), recipe)
+    network = random_network(cell, layers=2, bidirectional=bidirectional)
+    theirs = build_network(len(FEATURES), recipe_of(network))
     begin_from(theirs, network)
     ModelRegistry(home).register("main", network, card_of(network), keras_file(theirs))
     return network
@@ -50,16 +49,18 @@ def test_the_keras_file_is_the_network(tmp_path: Path, capsys: pytest.CaptureFix
     assert json.loads(Path(files[1]).read_text())["features"] == list(FEATURES)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_the_onnx_file_gives_the_same_distributions(tmp_path: Path, cell: str) -> None:
+@pytest.mark.parametrize(
+    ("cell", "bidirectional"), [*((cell, False) for cell in CELLS), ("lstm", True)], ids=[*CELLS, "both ways"]
+)
+def test_the_onnx_file_gives_the_same_distributions(tmp_path: Path, cell: str, bidirectional: bool) -> None:
     import onnxruntime
 
-    network = registered(tmp_path, cell)
+    network = registered(tmp_path, cell, bidirectional=bidirectional)
     assert export(tmp_path, "onnx") == ExitCode.DONE
     session = onnxruntime.InferenceSession("out/main-1.onnx")
     names = ("location", "scale", "degrees_of_freedom")
     answers = session.run(names, {"features": INPUTS})
-    expected = network.distribution(network.head_output(INPUTS, 9))
+    expected = network.distribution(network.head_output(INPUTS, 1 if bidirectional else 9))
     for name, answer in zip(names, answers, strict=True):
         np.testing.assert_allclose(answer, getattr(expected, name), rtol=1e-4, atol=1e-5)
 

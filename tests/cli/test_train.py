@@ -50,7 +50,7 @@ def test_json_is_the_card(prices: Path, capsys: pytest.CaptureFixture[str]) -> N
     captured = capsys.readouterr()
     assert captured.err == ""
     document = json.loads(captured.out)
-    assert (document["schema"], document["name"], document["version"]) == ("forecast.train/1", "one", 1)
+    assert (document["schema"], document["name"], document["version"]) == ("forecast.train/2", "one", 1)
     assert (document["tickers"], document["created"]) == (["AAA"], "2026-11-21T22:30:00+00:00")
     assert document["recipe"]["lookback"] == 12
     card = ModelRegistry(prices).card("one", 1)
@@ -64,8 +64,8 @@ def test_settings_come_from_the_file_and_flags_win(prices: Path, capsys: pytest.
     assert (
         run(["train", *STOCKS, "--units", "5", "--json", "--quiet", "--home", str(prices)]) == ExitCode.DONE
     )
-    card = json.loads(capsys.readouterr().out)
-    assert (card["cell"], card["lookback"], card["units"]) == ("rnn", 12, 5)
+    recipe = json.loads(capsys.readouterr().out)["recipe"]
+    assert (recipe["cell"], recipe["lookback"], recipe["units"]) == ("rnn", 12, 5)
 
 
 @pytest.mark.parametrize(

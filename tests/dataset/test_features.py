@@ -162,7 +162,7 @@ def test_no_baseline_sees_the_future(origin: int, factors: list[float], row: int
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one-way", "both-ways"])
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_no_network_sees_the_future(cell: str, bidirectional: bool) -> None:
-    network = random_network(cell, layers=2, bidirectional=bidirectional, features=NAMES)
+    network = random_network(cell, layers=2, bidirectional=bidirectional, lookback=LOOKBACK, features=NAMES)
 
     @futures
     @settings(max_examples=8, deadline=None)
@@ -170,7 +170,7 @@ def test_no_network_sees_the_future(cell: str, bidirectional: bool) -> None:
         panels = after(origin, factors, CHANGED, row)
         part = range(40, DAYS - 1)
         (origins, one), (others, other) = (
-            network_forecasts(network, compute_features(panel, NAMES), part, LOOKBACK) for panel in panels
+            network_forecasts(network, compute_features(panel, NAMES), part) for panel in panels
         )
         np.testing.assert_array_equal(origins.day, others.day)
         known = origins.day <= origin
@@ -186,14 +186,14 @@ def test_a_prediction_is_the_same_whether_the_future_is_known_or_not(
     origin: int, bidirectional: bool
 ) -> None:
     """Prices that end on the origin's day give what the whole history gives at that origin."""
-    network = random_network("gru", bidirectional=bidirectional, features=NAMES)
+    network = random_network("gru", bidirectional=bidirectional, lookback=LOOKBACK, features=NAMES)
     market = mean_log_return(tables())
     past = [table.take(slice(origin + 1)) for table in tables()]
-    predicted = forecast_last_day(network, panel_beside(market, past), LOOKBACK)
+    predicted = forecast_last_day(network, panel_beside(market, past))
     shaken = replace(market, log_return=market.log_return + (market.dates > past[0].dates[-1]))
-    assert_same(predicted, forecast_last_day(network, panel_beside(shaken, past), LOOKBACK), np.array([0, 1]))
+    assert_same(predicted, forecast_last_day(network, panel_beside(shaken, past)), np.array([0, 1]))
     features = compute_features(panel_beside(market, tables()), NAMES)
-    origins, tested = network_forecasts(network, features, range(origin, origin + 1), LOOKBACK)
+    origins, tested = network_forecasts(network, features, range(origin, origin + 1))
     assert origins.day.tolist() == [origin, origin]
     # The same days in a larger matrix product are summed in another order.
     np.testing.assert_allclose(predicted.location, tested.location, rtol=1e-4, atol=1e-8)

@@ -3,14 +3,14 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
-from network_factory import card_of, random_network
+from network_factory import card_of, make_old, random_network
 
 from forecaster.errors import BadInputError, DiskError, NotFoundError
 from forecaster.files import digest_bytes
-from forecaster.network import artifact
 from forecaster.network.artifact import load_evaluated, load_network, network_faults, read_card, save_network
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.settings import CELLS
@@ -37,14 +37,40 @@ def test_a_network_and_its_card_come_back_as_written(tmp_path: Path, cell: str, 
     for name, array in network.weights.items():
         np.testing.assert_array_equal(loaded.weights[name], array)
     assert card_of(network).items() <= card.items()
-    assert card["format"] == 2
+    assert card["format"] == 3
     assert (tmp_path / "m" / "1" / "model.keras").read_bytes() == b"a Keras file"
     assert card["digests"]["model.keras"] == digest_bytes(b"a Keras file")
 
 
-def test_nothing_is_pickled(tmp_path: Path) -> None:
-    with np.load(saved(tmp_path / "1") / "weights.npz", allow_pickle=False) as arrays:
+def test_the_weights_file_holds_the_weights_and_nothing_else(tmp_path: Path) -> None:
+    path = saved(tmp_path / "1") / "weights.npz"
+    with np.load(path, allow_pickle=False) as arrays:
+        assert list(arrays) == list(random_network().weights)
         assert all(array.dtype == np.float32 for array in arrays.values())
+
+
+def test_what_would_have_to_be_pickled_is_never_written(tmp_path: Path) -> None:
+    network = random_network()
+    pickled = {**network.weights, "head/bias": network.weights["head/bias"].astype(object)}
+    object.__setattr__(network, "weights", pickled)  # what no caller can build, a broken writer could write
+    with pytest.raises(ValueError, match="the weight head/bias is of object, not of floats"):
+        save_network(tmp_path / "m" / "1", network, card_of(network), b"a Keras file")
+    assert not (tmp_path / "m").exists()
+
+
+def test_savez_gets_no_option_that_an_older_numpy_takes_for_an_array(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+    savez = np.savez
+
+    def older(file: BinaryIO, **arrays: np.ndarray) -> None:
+        given.extend(arrays)
+        savez(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", older)
+    saved(tmp_path / "1")
+    assert given == list(random_network().weights)
 
 
 @pytest.mark.parametrize("file", ["weights.npz", "model.keras", "card.json"])
@@ -86,16 +112,51 @@ def test_json_that_is_no_card_is_refused(tmp_path: Path, card: str) -> None:
 
 def test_another_format_is_refused_before_anything_else_is_read(tmp_path: Path) -> None:
     folder = saved(tmp_path / "1")
-    (folder / "card.json").write_text(json.dumps({"format": 3, "new": "things"}))
-    with pytest.raises(BadInputError, match="has format 3, this version reads 2"):
+    (folder / "card.json").write_text(json.dumps({"format": 4, "new": "things"}))
+    with pytest.raises(BadInputError, match="has format 4, this version reads 3"):
         read_card(folder)
 
 
-def test_a_version_from_before_refitting_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifact, "FORMAT", 1)
+@pytest.mark.parametrize("written", [1, 2])
+def test_an_older_format_is_read(tmp_path: Path, written: int) -> None:
     folder = saved(tmp_path / "1")
-    assert load_network(folder)[1]["format"] == 1
+    card = read_card(folder)
+    make_old(folder, written)
+    assert read_card(folder) == card
+    assert bias(load_network(folder)[0]) == bias(random_network())
     assert bias(load_evaluated(folder)) == bias(random_network())
+    assert network_faults(folder) == []
+
+
+@pytest.mark.parametrize("written", [1, 2])
+def test_a_bidirectional_network_of_an_older_format_is_rejected(tmp_path: Path, written: int) -> None:
+    folder, network = tmp_path / "1", random_network(bidirectional=True)
+    save_network(folder, network, card_of(network, name="both"), b"a Keras file")
+    make_old(folder, written)
+    for read in (load_network, load_evaluated, read_card):
+        with pytest.raises(
+            BadInputError, match="read its backward direction at the window's last day"
+        ) as caught:
+            read(folder)
+        assert str(folder / "card.json") in caught.value.message
+        sizes = "--cell gru --units 4 --layers 1 --horizon 2 --lookback 120"
+        assert f"`forecast train --name both --bidirectional {sizes}`" in caught.value.remedy
+    assert "backward direction" in network_faults(folder)[0]
+
+
+@pytest.mark.parametrize("part", ["cell", "lookback", "features"])
+def test_a_network_is_not_written_with_the_card_of_another(tmp_path: Path, part: str) -> None:
+    network = random_network()
+    others = {"cell": random_network("lstm"), "lookback": random_network(lookback=60)}
+    card = card_of(others.get(part, random_network(features=("move", "range", "volume"))))
+    with pytest.raises(ValueError, match="the card describes another network"):
+        save_network(tmp_path / "m" / "1", network, card, b"a Keras file")
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_card_tells_the_networks_sizes_once(tmp_path: Path) -> None:
+    card = read_card(saved(tmp_path / "1"))
+    assert not {"network", "cell", "units", "layers", "bidirectional", "horizon", "lookback"} & card.keys()
 
 
 def test_the_network_that_was_scored_is_kept_beside_the_one_that_forecasts(tmp_path: Path) -> None:
@@ -126,7 +187,7 @@ def test_a_card_that_describes_another_network_is_refused(tmp_path: Path) -> Non
     network = random_network(units=4)
     weights = {name: array for name, array in network.weights.items() if name.startswith("head")}
     object.__setattr__(network, "weights", weights)  # what no caller can build, a broken writer could write
-    save_network(tmp_path / "1", network, {}, b"")
+    save_network(tmp_path / "1", network, card_of(network), b"")
     with pytest.raises(BadInputError, match=r"weights\.npz is damaged: the weight layer0"):
         load_network(tmp_path / "1")
 
@@ -146,7 +207,7 @@ def test_a_full_disk_leaves_no_folder_and_no_litter(
 
 def test_a_version_is_never_overwritten(tmp_path: Path) -> None:
     folder = saved(tmp_path / "1")
-    before = (folder / "card.json").read_bytes()
+    before, network = (folder / "card.json").read_bytes(), random_network(seed=9)
     with pytest.raises(FileExistsError):
-        save_network(folder, random_network(seed=9), {}, b"")
+        save_network(folder, network, card_of(network), b"")
     assert (folder / "card.json").read_bytes() == before

@@ -8,8 +8,9 @@ import pytest
 from network_factory import FEATURES, random_network
 
 from forecaster.network import recurrent
+from forecaster.network.cells import run_layer
 from forecaster.network.keras_network import build_network
-from forecaster.network.recurrent import LEAST_DEGREES
+from forecaster.network.recurrent import LEAST_DEGREES, RecurrentNetwork
 from forecaster.network.sizing import network_parameters
 from forecaster.settings import CELLS, TrainSettings
 
@@ -18,18 +19,63 @@ def inputs(batch: int = 3, steps: int = 7) -> np.ndarray:
     return np.random.default_rng(3).normal(size=(batch, steps, len(FEATURES))).astype("f4")
 
 
-@pytest.mark.parametrize("bidirectional", [False, True], ids=["forwards", "both ways"])
-@pytest.mark.parametrize("layers", [1, 2, 3])
-@pytest.mark.parametrize("cell", CELLS)
-def test_answers_and_size_are_those_of_the_keras_network(cell: str, layers: int, bidirectional: bool) -> None:
+def both_runtimes(
+    cell: str, layers: int, *, bidirectional: bool
+) -> tuple[RecurrentNetwork, keras.Model, TrainSettings]:
+    """The same weights for NumPy and for Keras."""
     recipe = TrainSettings(cell=cell, layers=layers, bidirectional=bidirectional, units=4, horizon=2)
     ours = random_network(cell, 4, layers, bidirectional=bidirectional, horizon=2)
     theirs = build_network(len(FEATURES), recipe)
     theirs.set_weights(list(ours.weights.values()))
+    return ours, theirs, recipe
+
+
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["forwards", "both ways"])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_answers_and_size_are_those_of_the_keras_network(cell: str, layers: int, bidirectional: bool) -> None:
+    ours, theirs, recipe = both_runtimes(cell, layers, bidirectional=bidirectional)
+    last = 1 if bidirectional else 5
     expected = keras.ops.convert_to_numpy(theirs(inputs()))
-    np.testing.assert_allclose(ours.head_output(inputs(), 5), expected[:, -5:], atol=1e-5, rtol=0)
+    assert expected.shape == (3, 1 if bidirectional else 7, 6)
+    np.testing.assert_allclose(ours.head_output(inputs(), last), expected[:, -last:], atol=1e-5, rtol=0)
     assert ours.parameter_count() == theirs.count_params()
     assert ours.parameter_count() == network_parameters(cell, 4, len(FEATURES), recipe)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_backward_direction_has_seen_the_whole_window(cell: str, layers: int) -> None:
+    """The head reads the backward state alone; other early days must still change the answer."""
+    ours, _, _ = both_runtimes(cell, layers, bidirectional=True)
+    kernel = ours.weights["head/kernel"].copy()
+    kernel[: ours.units] = 0  # the rows of the forward state
+    ours = replace(ours, weights={**ours.weights, "head/kernel": kernel})
+    theirs = build_network(
+        len(FEATURES), TrainSettings(cell=cell, layers=layers, bidirectional=True, units=4, horizon=2)
+    )
+    theirs.set_weights(list(ours.weights.values()))
+    one, other = inputs(), inputs()
+    other[:, :-1] += 1
+    for answer in (lambda window: ours.head_output(window, 1), lambda window: np.asarray(theirs(window))):
+        assert np.abs(answer(one) - answer(other)).max() > 0.01
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_bidirectional_head_reads_each_direction_after_its_last_step(cell: str) -> None:
+    """As Keras's own Bidirectional layer gives them: forwards at the last day, backwards at the first."""
+    network = random_network(cell, 4, bidirectional=True)
+    forward = run_layer(cell, network.layer_weights(0), inputs())[:, -1]
+    backward = run_layer(cell, network.layer_weights(0, "backward"), inputs(), backwards=True)[:, 0]
+    read = np.concatenate([forward, backward], axis=-1)
+    expected = read @ network.weights["head/kernel"] + network.weights["head/bias"]
+    np.testing.assert_allclose(network.head_output(inputs(), 1)[:, 0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("last", [0, 2, 7])
+def test_a_bidirectional_network_answers_once_a_window(last: int) -> None:
+    with pytest.raises(ValueError, match="only at the last day"):
+        random_network(bidirectional=True).head_output(inputs(), last)
 
 
 def test_windows_beyond_one_chunk_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:

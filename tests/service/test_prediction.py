@@ -58,7 +58,7 @@ def test_prices_are_the_last_close_times_the_network_s_return(trained_home: Path
     prediction = predicted(trained_home, "BBB")
     last = len(panel.dates) - 1
     features = compute_features(panel, model.network.features)
-    _, forecast = network_forecasts(model.network, features, range(last, last + 1), model.card["lookback"])
+    _, forecast = network_forecasts(model.network, features, range(last, last + 1))
     assert prediction.last_close == panel.close[0, -1]
     np.testing.assert_allclose(
         prediction.median, panel.close[0, -1] * np.exp(forecast.location[0]), rtol=1e-6
@@ -87,9 +87,9 @@ def test_only_the_last_thousand_days_and_the_lookback_are_needed(trained_home: P
         log_volume=np.tile(panel.log_volume, 4),
         market_return=np.tile(np.nan_to_num(panel.market_return), 4),
     )
-    found = forecast_last_day(model.network, longer, 12)
+    found = forecast_last_day(model.network, longer)
     features = compute_features(longer, model.network.features)
-    _, expected = network_forecasts(model.network, features, range(1199, 1200), 12)
+    _, expected = network_forecasts(model.network, features, range(1199, 1200))
     np.testing.assert_allclose(found.scale, expected.scale, rtol=1e-5)
 
 

@@ -57,14 +57,14 @@ def test_a_challenger_trained_on_shuffled_targets_is_refused(
 ) -> None:
     shuffled = np.random.default_rng(1).permuted(panel.log_return, axis=1)
     challenger = fitted(replace(panel, log_return=shuffled))
-    decision = decide(panel, unseen_after(panel), champion, challenger, LEARNS.lookback)
+    decision = decide(panel, unseen_after(panel), champion, challenger)
     assert not decision.promote
     assert "significantly worse than the champion" in decision.reason
     assert not decision.champion_worse_than_naive
 
 
 def test_an_equal_challenger_is_promoted(panel: Panel, champion: RecurrentNetwork) -> None:
-    decision = decide(panel, unseen_after(panel), champion, champion, LEARNS.lookback)
+    decision = decide(panel, unseen_after(panel), champion, champion)
     assert decision.promote
     assert decision.first_day > str(unseen_after(panel))
     assert decision.last_day == str(panel.dates[-2])
@@ -74,18 +74,18 @@ def test_a_champion_worse_than_naive_is_reported(panel: Panel, champion: Recurre
     bias = champion.weights["head/bias"].copy()
     bias[:3] = 2.0  # two standard deviations upwards, every day
     wrong = replace(champion, weights={**champion.weights, "head/bias": bias})
-    decision = decide(panel, unseen_after(panel), wrong, champion, LEARNS.lookback)
+    decision = decide(panel, unseen_after(panel), wrong, champion)
     assert decision.promote
     assert decision.champion_worse_than_naive
     # Equal to a bad champion is not good enough.
-    decision = decide(panel, unseen_after(panel), wrong, wrong, LEARNS.lookback)
+    decision = decide(panel, unseen_after(panel), wrong, wrong)
     assert not decision.promote
     assert "worse than the naive" in decision.reason
 
 
 def test_seen_days_are_no_ground_for_a_comparison(panel: Panel, champion: RecurrentNetwork) -> None:
     with pytest.raises(BadInputError, match="10 sessions are left after"):
-        decide(panel, panel.dates[-12], champion, champion, LEARNS.lookback)
+        decide(panel, panel.dates[-12], champion, champion)
 
 
 def test_a_warm_start_begins_where_the_champion_was(champion: RecurrentNetwork) -> None:

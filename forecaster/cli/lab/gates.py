@@ -52,8 +52,8 @@ def gates(
     store = PriceStore(settings.home)
     panel = load_panel(store, choose_tickers(store, [ticker]))
     trained = ModelRegistry(settings.home).load(model)
-    warm_up = int(trained.card["lookback"])
-    study = study_gates(panel, trained.network, trained.reference, days, warm_up, layer, moves)
+    network = trained.network
+    study = study_gates(panel, network, trained.reference, days, network.lookback, layer, moves)
     if output is not None:
         write_atomically(output, gate_page(study))
         remarks(quiet=quiet).print(f"The page is in {output}.", soft_wrap=True)

@@ -34,7 +34,7 @@ def measure_costs(
     Args:
         cells: to be timed.
         features: inputs a step.
-        recipe: units, layers, lookback; the cell is replaced.
+        recipe: units, layers, lookback; the cell is replaced, and every network reads one way.
         batch: windows in an optimiser step.
         repeats: R.
 
@@ -61,7 +61,7 @@ def _training(cell: str, inputs: NDArray[np.float32], recipe: TrainSettings) -> 
 
     from forecaster.network.keras_network import build_network
 
-    network = build_network(inputs.shape[2], replace(recipe, cell=cell))
+    network = build_network(inputs.shape[2], replace(recipe, cell=cell, bidirectional=False))
     network.compile(optimizer=keras.optimizers.Adam(), loss="mse", jit_compile=False)
     several = np.concatenate([inputs] * _TRAINING_STEPS)
     answers = np.zeros((*several.shape[:2], 3 * recipe.horizon), np.float32)

@@ -101,9 +101,7 @@ def _run(trial: PriceTrial, report: Callable[[Any], None]) -> dict[str, Any]:
     trained = train_network(panel, names, split, recipe, start_engine(recipe.device))
     peak = peak_memory_mb()
     test = split_days(whole.dates, recipe.horizon, recipe.train_end, recipe.validation_end)
-    origins, forecast = network_forecasts(
-        trained.network, compute_features(whole, names), test.test, recipe.lookback
-    )
+    origins, forecast = network_forecasts(trained.network, compute_features(whole, names), test.test)
     truth = actuals(whole, origins, recipe.horizon, test.train)
     scored = score_step(forecast, truth, 1)
     reference = score_step(BASELINES[REFERENCE](whole, origins, recipe.horizon), truth, 1)
