@@ -23,7 +23,7 @@ def day(text: str) -> np.datetime64:
     return np.datetime64(text, "D")
 
 
-@pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")  # raised inside exchange_calendars
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # raised inside exchange_calendars
 def test_agrees_with_exchange_calendars_on_every_day() -> None:
     schedule = exchange_calendars.get_calendar("XNYS", start="1990-01-01", end="2060-12-31").schedule
     sessions = sessions_between(calendar.FIRST_KNOWN_DAY, calendar.LAST_KNOWN_DAY)
