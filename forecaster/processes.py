@@ -1,4 +1,4 @@
-"""Run one task in a process of its own, so that its time and its memory are its own."""
+"""Tasks in processes of their own, with their own memory and time limit; Ctrl-C between two batches."""
 
 import multiprocessing
 import os
@@ -8,9 +8,11 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 from forecaster.errors import ForecastError
@@ -115,3 +117,35 @@ def _end_with_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+@contextmanager
+def interrupted_between_batches() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C back until the function that is given is called, which then raises KeyboardInterrupt.
+
+    While TensorFlow traces a graph its native code calls Python; an exception that a signal raises there
+    is dropped, or ends the process with a fault. A second Ctrl-C is not held back.
+    """
+    heard = False
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal heard
+        if heard:
+            signal.default_int_handler(number, frame)
+        heard = True
+
+    def obey() -> None:
+        if heard:
+            raise KeyboardInterrupt
+
+    usual = signal.getsignal(signal.SIGINT)
+    # A worker process that leaves Ctrl-C to its parent, and any other thread, have nothing to hold back.
+    ours = usual is signal.default_int_handler and threading.current_thread() is threading.main_thread()
+    if ours:
+        signal.signal(signal.SIGINT, hear)
+    try:
+        yield obey
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, usual)
+    obey()

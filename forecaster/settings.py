@@ -18,7 +18,8 @@ from typing import Any, NamedTuple, Self, TypeVar, get_args, get_type_hints
 from forecaster.errors import UsageError
 
 SETTINGS_FILE = "forecast.toml"
-CELLS = ("rnn", "lstm", "gru")
+CELL_TITLES: Mapping[str, str] = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
+CELLS = tuple(CELL_TITLES)
 DEVICES = ("auto", "cpu", "gpu")
 SHELL_VARIABLES = ("FORECAST_HOME", "FORECAST_NOW", "FORECAST_DEBUG")
 """Variables that are no settings: they cannot be written into forecast.toml."""

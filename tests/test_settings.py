@@ -18,7 +18,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecaster.cli.training_flags import training_flags
+from forecaster.cli.flags import training_flags
 from forecaster.dataset.split import split_days
 from forecaster.errors import ExitCode, UsageError
 from forecaster.settings import Settings, TrainSettings, current_time, find_home, load_settings, override

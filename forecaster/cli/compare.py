@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.cli.flags import training_flags
 from forecaster.cli.screen import HomeFlag, JsonFlag, QuietFlag, open_settings, print_json, remarks, results
 from forecaster.cli.training_data import AllDaysFlag, TrainingTickers, TrainingUniverse
-from forecaster.cli.training_flags import training_flags
 
 if TYPE_CHECKING:
     from forecaster.settings import TrainSettings

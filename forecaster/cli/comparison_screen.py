@@ -10,8 +10,8 @@ from rich.table import Table
 from forecaster.cli.screen import figures_table
 from forecaster.dataset.split import split_dates
 from forecaster.evaluation.comparison import Comparison, ModelResult, Spread
-from forecaster.evaluation.verdict import TITLES, Verdict, show_p
-from forecaster.network.sizing import network_parameters
+from forecaster.evaluation.verdict import MODEL_TITLES, Verdict, show_p
+from forecaster.network.recurrent import network_parameters
 from forecaster.settings import TrainSettings
 
 _LEGEND = (
@@ -96,7 +96,7 @@ def _cost_table(comparison: Comparison, recipes: Sequence[TrainSettings]) -> Tab
     for recipe in recipes:
         row = comparison.model(recipe.cell)
         table.add_row(
-            TITLES[recipe.cell],
+            MODEL_TITLES[recipe.cell],
             str(recipe.units),
             f"{_formula(row, recipe):,}",
             f"{row.trained[0].keras_parameters:,}",
@@ -119,7 +119,7 @@ def _error_table(comparison: Comparison, step: int) -> Table:
         if row.model == "naive":
             table.add_section()
         style = "bold green" if row.steps[step].crps == best else ""
-        table.add_row(TITLES[row.model], *_error_cells(row, step), style=style)
+        table.add_row(MODEL_TITLES[row.model], *_error_cells(row, step), style=style)
     return table
 
 

@@ -1,21 +1,26 @@
-"""`forecast data`: what is in the store, how old, which holes; whether it is sound; a copy of it."""
+"""`forecast data`: what is stored, its age and gaps; verify and repair it; universes; export."""
 
+import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from forecaster.cli import screen
-from forecaster.cli.universe import universe
 from forecaster.errors import ExitCode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.table import Table
 
     from forecaster.prices.health import TickerHealth
     from forecaster.prices.store import PriceStore
+    from forecaster.prices.universe import Universe
     from forecaster.prices.yahoo.fetch import Failure
     from forecaster.settings import Settings
+
 
 LISTED = 40
 NAMED_HOLES = 20
@@ -24,7 +29,6 @@ DATE_LENGTH = 10
 data_app = typer.Typer(
     help="What is in the store, how old it is, and whether it is sound.", no_args_is_help=True
 )
-data_app.command()(universe)
 TickersArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[TICKER]...", help="Only these; all of them if none is given.")
 ]
@@ -107,8 +111,8 @@ def _damaged(store: "PriceStore", tickers: list[str]) -> dict[str, list[str]]:
 
 
 def _repair(settings: "Settings", store: "PriceStore", damaged: list[str]) -> list["Failure"]:
-    from forecaster.cli.fetch_yahoo import fetch_with_progress
-    from forecaster.prices.sources import Request
+    from forecaster.cli.fetch import fetch_with_progress
+    from forecaster.prices.fetching import Request
 
     request = Request(tuple(damaged), screen.now())
     return fetch_with_progress(settings, store, request, quiet=True, anew=frozenset(damaged)).failures
@@ -236,3 +240,86 @@ def _status_as_json(store: "PriceStore", healths: list["TickerHealth"]) -> dict[
         row["pending_dates"] = list(health.pending[:NAMED_HOLES])
         listed.append(row)
     return {"store": store.folder, "tickers": listed}
+
+
+UniverseFlag = Annotated[
+    str | None,
+    typer.Option(
+        metavar="sp500|sample|FILE",
+        help="These tickers: the S&P 500's, the sample's, or a file's, one a line.",
+        show_default=False,
+    ),
+]
+AsOfFlag = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="DATE", help="Members of that day.", show_default="today"),
+]
+
+
+def universe(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Option("--universe", metavar="sp500|sample|FILE", help="Which universe.")
+    ] = "sp500",
+    as_of: AsOfFlag = None,
+    json: screen.JsonFlag = False,
+    home: screen.HomeFlag = None,
+) -> None:
+    """Show who belongs to a universe on a day, how many they are, and how old that knowledge is.
+
+    The S&P 500's list is complete from about 2012 on. A list of one's own is a file with a symbol a
+    line, or a CSV file with a column symbol and perhaps the columns first and last, the days of
+    membership; data/universe/NAME.csv can be called by its name.
+    """
+    from forecaster.prices.universe import find_universe
+
+    found = find_universe(name, screen.open_settings(context, home).home)
+    day, members = members_asked(found, as_of)
+    remarks = found.describe(day, screen.now().date())
+    if json:
+        document = {
+            "universe": found.name,
+            "source": found.source,
+            "as_of": day,
+            "known_to": found.known_to,
+            "complete_from": found.complete_from,
+            "remarks": remarks,
+            "count": len(members),
+            "members": members,
+        }
+        screen.print_json("forecast.data-universe/1", document)
+        return
+    from rich.columns import Columns
+    from rich.text import Text
+
+    console = screen.results()
+    for remark in remarks:
+        console.print(remark, markup=False)
+    console.print()
+    console.print(Columns([Text(symbol) for symbol in members], equal=True, column_first=True))
+
+
+def members_asked(found: "Universe", as_of: str | None) -> tuple[date, list[str]]:
+    """The day that --as-of names, and the members on it, of whom there is at least one."""
+    from forecaster.errors import NotFoundError
+    from forecaster.prices.universe import day_asked
+
+    day = day_asked(found, as_of, screen.now().date())
+    members = found.members(day)
+    if not members:
+        raise NotFoundError(f"{found.name} had no member on {day}", "choose a later day")
+    return day, members
+
+
+def universe_to_fetch(name: str, as_of: str | None, home: "Path", *, quiet: bool) -> list[str]:
+    """The members to fetch; on stderr how many they are and how old that knowledge is."""
+    from forecaster.prices.universe import find_universe
+
+    found = find_universe(name, home)
+    day, members = members_asked(found, as_of)
+    if not quiet and found.known_to is not None:
+        sys.stderr.write("".join(f"{remark}\n" for remark in found.describe(day, screen.now().date())))
+    return members
+
+
+data_app.command()(universe)

@@ -16,8 +16,7 @@ from forecaster.cli.lab.app import lab_app
 from forecaster.cli.models import models_app
 from forecaster.cli.predict import predict
 from forecaster.cli.retrain import retrain
-from forecaster.cli.run import run_daily
-from forecaster.cli.schedule import schedule_app
+from forecaster.cli.schedule import run_daily, schedule_app
 from forecaster.cli.score import score
 from forecaster.cli.train import train
 from forecaster.errors import ExitCode, ForecastError

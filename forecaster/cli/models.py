@@ -1,23 +1,26 @@
-"""`forecast models`: what has been trained, what each is worth, and which is in service."""
+"""`forecast models`: list, show, promote, roll back, verify, remove, prune and export trained models."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.models_export import export
-from forecaster.cli.models_service import promote, prune, remove, rollback, verify
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
     figures_table,
+    now,
     open_settings,
     print_json,
     remarks,
     results,
 )
+from forecaster.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from forecaster.registry.promotion import Change
     from forecaster.registry.versions import ModelRegistry
+
 
 models_app = typer.Typer(
     no_args_is_help=True, help="The trained models: what each is worth, and which is in service."
@@ -59,10 +62,6 @@ def show_model(
         print_json("forecast.model/2", {**card, "service": service})
     else:
         _show_card(card, service)
-
-
-for command in (promote, rollback, verify, remove, prune, export):
-    models_app.command()(command)
 
 
 def _rows(registry: "ModelRegistry") -> list[dict[str, Any]]:
@@ -216,3 +215,172 @@ def _score_line(scores: dict[str, Any]) -> str:
         f"CRPS {scores['crps'] * 1e4:.2f}×10⁻⁴, skill {skill}, "
         f"90 % interval held {scores['coverage_90']:.1%}, MAE {scores['mae']:.3f}"
     )
+
+
+FORMATS = ("keras", "onnx", "mlflow")
+
+
+def export(
+    context: typer.Context,
+    model: Annotated[
+        str, typer.Argument(metavar="NAME[@VERSION]", help="What to export.", show_default=False)
+    ],
+    destination: Annotated[
+        str,
+        typer.Argument(metavar="DIR", help="Folder; for mlflow also a server's address.", show_default=False),
+    ],
+    to: Annotated[str, typer.Option("--to", help="keras, onnx or mlflow.")] = "keras",
+    json: JsonFlag = False,
+    home: HomeFlag = None,
+) -> None:
+    """Export a version: its Keras file, the network as ONNX, or all of it to MLflow.
+
+    keras and onnx write NAME-VERSION.keras or .onnx, and the card beside it as NAME-VERSION.json: inputs are
+    the features that it names, in that order. The outputs of the ONNX network are location, scale and
+    degrees_of_freedom at each day, in units of σ(t)·√h. mlflow makes a run with recipe, scores and files in
+    DIR/mlflow.db or on the server, and registers it; a version that is there already is left as it is.
+    """
+    from forecaster.registry.versions import ModelRegistry
+
+    if to not in FORMATS:
+        raise UsageError(f"--to {to} is not known", f"choose from {', '.join(FORMATS)}")
+    registry = ModelRegistry(open_settings(context, home).home)
+    content: dict[str, str | list[str]]
+    if to == "mlflow":
+        from forecaster.registry.mlflow_export import export_to_mlflow
+
+        run, new = export_to_mlflow(registry, model, destination)
+        told, content = f"MLflow's run {run}" + ("" if new else ", which was there already"), {"run": run}
+    else:
+        from forecaster.registry.export import export_files
+
+        files = [str(path) for path in export_files(registry, model, Path(destination).expanduser(), to)]
+        told, content = " and ".join(files), {"files": files}
+    if json:
+        print_json("forecast.models-export/1", {"model": model, "to": to, **content})
+    else:
+        results().print(f"Exported: {told}", soft_wrap=True, markup=False)
+
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The model.", show_default=False)]
+
+
+def promote(
+    context: typer.Context,
+    model: Annotated[
+        str, typer.Argument(metavar="NAME@VERSION", help="The version to serve.", show_default=False)
+    ],
+    json: JsonFlag = False,
+    home: HomeFlag = None,
+) -> None:
+    """Put a version into service, once it is found to be sound."""
+    from forecaster.registry import promotion as service
+    from forecaster.registry.versions import ModelRegistry
+
+    registry = ModelRegistry(open_settings(context, home).home)
+    _show_change(service.promote(registry, model, now()), json=json)
+
+
+def rollback(
+    context: typer.Context, name: NameArgument, json: JsonFlag = False, home: HomeFlag = None
+) -> None:
+    """Put into service what was before; a second time goes one further back."""
+    from forecaster.registry.promotion import roll_back
+    from forecaster.registry.versions import ModelRegistry
+
+    registry = ModelRegistry(open_settings(context, home).home)
+    _show_change(roll_back(registry, name, now()), json=json)
+
+
+def verify(
+    context: typer.Context,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME[@VERSION]]", help="Only this; all if none is given.", show_default=False
+        ),
+    ] = None,
+    json: JsonFlag = False,
+    home: HomeFlag = None,
+) -> None:
+    """Check every file's digest and what is in service; exit with 1 if any is damaged."""
+    from forecaster.registry import maintenance as housekeeping
+    from forecaster.registry.versions import ModelRegistry
+
+    found = housekeeping.verify(ModelRegistry(open_settings(context, home).home), model)
+    damaged = {name: complaints for name, complaints in found.items() if complaints}
+    versions = sum("@" in name for name in found)
+    if json:
+        listed = [{"model": name, "complaints": complaints} for name, complaints in damaged.items()]
+        print_json("forecast.models-verify/1", {"checked": versions, "damaged": listed})
+    else:
+        screen = results()
+        for name, complaints in damaged.items():
+            screen.print(f"{name}: {'; '.join(complaints)}", markup=False, soft_wrap=True)
+        screen.print(f"Versions checked: {versions:,}; damaged: {len(damaged):,}.")
+        if damaged:
+            screen.print("`forecast models rollback` or `promote` puts a sound version into service.")
+    if damaged:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def remove(
+    context: typer.Context,
+    model: Annotated[
+        str, typer.Argument(metavar="NAME[@VERSION]", help="What to remove.", show_default=False)
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Remove all of NAME, what is in service too.")] = False,
+    json: JsonFlag = False,
+    home: HomeFlag = None,
+) -> None:
+    """Remove a version that is not in service, or with --yes all of a name."""
+    from forecaster.registry import maintenance as housekeeping
+    from forecaster.registry.versions import ModelRegistry
+
+    registry = ModelRegistry(open_settings(context, home).home)
+    gone = housekeeping.remove(registry, model, whole=yes)
+    _show_removed(model.partition("@")[0], gone, json=json)
+
+
+def prune(
+    context: typer.Context,
+    name: NameArgument,
+    keep: Annotated[
+        int, typer.Option("--keep", min=1, help="How many of the newest to keep.", show_default=False)
+    ],
+    json: JsonFlag = False,
+    home: HomeFlag = None,
+) -> None:
+    """Remove old versions; the one in service stays, whatever its age."""
+    from forecaster.registry import maintenance as housekeeping
+    from forecaster.registry.versions import ModelRegistry
+
+    registry = ModelRegistry(open_settings(context, home).home)
+    _show_removed(name, housekeeping.prune(registry, name, keep), json=json)
+
+
+def _show_change(change: "Change", *, json: bool) -> None:
+    if json:
+        document = {"name": change.name, "version": change.version, "before": change.before}
+        print_json("forecast.models-service/1", document)
+        return
+    reference = f"{change.name}@{change.version}"
+    if change.before == change.version:
+        text = f"{reference} was in service already."
+    elif change.before is None:
+        text = f"{reference} is in service."
+    else:
+        text = f"{reference} is in service, in place of {change.name}@{change.before}."
+    results().print(text, soft_wrap=True)
+
+
+def _show_removed(name: str, versions: list[int], *, json: bool) -> None:
+    if json:
+        print_json("forecast.models-removed/1", {"name": name, "versions": versions})
+        return
+    named = ", ".join(f"{name}@{version}" for version in versions)
+    results().print(f"Removed: {named or 'nothing'}.", soft_wrap=True)
+
+
+for command in (promote, rollback, verify, remove, prune, export):
+    models_app.command()(command)

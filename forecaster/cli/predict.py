@@ -109,7 +109,7 @@ def _record(
 
 
 def _show(prediction: "Prediction", screen: "Console") -> None:
-    from forecaster.report.chart import fan_chart
+    from forecaster.report.charts import fan_chart
 
     narrow, wide = sorted(prediction.intervals)
     close = f"close of {prediction.last_date}: {_price(prediction.last_close)}"

@@ -1,6 +1,7 @@
-"""`forecast schedule`: let cron, or the user's systemd, call `forecast run`."""
+"""`forecast schedule`: let cron or systemd call `forecast run`; and `forecast run` itself."""
 
 import os
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from forecaster.cli.screen import HomeFlag, JsonFlag, now, open_settings, print_
 
 if TYPE_CHECKING:
     from forecaster.service.schedule.install import ScheduleStatus
+
 
 schedule_app = typer.Typer(help="Let cron or systemd do the night's work.", no_args_is_help=True)
 _OTHER_VARIABLES = {"HTTPS_PROXY", "https_proxy", "KERAS_BACKEND", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
@@ -120,3 +122,19 @@ def _too_early(run: datetime) -> Iterator[str]:
             f"note: at {run:%H:%M} New York has not closed (it does at {closes:%H:%M} here), so the run will "
             "bring the session before; --at chooses another time"
         )
+
+
+def run_daily(context: typer.Context, home: HomeFlag = None) -> None:
+    """Fetch, retrain if due, predict and record every ticker, score.
+
+    Nothing is printed when all is well, except on a terminal; else one line on stderr, and the exit code
+    of the first step that failed. Each step has a time limit, and one that fails does not stop the next.
+    Settings, in forecast.toml under [run]: retrain_after (21 sessions), fetch_minutes, retrain_minutes,
+    predict_minutes, score_minutes. What happened stands in logs/events.jsonl and logs/heartbeat.json.
+    """
+    from forecaster.service.nightly import daily_run
+
+    report = daily_run(open_settings(context, home), now())
+    report.complain()
+    summary = "; ".join(f"{step.name}: {step.text}" for step in report.steps)
+    results(quiet=not sys.stdout.isatty()).print(summary, soft_wrap=True, markup=False)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.cli.flags import training_flags
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -16,7 +17,6 @@ from forecaster.cli.screen import (
     results,
 )
 from forecaster.cli.training_data import AllDaysFlag, TrainingTickers, TrainingUniverse
-from forecaster.cli.training_flags import training_flags
 
 if TYPE_CHECKING:
     from forecaster.service.candidate import Candidate
@@ -71,12 +71,12 @@ def train(
 
 
 def _show(candidate: "Candidate", name: str, version: int, *, quiet: bool) -> None:
-    from forecaster.evaluation.verdict import TITLES, show_p
+    from forecaster.evaluation.verdict import MODEL_TITLES, show_p
 
     screen = results(quiet=quiet)
     card, network = candidate.card, candidate.trained.network
     training, split = card["training"], card["split"]
-    title = f"{TITLES[network.cell]} {network.units}"
+    title = f"{MODEL_TITLES[network.cell]} {network.units}"
     screen.print(
         f"[bold]{title}[/bold]: {card['parameters']:,} parameters, {len(card['tickers'])} tickers, "
         f"trained {split['train_start']} to {split['train_end']} in {training['seconds']:.1f} s "
@@ -92,7 +92,7 @@ def _show(candidate: "Candidate", name: str, version: int, *, quiet: bool) -> No
         for model, scores in candidate.scores.items():
             row = scores[step]
             table.add_row(
-                title if model == "network" else TITLES[model],
+                title if model == "network" else MODEL_TITLES[model],
                 str(step),
                 f"{row.crps * 1e4:.2f}",
                 f"{row.coverage_90:.1%}",

@@ -23,7 +23,7 @@ from forecaster.evaluation.scoring import (
     score_step,
 )
 from forecaster.network.fitting import Progress
-from forecaster.network.sizing import matched_units
+from forecaster.network.recurrent import matched_units
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.network.training import TrainedNetwork
 from forecaster.processes import run_isolated

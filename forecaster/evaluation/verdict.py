@@ -4,17 +4,11 @@ from dataclasses import dataclass
 
 from forecaster.evaluation.comparison import Comparison, ModelResult
 from forecaster.evaluation.significance import diebold_mariano
+from forecaster.settings import CELL_TITLES
 
 LEVEL = 0.05
 SMALLEST_SHOWN = 0.001
-TITLES = {
-    "rnn": "SimpleRNN",
-    "lstm": "LSTM",
-    "gru": "GRU",
-    "naive": "naive",
-    "drift": "drift",
-    "riskmetrics-t": "RiskMetrics-t",
-}
+MODEL_TITLES = {**CELL_TITLES, "naive": "naive", "drift": "drift", "riskmetrics-t": "RiskMetrics-t"}
 
 
 @dataclass(frozen=True)
@@ -80,13 +74,14 @@ def _p_value(one: ModelResult, other: ModelResult, step: int) -> float:
 
 def _ranking(cells: list[ModelResult], best: ModelResult) -> str:
     if len(cells) == 1:
-        return f"Only {TITLES[best.model]} was trained, so there is no cell to compare it with."
+        return f"Only {MODEL_TITLES[best.model]} was trained, so there is no cell to compare it with."
     second = min((row for row in cells if row is not best), key=lambda row: row.steps[1].crps)
     lead = 1 - best.steps[1].crps / second.steps[1].crps
     p_value = _p_value(best, second, 1)
     words = "a lead that chance does not explain" if p_value < LEVEL else "a lead that chance explains"
     return (
-        f"{TITLES[best.model]} has the lowest CRPS one day ahead, {lead:.2%} below {TITLES[second.model]}: "
+        f"{MODEL_TITLES[best.model]} has the lowest CRPS one day ahead, {lead:.2%} below "
+        f"{MODEL_TITLES[second.model]}: "
         f"{words} ({_test(p_value)})."
     )
 
@@ -100,7 +95,7 @@ def _range_sentence(comparison: Comparison, best: ModelResult, step: int, won: b
         significance = "no gain"
     return (
         f"Its range {_days(step)} ahead is {abs(gain):.1%} {side} than that of the strongest naive forecast, "
-        f"{TITLES[rival.model]} ({_test(_p_value(best, rival, step))}, {significance}), "
+        f"{MODEL_TITLES[rival.model]} ({_test(_p_value(best, rival, step))}, {significance}), "
         f"and its 90 % interval held {best.steps[step].coverage_90:.1%}."
     )
 

@@ -10,8 +10,7 @@ from forecaster.errors import BadInputError, NotFoundError, UsageError
 from forecaster.evaluation.scoring import range_losses
 from forecaster.ledger.ledger import Ledger, OpenForecasts
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.prices.renaming import find_successor
-from forecaster.prices.store import PriceStore
+from forecaster.prices.store import PriceStore, find_successor
 from forecaster.prices.table import PriceTable
 
 Float = NDArray[np.float64]

@@ -1,9 +1,9 @@
-"""The epochs of one fit: windows drawn anew for each, the loss watched, the best weights kept."""
+"""The epochs of one fit: windows drawn anew for each, when to stop, and which weights to keep."""
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from forecaster.dataset.windows import Windows, grid_windows, supervision
 from forecaster.errors import ForecastError
-from forecaster.network.early_stopping import EarlyStopping
-from forecaster.network.interruption import interrupted_between_batches
+from forecaster.processes import interrupted_between_batches
 
 if TYPE_CHECKING:
     import keras
@@ -166,3 +165,26 @@ def _refuse_no_number(name: str, loss: float, epoch: int) -> None:
             f"the {name} became {loss} in epoch {epoch + 1}",
             "lower --learning-rate, and look at the prices with `forecast data verify`",
         )
+
+
+@dataclass
+class EarlyStopping:
+    """Keeps the best validation loss, and stops after `patience` epochs without a better one."""
+
+    patience: int
+    best_loss: float = math.inf
+    best_epoch: int = -1
+    losses: list[float] = field(default_factory=list)
+
+    def record(self, validation_loss: float) -> bool:
+        """Take in one epoch's loss; true if it is the best so far, whose weights are to be kept."""
+        self.losses.append(validation_loss)
+        better = validation_loss < self.best_loss
+        if better:
+            self.best_loss, self.best_epoch = validation_loss, len(self.losses) - 1
+        return better
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether `patience` epochs have passed since the best one."""
+        return len(self.losses) - 1 - self.best_epoch >= self.patience

@@ -1,4 +1,4 @@
-"""A trained network without Keras: its matrices, and what runs them."""
+"""A trained network without Keras: its weights, what runs them, and how many parameters it has."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.network.cells import CellWeights, Shape, run_layer, weight_shapes
+from forecaster.network.cells import CellWeights, Shape, parameter_count, run_layer, weight_shapes
 from forecaster.network.student_t import ForecastDistribution
+from forecaster.settings import TrainSettings
 
 LEAST_DEGREES = 2.1
 _WINDOWS_AT_ONCE = 512  # a step's gates then fit the cache: 2 to 4 times quicker than 6,000 windows at once
@@ -121,3 +122,24 @@ class RecurrentNetwork:
                 hidden, read = forward, forward[:, -last:]
         answer: Float32 = read @ self.weights["head/kernel"] + self.weights["head/bias"]
         return answer
+
+
+def network_parameters(cell: str, units: int, features: int, recipe: TrainSettings) -> int:
+    """Parameters of the recurrent layers and the head, (u + 1) · 3H, for the recipe's other sizes."""
+    directions = 2 if recipe.bidirectional else 1
+    total, inputs = 0, features
+    for _ in range(recipe.layers):
+        total += directions * parameter_count(cell, inputs, units)
+        inputs = directions * units
+    return total + (inputs + 1) * 3 * recipe.horizon
+
+
+def matched_units(cell: str, reference: TrainSettings, features: int) -> int:
+    """The number of units that gives `cell` the parameters nearest to the reference recipe's."""
+    wanted = network_parameters(reference.cell, reference.units, features, reference)
+    units = 1
+    while network_parameters(cell, units + 1, features, reference) <= wanted:
+        units += 1
+    above = network_parameters(cell, units + 1, features, reference) - wanted
+    below = wanted - network_parameters(cell, units, features, reference)
+    return units + 1 if above < abs(below) else units

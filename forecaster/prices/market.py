@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from forecaster.errors import DiskError
 from forecaster.files import atomic_path, digest_bytes
-from forecaster.prices.arrow import as_numpy
 from forecaster.prices.calendar import sessions_between
-from forecaster.prices.store import PriceStore
+from forecaster.prices.store import PriceStore, as_numpy
 from forecaster.prices.table import Days, Floats, PriceTable
 
 FINGERPRINT_KEY = b"forecast.market"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from importlib import resources
 
+from forecaster.prices.fetching import FetchLog, Request
 from forecaster.prices.importing.parquet_reader import read_parquet_blocks
 from forecaster.prices.importing.rows import RowCollector
-from forecaster.prices.sources import FetchLog, Request
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
 

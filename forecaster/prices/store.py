@@ -1,4 +1,4 @@
-"""One Parquet file a ticker under data/prices: written whole, checked on the way in, quick to read."""
+"""The store: a Parquet file for each ticker; and which ticker continues another's prices under a new name."""
 
 import difflib
 import json
@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecaster.errors import BadInputError, DiskError, ForecastError, NotFoundError, UsageError
 from forecaster.files import atomic_path, digest_bytes
-from forecaster.prices.arrow import as_numpy
 from forecaster.prices.calendar import last_closed_session, new_york_date
 from forecaster.prices.fetch_state import Upkeep, upkeep_from_json
-from forecaster.prices.table import COLUMNS, PriceTable, checked_ticker, row_faults
+from forecaster.prices.table import COLUMNS, Days, Floats, PriceTable, checked_ticker, row_faults
 from forecaster.settings import iso_utc
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
 
 FORMAT_VERSION = 1
 METADATA_KEY = b"forecast.prices"
@@ -284,3 +285,56 @@ def _damaged(path: Path, why: str) -> ForecastError:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def as_numpy(column: "pa.ChunkedArray") -> NDArray[Any]:
+    """A column of numbers or dates (as datetime64[D]) without nulls, not copied.
+
+    PyArrow's own conversion imports pandas, which takes longer than a whole forecast.
+
+    Raises:
+        ValueError: the column has nulls.
+    """
+    import pyarrow as pa
+
+    if column.null_count:
+        raise ValueError(f"the column has {column.null_count} empty cells")
+    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if pa.types.is_date32(array.type):
+        return np.from_dlpack(array.view(pa.int32())).astype("datetime64[D]")
+    return np.from_dlpack(array)
+
+
+SHARED_DAYS = 60
+TOLERANCE = 1e-4
+
+
+def find_successor(store: PriceStore, table: PriceTable) -> PriceTable | None:
+    """The ticker whose prices go on where `table` ends, and were the same before; None if there is none.
+
+    The same are the adjusted log returns of the last 60 days of `table`, each within 1e-4: a later
+    split or dividend changes prices, not returns.
+    """
+    last = table.dates[-1]
+    days, returns = _last_returns(table, last)
+    if len(returns) < SHARED_DAYS or not np.any(returns):
+        return None
+    for ticker in store.tickers():
+        try:
+            info = store.info(ticker)
+            if info.last <= last or info.first > days[0]:
+                continue
+            other = store.read(ticker)
+        except ForecastError:
+            continue  # a damaged file is nobody's successor
+        others_days, others = _last_returns(other, last)
+        if np.array_equal(days, others_days) and np.allclose(returns, others, rtol=0, atol=TOLERANCE):
+            return other
+    return None
+
+
+def _last_returns(table: PriceTable, last: np.datetime64) -> tuple[Days, Floats]:
+    """The days, and the log returns on them, of the last 61 bars up to `last`."""
+    end = int(np.searchsorted(table.dates, last, "right"))
+    part = slice(max(0, end - SHARED_DAYS - 1), end)
+    return table.dates[part], np.diff(np.log(table.columns["adj_close"][part]))

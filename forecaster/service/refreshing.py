@@ -7,9 +7,8 @@ from datetime import datetime
 from forecaster.errors import BadInputError
 from forecaster.files import home_lock
 from forecaster.prices.calendar import last_closed_session, sessions_between
-from forecaster.prices.fetching import name_some
+from forecaster.prices.fetching import Request, name_some
 from forecaster.prices.health import check_health
-from forecaster.prices.sources import Request
 from forecaster.prices.store import PriceStore
 from forecaster.prices.yahoo.fetch import FailureKind, fetch_from_yahoo
 from forecaster.prices.yahoo.incremental import SOURCE

@@ -1,4 +1,4 @@
-"""Train a challenger by the champion's recipe, and put it into service only if it stands the gate."""
+"""Train a challenger by the champion's recipe; it is promoted only if it passes the gate, then refitted."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,18 +12,18 @@ from forecaster.dataset.features import available_features
 from forecaster.dataset.membership import describe_selection, restrict_targets, select_members
 from forecaster.dataset.panel import Panel, choose_tickers, load_panel
 from forecaster.dataset.split import SHORTEST_PART, Split, split_dates, split_days
-from forecaster.errors import BadInputError
+from forecaster.errors import BadInputError, ForecastError
 from forecaster.files import check_writable
 from forecaster.network.fitting import Progress
 from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.training import TrainedNetwork, refit_network
 from forecaster.prices.calendar import last_closed_session, session_count
 from forecaster.prices.store import PriceStore
 from forecaster.prices.universe import find_universe
 from forecaster.registry.versions import ModelRegistry, RegisteredModel
 from forecaster.service.candidate import train_candidate
 from forecaster.service.events import log_event
-from forecaster.service.gate import Decision, decide, unseen_part
-from forecaster.service.refitting import Refit, refit
+from forecaster.service.gate import Decision, decide, refit_fault, unseen_part
 from forecaster.service.refreshing import refuse_unfit_prices
 from forecaster.settings import Settings, TrainSettings, override
 
@@ -240,3 +240,40 @@ def _refuse_other_features(network: RecurrentNetwork, panel: Panel) -> None:
             f"{', '.join(network.features)}",
             "train a model anew with `forecast train`",
         )
+
+
+@dataclass(frozen=True)
+class Refit:
+    """What came of it.
+
+    Attributes:
+        fitted: the network to serve in place of the one that was evaluated; None if it is not to be.
+        account: for the card: the last day it was trained on, what that cost, or why it was refused.
+    """
+
+    fitted: TrainedNetwork | None
+    account: dict[str, Any]
+
+
+def refit(
+    panel: Panel,
+    split: Split,
+    evaluated: TrainedNetwork,
+    recipe: TrainSettings,
+    report: Callable[[Progress], None],
+) -> Refit:
+    """Go on to learn from all days, the gate's too, and see whether the result is to be trusted."""
+    try:
+        fitted = refit_network(panel, evaluated, recipe, report)
+    except ForecastError as error:
+        return Refit(None, {"refused": error.message})
+    fault = refit_fault(panel, split.test, evaluated.network, fitted.network)
+    if fault is not None:
+        return Refit(None, {"refused": fault})
+    account = {
+        "refused": None,
+        "trained_to": str(panel.dates[-1]),
+        "loss": fitted.losses[-1],
+        "seconds": fitted.seconds,
+    }
+    return Refit(fitted, account)

@@ -21,8 +21,7 @@ from forecaster.errors import BadInputError, NotFoundError
 from forecaster.evaluation.baselines import BASELINES
 from forecaster.evaluation.experiment import Outcome, train_and_forecast
 from forecaster.evaluation.scoring import actuals, score_step
-from forecaster.prices.symbols import Span
-from forecaster.prices.universe import Universe
+from forecaster.prices.universe import Span, Universe
 from forecaster.settings import TrainSettings
 
 DATES = ["2011-12-29", "2011-12-30", "2012-01-03", "2012-01-04", "2012-01-05", "2012-01-06"]

@@ -9,7 +9,7 @@ from comparison_factory import Compared
 from forecaster.dataset.targets import cumulative_return
 from forecaster.evaluation.comparison import cell_recipes
 from forecaster.evaluation.verdict import judge
-from forecaster.network.sizing import network_parameters
+from forecaster.network.recurrent import network_parameters
 from forecaster.settings import TrainSettings
 
 

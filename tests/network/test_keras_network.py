@@ -20,7 +20,7 @@ from forecaster.network.keras_network import (
     negative_log_likelihood,
     without_keras,
 )
-from forecaster.network.sizing import matched_units, network_parameters
+from forecaster.network.recurrent import matched_units, network_parameters
 from forecaster.settings import TrainSettings
 
 NAMES = ("return", "magnitude", "volatility")

@@ -10,8 +10,7 @@ from network_factory import FEATURES, random_network
 from forecaster.network import recurrent
 from forecaster.network.cells import run_layer
 from forecaster.network.keras_network import build_network
-from forecaster.network.recurrent import LEAST_DEGREES, RecurrentNetwork
-from forecaster.network.sizing import network_parameters
+from forecaster.network.recurrent import LEAST_DEGREES, RecurrentNetwork, network_parameters
 from forecaster.settings import CELLS, TrainSettings
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from forecaster.prices.calendar import sessions_between
+from forecaster.prices.fetching import FetchLog, Request
 from forecaster.prices.sample import SAMPLE_TICKERS, SampleSource
-from forecaster.prices.sources import FetchLog, Request
 from forecaster.prices.store import PriceStore
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from forecaster.errors import BadInputError, NotFoundError
-from forecaster.prices.symbols import Span, read_spans
+from forecaster.prices.universe import Span, read_spans
 
 
 @pytest.mark.parametrize(

@@ -266,7 +266,7 @@ def test_a_refit_that_goes_wrong_is_not_served(
     broken: Callable[..., TrainedNetwork],
     words: str,
 ) -> None:
-    monkeypatch.setattr("forecaster.service.refitting.refit_network", broken)
+    monkeypatch.setattr("forecaster.service.retraining.refit_network", broken)
     registry = retrained(home)
     assert registry.champion("main") == 2
     assert words in registry.card("main", 2)["refit"]["refused"]

@@ -22,8 +22,7 @@ from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.live_scores import live_scores
 from forecaster.prices.store import PriceStore
 from forecaster.registry.versions import ModelRegistry
-from forecaster.service.nightly import DailyReport, daily_run
-from forecaster.service.steps import Step
+from forecaster.service.nightly import DailyReport, Step, daily_run
 from forecaster.settings import Settings, load_settings
 
 FIRST, LAST = (datetime(year, 11, 20, 22, 30, tzinfo=UTC) for year in (2025, 2026))

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.lab.flags import TITLES, chosen_cells
+from forecaster.cli.lab.flags import chosen_cells
 from forecaster.cli.screen import HomeFlag, JsonFlag, figures_table, open_settings, print_json, results
+from forecaster.settings import CELL_TITLES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -142,7 +143,7 @@ def _table(walked: "Walk", unit: int) -> Any:
         columns["c"] = trace.cell_state
     columns["h"] = trace.hidden
     one = walked.inputs.shape[1] == 1
-    title = f"{TITLES[walked.cell]}, unit {unit} of {walked.units}"
+    title = f"{CELL_TITLES[walked.cell]}, unit {unit} of {walked.units}"
     dated = any(walked.labels)
     table = figures_table(title, "step", *(["day"] if dated else []), *(["x"] if one else []), *columns)
     for number, label in enumerate(walked.labels):

@@ -7,8 +7,6 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-TITLES = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
-
 CellFlag = Annotated[str, typer.Option("--cell", help="rnn, lstm, gru, several with commas, or all.")]
 JobsFlag = Annotated[int, typer.Option("--jobs", help="Processes at once.", min=1, max=1024)]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.lab.flags import TITLES, with_colour
+from forecaster.cli.lab.flags import with_colour
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -17,6 +17,7 @@ from forecaster.cli.screen import (
     remarks,
     results,
 )
+from forecaster.settings import CELL_TITLES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,7 +69,7 @@ def _show(study: "GateStudy", screen: "Console") -> None:
 
     screen.print(
         f"[bold]{study.ticker}[/bold]  {study.dates[0]} to {study.dates[-1]}  "
-        f"{TITLES[study.cell]}, model {study.model}\n"
+        f"{CELL_TITLES[study.cell]}, model {study.model}\n"
     )
     for picture in _pictures(study, min(screen.width, 100), colour=with_colour(screen)):
         screen.out(picture + "\n", highlight=False)
@@ -84,7 +85,7 @@ def _show(study: "GateStudy", screen: "Console") -> None:
 def _pictures(study: "GateStudy", width: int, *, colour: bool) -> list[str]:
     import numpy as np
 
-    from forecaster.report.line_chart import line_chart
+    from forecaster.report.charts import line_chart
 
     days = np.arange(len(study.dates), dtype=float)
     ticks = {float(place): str(study.dates[int(place)]) for place in (0, days[-1] // 2, days[-1])}

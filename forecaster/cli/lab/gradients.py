@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.lab.flags import TITLES, CellFlag, chosen_cells, with_colour
+from forecaster.cli.lab.flags import CellFlag, chosen_cells, with_colour
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -17,6 +17,7 @@ from forecaster.cli.screen import (
     remarks,
     results,
 )
+from forecaster.settings import CELL_TITLES
 
 if TYPE_CHECKING:
     from forecaster.laboratory.cells.clipping import Descent
@@ -147,7 +148,7 @@ def _on_task(
         probes.append(task_probe(task, untrained_network(trial), f"{cell} untrained", examples))
     for cell in cells if train_steps else ():
         trial = Trial(task, cell, units, length, seed, train_steps)
-        remarks(quiet=quiet).print(f"Training {TITLES[cell]} on {task} …")
+        remarks(quiet=quiet).print(f"Training {CELL_TITLES[cell]} on {task} …")
         result = train_on_task(trial)
         state = "solved" if result.solved else "unsolved"
         probes.append(task_probe(task, result.network, f"{cell} trained, {state}", examples))
@@ -222,7 +223,7 @@ def _clipping_table(descents: "dict[str, list[Descent]]") -> Any:
 def _picture(profiles: "list[GradientProfile]", width: int, *, colour: bool) -> str:
     import numpy as np
 
-    from forecaster.report.line_chart import line_chart
+    from forecaster.report.charts import line_chart
 
     lines = {
         row.label: (

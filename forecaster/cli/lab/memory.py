@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.lab.flags import TITLES, CellFlag, JobsFlag, chosen_cells, whole_numbers
+from forecaster.cli.lab.flags import CellFlag, JobsFlag, chosen_cells, whole_numbers
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -16,6 +16,7 @@ from forecaster.cli.screen import (
     remarks,
     results,
 )
+from forecaster.settings import CELL_TITLES
 
 if TYPE_CHECKING:
     from forecaster.laboratory.memory.lags import LagResult
@@ -50,7 +51,7 @@ def memory(
     """
     from forecaster.laboratory.memory.lags import RESULTS, plan_trials, run_memory
     from forecaster.laboratory.memory.tasks import LONGEST, SHORTEST
-    from forecaster.laboratory.results import ResultsFile
+    from forecaster.laboratory.trials import ResultsFile
 
     _check(task, start)
     chosen = chosen_cells(cell)
@@ -100,7 +101,7 @@ def _table(task: str, rows: "list[LagResult]", start: str) -> Any:
             table.add_section()
             last = row.lag
         table.add_row(
-            TITLES[row.cell],
+            CELL_TITLES[row.cell],
             str(row.units),
             f"{row.parameters:,}",
             str(row.lag),
@@ -132,7 +133,7 @@ def _picture(rows: "list[LagResult]") -> str:
         dots = {
             row.lag: "●" * row.solved + "○" * (row.seeds - row.solved) for row in rows if row.cell == cell
         }
-        lines.append(TITLES[cell].ljust(12) + "".join(dots[lag].ljust(wide) for lag in lags))
+        lines.append(CELL_TITLES[cell].ljust(12) + "".join(dots[lag].ljust(wide) for lag in lags))
     return "\n".join([*(line.rstrip() for line in lines), "● a seed that solved it  ○ one that did not"])
 
 

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.lab.flags import TITLES, CellFlag, chosen_cells
+from forecaster.cli.lab.flags import CellFlag, chosen_cells
 from forecaster.cli.screen import JsonFlag, figures_table, print_json, results
+from forecaster.settings import CELL_TITLES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,14 +49,14 @@ def parameters(
 
 
 def _keras(cell: str, features: int, units: int, layers: int, form: dict[str, bool]) -> int:
-    from forecaster.laboratory.cells.keras_count import keras_parameters
+    from forecaster.laboratory.cells.accounting import keras_parameters
 
     return keras_parameters(cell, features, units, layers, **form)
 
 
 def _title(network: "NetworkAccount") -> str:
     if network.cell != "gru":
-        return TITLES[network.cell]
+        return CELL_TITLES[network.cell]
     return "GRU, reset after" if network.reset_after else "GRU, as published"
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.lab.flags import TITLES, JobsFlag, chosen_cells, with_colour
+from forecaster.cli.flags import training_flags
+from forecaster.cli.lab.flags import JobsFlag, chosen_cells, with_colour
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -16,7 +17,7 @@ from forecaster.cli.screen import (
     remarks,
     results,
 )
-from forecaster.cli.training_flags import training_flags
+from forecaster.settings import CELL_TITLES
 
 if TYPE_CHECKING:
     from forecaster.laboratory.prices.sweep import SweepPoint
@@ -57,7 +58,7 @@ def sweep(
     """
     from forecaster.laboratory.prices.sweep import RESULTS, plan_sweep, run_sweep
     from forecaster.laboratory.prices.trials import common_ground
-    from forecaster.laboratory.results import ResultsFile
+    from forecaster.laboratory.trials import ResultsFile
     from forecaster.settings import override
 
     settings = open_settings(context, home)
@@ -139,7 +140,7 @@ def _table(over: str, match: str, points: "list[SweepPoint]") -> Any:
             last = point.value
         table.add_row(
             _name(point.value),
-            TITLES[point.cell],
+            CELL_TITLES[point.cell],
             str(point.units),
             f"{point.parameters:,}",
             f"{point.crps * 1e4:.2f}",
@@ -154,10 +155,10 @@ def _table(over: str, match: str, points: "list[SweepPoint]") -> Any:
 def _picture(over: str, values: list[int], points: "list[SweepPoint]", width: int, *, colour: bool) -> str:
     import numpy as np
 
-    from forecaster.report.line_chart import line_chart
+    from forecaster.report.charts import line_chart
 
     lines = {
-        TITLES[cell]: (
+        CELL_TITLES[cell]: (
             np.arange(len(values), dtype=float),
             np.array([point.crps * 1e4 for point in points if point.cell == cell]),
         )

@@ -1,8 +1,9 @@
-"""What a recurrent network costs by formula: parameters by gate, operations and memory a step."""
+"""Parameters by gate, operations and memory a step, by formula; and Keras's own count beside them."""
 
 from dataclasses import dataclass
 
 from forecaster.network.cells import GATES, Shape, parameter_count, weight_shapes
+from forecaster.network.engine import start_engine
 
 BYTES = 4  # float32
 
@@ -184,3 +185,30 @@ def _kept(cell: str, *, reset_after: bool) -> int:
     """Values a unit that the way back needs: gates and states; a GRU with reset after, also U h + b′."""
     states = {"rnn": 0, "lstm": 2, "gru": 2 if reset_after else 1}  # an Elman candidate is its state
     return len(GATES[cell]) + states[cell]
+
+
+def keras_parameters(
+    cell: str,
+    features: int,
+    units: int,
+    layers: int = 1,
+    *,
+    bidirectional: bool = False,
+    reset_after: bool = True,
+) -> int:
+    """Build the layers with Keras and ask it how many numbers they learn.
+
+    Raises:
+        UnavailableError: Keras's engine is not installed.
+    """
+    start_engine("cpu")
+    import keras
+
+    from forecaster.network.keras_network import LAYERS
+
+    form = {"reset_after": reset_after} if cell == "gru" else {}
+    inputs = hidden = keras.Input((None, features))
+    for _ in range(layers):
+        layer = LAYERS[cell](units, return_sequences=True, **form)
+        hidden = (keras.layers.Bidirectional(layer) if bidirectional else layer)(hidden)
+    return int(keras.Model(inputs, hidden).count_params())

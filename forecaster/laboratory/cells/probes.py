@@ -12,7 +12,7 @@ from forecaster.dataset.windows import grid_windows
 from forecaster.errors import BadInputError, UsageError
 from forecaster.evaluation.forecasts import gather
 from forecaster.laboratory.cells.gradients import Probe
-from forecaster.laboratory.cells.losses import cross_entropy_slope, squared_slope, student_t_slope
+from forecaster.laboratory.cells.jacobians import cross_entropy_slope, squared_slope, student_t_slope
 from forecaster.laboratory.cells.weights import untrained_weights
 from forecaster.laboratory.memory.tasks import Examples
 from forecaster.laboratory.memory.training import TaskNetwork

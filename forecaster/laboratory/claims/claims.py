@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from forecaster.dataset.panel import load_panel
-from forecaster.laboratory.cells.accounting import account
+from forecaster.laboratory.cells.accounting import account, keras_parameters
 from forecaster.laboratory.cells.costs import Cost, measure_costs
 from forecaster.laboratory.cells.coupling import coupling_differences
 from forecaster.laboratory.cells.gradients import profile
-from forecaster.laboratory.cells.keras_count import keras_parameters
 from forecaster.laboratory.cells.probes import untrained_price_probes
 from forecaster.laboratory.cells.weights import untrained_weights
 from forecaster.laboratory.claims.evidence import Evidence, Size, gather_evidence
@@ -28,9 +27,8 @@ from forecaster.laboratory.claims.verdicts import (
 )
 from forecaster.laboratory.prices.trials import Ground
 from forecaster.prices.store import PriceStore
-from forecaster.settings import CELLS
+from forecaster.settings import CELL_TITLES, CELLS
 
-_TITLES = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
 _TIMED_BATCH = 64
 _UNTRAINED_SEEDS, _WINDOWS = 5, 4
 _FEW, _MOST = 0.2, 0.8  # shares of seeds that count as failing and as succeeding
@@ -95,7 +93,7 @@ def time_claims(costs: dict[str, Cost], ground: Ground) -> list[Claim]:
         seconds = {cell: getattr(costs[cell], part) for cell in CELLS}
         difference = paired_difference(seconds["gru"], seconds["lstm"])
         usual = {cell: float(np.median(values)) for cell, values in seconds.items()}
-        times = ", ".join(f"{_TITLES[cell]} {1e3 * value:.3g}" for cell, value in usual.items())
+        times = ", ".join(f"{CELL_TITLES[cell]} {1e3 * value:.3g}" for cell, value in usual.items())
         claims.append(
             Claim(
                 name=name,
@@ -114,7 +112,7 @@ def memory_claim(evidence: Evidence) -> Claim:
     """Peak memory of the process that trains: GRU against LSTM."""
     peaks = {cell: [run["peak_memory_mb"] for run in evidence.prices[f"large/{cell}"]] for cell in CELLS}
     difference = difference_of_means(peaks["gru"], peaks["lstm"])
-    shown = ", ".join(f"{_TITLES[cell]} {np.mean(values):,.0f}" for cell, values in peaks.items())
+    shown = ", ".join(f"{CELL_TITLES[cell]} {np.mean(values):,.0f}" for cell, values in peaks.items())
     return Claim(
         name="memory",
         sentence="A GRU needs less memory to train than an LSTM of equal units.",
@@ -224,7 +222,7 @@ def coupling_claim() -> Claim:
 
 def _solved(evidence: Evidence, lag: int) -> tuple[dict[str, float], str]:
     runs = {cell: [run["solved"] for run in evidence.lags[cell, lag]] for cell in CELLS}
-    figure = ", ".join(f"{_TITLES[cell]} {sum(solved)} of {len(solved)}" for cell, solved in runs.items())
+    figure = ", ".join(f"{CELL_TITLES[cell]} {sum(solved)} of {len(solved)}" for cell, solved in runs.items())
     return {cell: float(np.mean(solved)) for cell, solved in runs.items()}, f"solved: {figure}"
 
 
@@ -246,7 +244,7 @@ def _shortest_in_rnn(lives: dict[str, list[float]]) -> str:
 
 
 def _lives_of(lives: dict[str, list[float]]) -> str:
-    return "steps: " + ", ".join(f"{_TITLES[cell]} {_lives(values)}" for cell, values in lives.items())
+    return "steps: " + ", ".join(f"{CELL_TITLES[cell]} {_lives(values)}" for cell, values in lives.items())
 
 
 def _lives(values: Sequence[float]) -> str:

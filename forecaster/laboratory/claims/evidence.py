@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from forecaster.evaluation.comparison import cell_recipes
-from forecaster.laboratory.fanout import run_trials
 from forecaster.laboratory.memory.lags import RESULTS as MEMORY_RESULTS
 from forecaster.laboratory.memory.lags import plan_trials, run_trial
 from forecaster.laboratory.prices.sweep import RESULTS as PRICE_RESULTS
 from forecaster.laboratory.prices.sweep import run_price_trials
 from forecaster.laboratory.prices.trials import Ground, PriceTrial
-from forecaster.laboratory.results import ResultsFile, key_of
+from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
 from forecaster.settings import CELLS, TrainSettings
 
 Outcome = dict[str, Any]

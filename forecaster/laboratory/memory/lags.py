@@ -9,10 +9,9 @@ import numpy as np
 
 from forecaster.laboratory.cells.gradients import profile
 from forecaster.laboratory.cells.probes import task_probe
-from forecaster.laboratory.fanout import run_trials
 from forecaster.laboratory.memory.tasks import draw, features_of
 from forecaster.laboratory.memory.training import TaskNetwork, Trial, train_on_task
-from forecaster.laboratory.results import ResultsFile, key_of
+from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
 from forecaster.network.cells import parameter_count
 
 REFERENCE_CELL = "gru"

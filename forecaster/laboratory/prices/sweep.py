@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from forecaster.evaluation.comparison import cell_recipes
-from forecaster.laboratory.fanout import run_trials
 from forecaster.laboratory.prices.trials import Ground, PriceTrial, run_price_trial
-from forecaster.laboratory.results import ResultsFile, key_of
+from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
 from forecaster.settings import TrainSettings, override
 
 RESULTS = "prices"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from forecaster.errors import BadInputError
+from forecaster.prices.fetching import FetchLog
 from forecaster.prices.importing.headings import find_columns
-from forecaster.prices.sources import FetchLog
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from forecaster.errors import BadInputError, ForecastError, NotFoundError, UsageError
+from forecaster.prices.fetching import FetchLog, Request
 from forecaster.prices.importing.csv_reader import read_csv_blocks
 from forecaster.prices.importing.parquet_reader import MAGIC, read_parquet_blocks
 from forecaster.prices.importing.rows import RowCollector
-from forecaster.prices.sources import FetchLog, Request
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable, checked_ticker
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from forecaster.errors import UsageError
 from forecaster.prices.calendar import FIRST_KNOWN_DAY, is_session, last_closed_session, new_york_date
+from forecaster.prices.fetching import FetchLog, Request
 from forecaster.prices.importing.parsing import SHOWN, DateParser, Faults, parse_numbers
-from forecaster.prices.sources import FetchLog, Request
 from forecaster.prices.table import Columns, Days, PriceTable, checked_ticker, complete, row_faults
 
 if TYPE_CHECKING:

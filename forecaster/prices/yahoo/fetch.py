@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecaster.errors import BadInputError, NotFoundError, TryLaterError, UnavailableError, UsageError
-from forecaster.prices.fetching import ADDED, UNCHANGED, UPDATED, TickerOutcome, name_some
+from forecaster.prices.fetching import ADDED, UNCHANGED, UPDATED, FetchLog, Request, TickerOutcome, name_some
 from forecaster.prices.health import missing_sessions
 from forecaster.prices.market import read_market
-from forecaster.prices.sources import FetchLog, Request
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
 from forecaster.prices.yahoo.answers import NoPricesError

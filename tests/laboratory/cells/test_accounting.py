@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from forecaster.laboratory.cells.accounting import account, operations
-from forecaster.laboratory.cells.keras_count import keras_parameters
+from forecaster.laboratory.cells.accounting import account, keras_parameters, operations
 from forecaster.network.cells import CellWeights, run_layer, weight_shapes
 
 FORMS = [

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 from forecaster.laboratory.cells.gradients import Probe, at_scales, half_life, profile
-from forecaster.laboratory.cells.losses import cross_entropy_slope, squared_slope, student_t_slope
+from forecaster.laboratory.cells.jacobians import cross_entropy_slope, squared_slope, student_t_slope
 from forecaster.laboratory.cells.weights import untrained_weights
 from forecaster.network.cells import CellWeights, run_layer
 

@@ -11,7 +11,7 @@ from forecaster.laboratory.claims.evidence import FULL, QUICK, Evidence, price_g
 from forecaster.laboratory.claims.price_claims import price_claims
 from forecaster.laboratory.claims.verdicts import Claim
 from forecaster.laboratory.prices.trials import Ground
-from forecaster.laboratory.results import key_of
+from forecaster.laboratory.trials import key_of
 from forecaster.settings import CELLS, TrainSettings
 
 GROUND = Ground(Path("home"), "0" * 16, ("A", "B", "C"), 5, TrainSettings())

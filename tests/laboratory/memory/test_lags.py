@@ -4,7 +4,7 @@ import pytest
 
 from forecaster.laboratory.memory.lags import LagResult, equal_units, plan_trials, run_memory, run_trial
 from forecaster.laboratory.memory.training import Trial, untrained_network
-from forecaster.laboratory.results import ResultsFile
+from forecaster.laboratory.trials import ResultsFile
 from forecaster.network.cells import parameter_count, run_layer
 
 

@@ -10,8 +10,8 @@ from forecaster.errors import UsageError
 from forecaster.laboratory.prices import sweep
 from forecaster.laboratory.prices.sweep import ALL, plan_sweep, run_sweep
 from forecaster.laboratory.prices.trials import Ground, PriceTrial, _training_panel, common_ground
-from forecaster.laboratory.results import ResultsFile, key_of
-from forecaster.network.sizing import network_parameters
+from forecaster.laboratory.trials import ResultsFile, key_of
+from forecaster.network.recurrent import network_parameters
 from forecaster.prices.store import PriceStore
 from forecaster.settings import TrainSettings
 

@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from forecaster.errors import BadInputError, NotFoundError
+from forecaster.prices.fetching import FetchLog, Request
 from forecaster.prices.importing import csv_reader as csvfile
 from forecaster.prices.importing import rows as collecting
 from forecaster.prices.importing.files import FileSource
-from forecaster.prices.sources import FetchLog, Request
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
 

@@ -9,7 +9,7 @@ from factories import closes_table, random_walk_table
 from yahoo_runs import EVENING, FetchRuns
 from yahoo_server import MUTATIONS, REPLIES, company
 
-from forecaster.cli.fetch_yahoo import Tally
+from forecaster.cli.fetch import Tally
 from forecaster.cli.main import run
 from forecaster.files import home_lock
 from forecaster.prices.calendar import sessions_between

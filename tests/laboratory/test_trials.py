@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from forecaster.laboratory.fanout import run_trials
-from forecaster.laboratory.results import ResultsFile, key_of
+from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
 
 
 @dataclass(frozen=True)

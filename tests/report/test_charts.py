@@ -1,6 +1,6 @@
 import numpy as np
 
-from forecaster.report.line_chart import line_chart, marks_of
+from forecaster.report.charts import line_chart, marks_of
 
 
 def test_every_line_has_a_mark_of_its_own() -> None:

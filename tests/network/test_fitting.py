@@ -2,7 +2,7 @@
 
 import pytest
 
-from forecaster.network.early_stopping import EarlyStopping
+from forecaster.network.fitting import EarlyStopping
 
 
 @pytest.mark.parametrize(
