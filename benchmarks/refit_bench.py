@@ -24,11 +24,11 @@ from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.training import refit_network, train_network
 from forecaster.prices.market import read_market
 from forecaster.prices.store import PriceStore
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 FORECAST = Path(sys.executable).parent / "forecast"
 TEST_YEARS = (2009, 2011, 2013, 2015)
-RECIPE = TrainSettings(device="cpu")
+RECIPE = Recipe(device="cpu")
 
 
 def main() -> None:

@@ -17,15 +17,15 @@ import numpy as np
 
 from forecaster.dataset.features import Features, available_features, compute_features
 from forecaster.dataset.panel import Panel, choose_tickers, load_panel
-from forecaster.dataset.targets import cumulative_return, steps_ahead
+from forecaster.dataset.targets import count_known_steps, cumulative_return
 from forecaster.dataset.windows import grid_windows, supervision
 from forecaster.evaluation.forecasts import gather
 from forecaster.network.engine import make_repeatable, start_engine
 from forecaster.network.keras_network import WindowTrainer, build_network, negative_log_likelihood
 from forecaster.prices.store import PriceStore
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
-RECIPE = TrainSettings()
+RECIPE = Recipe()
 BATCH = 256
 PLAIN_WINDOWS = 256 * 60
 TICKERS = 200
@@ -54,9 +54,9 @@ def dense_way(panel: Panel, features: Features) -> Callable[[], int]:
     """One epoch as `forecast train` runs it; gives the targets it went through."""
     supervised = RECIPE.lookback // 2
     days = range(panel.shape[1])
-    windows = grid_windows(features.usable, days, RECIPE.lookback, supervised, stride=supervised)
+    windows = grid_windows(features.valid_input, days, RECIPE.lookback, supervised, stride=supervised)
     windows = windows.take(slice(len(windows) // BATCH * BATCH))
-    steps = supervision(windows, steps_ahead(panel.log_return, RECIPE.horizon), days)
+    steps = supervision(windows, count_known_steps(panel.log_return, RECIPE.horizon), days)
     rows = windows.ticker * np.int32(panel.shape[1]) + windows.start
     network = build_network(len(features.names), RECIPE)
     trainer = WindowTrainer(network, features, panel.log_return, RECIPE, supervised)
@@ -71,7 +71,7 @@ def dense_way(panel: Panel, features: Features) -> Callable[[], int]:
 
 def plain_way(panel: Panel, features: Features) -> Callable[[], int]:
     """A part of the plain epoch; gives the targets it went through."""
-    every = grid_windows(features.usable, range(panel.shape[1]), RECIPE.lookback, supervised=1, stride=1)
+    every = grid_windows(features.valid_input, range(panel.shape[1]), RECIPE.lookback, supervised=1, stride=1)
     order = np.random.default_rng(0).permutation(len(every))[:PLAIN_WINDOWS]
     chosen = every.take(order)
     ticker, day = (place.ravel() for place in chosen.origins())

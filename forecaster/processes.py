@@ -21,7 +21,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-class TimeIsOverError(Exception):
+class TaskTimeoutError(Exception):
     """The work took longer than it may."""
 
 
@@ -46,7 +46,7 @@ def run_isolated(
 
     Raises:
         ForecastError, OSError: what `work` raised, or that its process died.
-        TimeIsOverError: it took longer than it may, and was ended.
+        TaskTimeoutError: it took longer than it may, and was ended.
         RuntimeError: `work` has a bug.
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy what an engine cannot share
@@ -58,7 +58,7 @@ def run_isolated(
     try:
         while True:
             if not ours.poll(None if deadline is None else max(deadline - time.monotonic(), 0.0)):
-                raise TimeIsOverError
+                raise TaskTimeoutError
             kind, content = ours.recv()
             if kind == "report":
                 report(content)
@@ -126,26 +126,26 @@ def interrupted_between_batches() -> Iterator[Callable[[], None]]:
     While TensorFlow traces a graph its native code calls Python; an exception that a signal raises there
     is dropped, or ends the process with a fault. A second Ctrl-C is not held back.
     """
-    heard = False
+    interrupted = False
 
-    def hear(number: int, frame: FrameType | None) -> None:
-        nonlocal heard
-        if heard:
+    def handle_interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:
             signal.default_int_handler(number, frame)
-        heard = True
+        interrupted = True
 
-    def obey() -> None:
-        if heard:
+    def raise_if_interrupted() -> None:
+        if interrupted:
             raise KeyboardInterrupt
 
     usual = signal.getsignal(signal.SIGINT)
     # A worker process that leaves Ctrl-C to its parent, and any other thread, have nothing to hold back.
     ours = usual is signal.default_int_handler and threading.current_thread() is threading.main_thread()
     if ours:
-        signal.signal(signal.SIGINT, hear)
+        signal.signal(signal.SIGINT, handle_interrupt)
     try:
-        yield obey
+        yield raise_if_interrupted
     finally:
         if ours:
             signal.signal(signal.SIGINT, usual)
-    obey()
+    raise_if_interrupted()

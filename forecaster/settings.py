@@ -72,7 +72,7 @@ def setting(
 
 
 @dataclass(frozen=True)
-class TrainSettings:
+class Recipe:
     """The recipe a network is trained by; lookback and horizon in trading days.
 
     `epochs` and `batch_size` are chosen from the amount of data where they are None, and the
@@ -129,13 +129,13 @@ class Settings:
     """All settings of one home folder."""
 
     home: Path
-    train: TrainSettings = field(default_factory=TrainSettings)
+    train: Recipe = field(default_factory=Recipe)
     yahoo: YahooSettings = field(default_factory=YahooSettings)
     run: RunSettings = field(default_factory=RunSettings)
 
 
 _SECTIONS = tuple(part.name for part in fields(Settings) if part.name != "home")
-Section = TypeVar("Section", TrainSettings, YahooSettings, RunSettings)
+Section = TypeVar("Section", Recipe, YahooSettings, RunSettings)
 Quote = Callable[[str, object], str]
 """How a reader wrote a value under a key."""
 

@@ -18,7 +18,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
-def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
+def rejection(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
     """Exit code and the one line on stderr of a command that must fail."""
     capsys.readouterr()
     code = run([str(argument) for argument in arguments])

@@ -15,20 +15,20 @@ from forecaster.evaluation import comparison as module
 from forecaster.evaluation.comparison import Comparison, cell_recipes, compare_cells
 from forecaster.evaluation.experiment import Experiment
 from forecaster.prices.table import PriceTable
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 
 @dataclass(frozen=True)
 class Compared:
     comparison: Comparison
-    recipes: list[TrainSettings]
+    recipes: list[Recipe]
     reports: list[tuple[str, int]]
 
 
 def compared(
     home: Path,
     tables: Sequence[PriceTable],
-    recipe: TrainSettings,
+    recipe: Recipe,
     cells: Sequence[str],
     match: str,
     seeds: int,

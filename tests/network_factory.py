@@ -10,7 +10,7 @@ import numpy as np
 from forecaster.files import digest_bytes
 from forecaster.network.cells import weight_shapes
 from forecaster.network.recurrent import RecurrentNetwork
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 FEATURES = ("move", "range", "market_move")
 
@@ -49,9 +49,9 @@ def random_network(
     )
 
 
-def recipe_of(network: RecurrentNetwork) -> TrainSettings:
+def recipe_of(network: RecurrentNetwork) -> Recipe:
     """A recipe that training would make a network of this shape by."""
-    return TrainSettings(
+    return Recipe(
         cell=network.cell,
         units=network.units,
         layers=network.layers,

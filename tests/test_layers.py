@@ -56,7 +56,7 @@ def own_parts(module: str) -> set[str]:
 
 def test_there_is_something_to_hold() -> None:
     assert len(MODULES) > 40
-    assert imports("network/keras_network.py") >= {"keras", "math", "forecaster.settings.TrainSettings"}
+    assert imports("network/keras_network.py") >= {"keras", "math", "forecaster.settings.Recipe"}
     assert "rich.console.Console" in imports("cli/screen.py")  # within a function
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from forecaster.errors import BadInputError, ForecastError, NotFoundError
-from forecaster.processes import TimeIsOverError, peak_memory_mb, run_isolated
+from forecaster.processes import TaskTimeoutError, peak_memory_mb, run_isolated
 
 MEGABYTE = 10**6
 
@@ -103,14 +103,14 @@ def test_a_refusal_of_the_system_keeps_its_kind() -> None:
 
 
 def test_work_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    with pytest.raises(TimeIsOverError):
+    with pytest.raises(TaskTimeoutError):
         run_isolated(sleep, tmp_path / "worker", seconds=2.0)
     assert is_gone(worker(tmp_path / "worker"))
 
 
 def test_a_worker_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = (
-        "import pathlib, sys, test_isolation as own\nown.run_isolated(own.sleep, pathlib.Path(sys.argv[1]))"
+        "import pathlib, sys, test_processes as own\nown.run_isolated(own.sleep, pathlib.Path(sys.argv[1]))"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "worker")]
     folders = os.pathsep.join([str(Path(__file__).parent), *sys.path])

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from forecaster.cli.flags import training_flags
 from forecaster.dataset.split import split_days
 from forecaster.errors import ExitCode, UsageError
-from forecaster.settings import Settings, TrainSettings, current_time, find_home, load_settings, override
+from forecaster.settings import Recipe, Settings, current_time, find_home, load_settings, override
 
 Setting = tuple[str, str]
 Value = str | float | date
@@ -85,7 +85,7 @@ def from_flag(setting: Setting, value: Value, _home: Path) -> Any:
     app = typer.Typer()
     app.command()(command)
     app([flag] if value is True else [flag, str(value)], standalone_mode=False)
-    return getattr(override(TrainSettings(), given), setting[1])
+    return getattr(override(Recipe(), given), setting[1])
 
 
 def in_toml(value: Value) -> str:
@@ -265,7 +265,7 @@ def test_the_environment_goes_before_the_file_and_the_file_before_the_default(tm
     assert settings.train.units == 64
     assert settings.train.lookback == 60
     assert settings.train.train_end == "2015-12-31"
-    assert settings.train.layers == TrainSettings().layers
+    assert settings.train.layers == Recipe().layers
     assert settings.yahoo.rate == 0
 
 
@@ -340,18 +340,18 @@ def test_these_variables_change_no_setting(tmp_path: Path, environ: dict[str, st
 
 
 def test_a_flag_that_is_not_given_changes_nothing() -> None:
-    recipe = TrainSettings(units=7)
-    assert override(recipe, {"units": None, "layers": 2}) == TrainSettings(units=7, layers=2)
+    recipe = Recipe(units=7)
+    assert override(recipe, {"units": None, "layers": 2}) == Recipe(units=7, layers=2)
 
 
 def test_whole_numbers_do_for_a_learning_rate() -> None:
-    rate = override(TrainSettings(), {"learning_rate": 1}).learning_rate
+    rate = override(Recipe(), {"learning_rate": 1}).learning_rate
     assert (rate, type(rate)) == (1.0, float)
 
 
 def test_a_value_from_elsewhere_is_quoted_as_it_stands_there() -> None:
     with pytest.raises(UsageError, match=r"^units is 0 in card\.json is out of range"):
-        override(TrainSettings(), {"units": 0}, lambda key, value: f"{key} is {value} in card.json")
+        override(Recipe(), {"units": 0}, lambda key, value: f"{key} is {value} in card.json")
 
 
 @pytest.mark.parametrize(("setting", "place"), places_of(*DATES))
@@ -378,8 +378,8 @@ def test_dates_in_the_wrong_order_are_reported_where_they_were_written(tmp_path:
 
 
 def test_a_written_date_keeps_its_quote_through_copies_and_processes() -> None:
-    recipe = override(TrainSettings(), {"train_end": "2015-12-31"})
-    copies = [copy.deepcopy(recipe), pickle.loads(pickle.dumps(recipe)), TrainSettings(**asdict(recipe))]  # noqa: S301
+    recipe = override(Recipe(), {"train_end": "2015-12-31"})
+    copies = [copy.deepcopy(recipe), pickle.loads(pickle.dumps(recipe)), Recipe(**asdict(recipe))]  # noqa: S301
     assert [each.train_end for each in copies] == ["2015-12-31"] * 3
     assert {getattr(each.train_end, "quote", "") for each in copies} == {"--train-end 2015-12-31"}
 

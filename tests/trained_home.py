@@ -12,10 +12,10 @@ from forecaster.prices.calendar import sessions_between
 from forecaster.prices.table import PriceTable
 from forecaster.registry.versions import ModelRegistry
 from forecaster.service.candidate import Candidate, train_candidate
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 TRAINED_ON = ("AAA", "BBB", "CCC")
-RECIPE = TrainSettings(lookback=12, horizon=3, units=4, epochs=2, device="cpu")
+RECIPE = Recipe(lookback=12, horizon=3, units=4, epochs=2, device="cpu")
 LEARNING = [
     *("--lookback=12", "--horizon=3", "--units=4", "--epochs=12", "--batch-size=16"),
     *("--learning-rate=0.02", "--dropout=0"),

@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli.flags import training_flags
-from forecaster.cli.screen import HomeFlag, JsonFlag, QuietFlag, open_settings, print_json, remarks, results
+from forecaster.cli.screen import (
+    HomeFlag,
+    JsonFlag,
+    QuietFlag,
+    open_settings,
+    print_json,
+    stderr_console,
+    stdout_console,
+)
 from forecaster.cli.training_data import AllDaysFlag, TrainingTickers, TrainingUniverse
 
 if TYPE_CHECKING:
-    from forecaster.settings import TrainSettings
+    from forecaster.settings import Recipe
 
 
 @training_flags("cell")
@@ -53,7 +61,7 @@ def compare(
     data = load_training_data(settings, recipe, tickers, universe, all_days=all_days)
     experiment = Experiment(settings.home, data.panel.tickers, recipe, data.counting)
     recipes = cell_recipes(recipe, chosen, len(available_features(data.panel)), match)
-    show_universe(data.universe, remarks(quiet=quiet) if json else results(quiet=quiet))
+    show_universe(data.universe, stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet))
     _announce(recipes, seeds, quiet=quiet)
     with training_progress(quiet=quiet) as report:
         comparison = compare_cells(
@@ -67,12 +75,12 @@ def compare(
     verdict = judge(comparison)
     if output is not None:
         write_forecasts(output, comparison)
-        remarks(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
+        stderr_console(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
     if json:
         document = comparison_document(comparison, verdict, recipes, match, seeds)
         print_json("forecast.compare/1", document | {"universe": data.universe})
     else:
-        show_comparison(comparison, verdict, recipes, results(quiet=quiet))
+        show_comparison(comparison, verdict, recipes, stdout_console(quiet=quiet))
 
 
 def _chosen_cells(text: str) -> list[str]:
@@ -93,8 +101,8 @@ def _check_match(match: str) -> None:
         raise UsageError(f"--match {match} is not known", "choose units or parameters")
 
 
-def _announce(recipes: "list[TrainSettings]", seeds: int, *, quiet: bool) -> None:
-    notes = remarks(quiet=quiet)
+def _announce(recipes: "list[Recipe]", seeds: int, *, quiet: bool) -> None:
+    notes = stderr_console(quiet=quiet)
     if recipes[0].bidirectional:
         notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
     if seeds == 1:

@@ -12,7 +12,7 @@ from forecaster.dataset.split import split_dates
 from forecaster.evaluation.comparison import Comparison, ModelResult, Spread
 from forecaster.evaluation.verdict import MODEL_TITLES, Verdict, show_p
 from forecaster.network.recurrent import network_parameters
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 _LEGEND = (
     "\nCRPS: error of the whole forecast, in log return ×10⁻⁴; 90 %: share held by the 90 % interval; "
@@ -22,7 +22,7 @@ _LEGEND = (
 
 
 def comparison_document(
-    comparison: Comparison, verdict: Verdict, recipes: Sequence[TrainSettings], match: str, seeds: int
+    comparison: Comparison, verdict: Verdict, recipes: Sequence[Recipe], match: str, seeds: int
 ) -> dict[str, Any]:
     """The whole comparison, with what a reader needs to repeat it."""
     by_cell = {recipe.cell: recipe for recipe in recipes}
@@ -36,7 +36,7 @@ def comparison_document(
     }
 
 
-def _model_document(row: ModelResult, recipe: TrainSettings | None) -> dict[str, Any]:
+def _model_document(row: ModelResult, recipe: Recipe | None) -> dict[str, Any]:
     document: dict[str, Any] = {
         "model": row.model,
         "kind": row.kind,
@@ -68,7 +68,7 @@ def _model_document(row: ModelResult, recipe: TrainSettings | None) -> dict[str,
 
 
 def show_comparison(
-    comparison: Comparison, verdict: Verdict, recipes: Sequence[TrainSettings], screen: Console
+    comparison: Comparison, verdict: Verdict, recipes: Sequence[Recipe], screen: Console
 ) -> None:
     """Print what was compared, the costs, the errors by step, and the verdict."""
     panel, dates = comparison.panel, split_dates(comparison.panel.dates, comparison.split)
@@ -87,7 +87,7 @@ def show_comparison(
     screen.print(f"[bold]Verdict.[/bold] {verdict.text}")
 
 
-def _cost_table(comparison: Comparison, recipes: Sequence[TrainSettings]) -> Table:
+def _cost_table(comparison: Comparison, recipes: Sequence[Recipe]) -> Table:
     first = next(row for row in comparison.models if row.trained).trained[0]
     table = figures_table(
         f"Cost ({first.engine.backend} on {first.engine.device})",
@@ -151,6 +151,6 @@ def _figure(spread: Spread, form: str) -> str:
     return f"{mean}\n±{deviation}" if spread.deviation else mean
 
 
-def _formula(row: ModelResult, recipe: TrainSettings) -> int:
+def _formula(row: ModelResult, recipe: Recipe) -> int:
     features = len(row.trained[0].network.features)
     return network_parameters(recipe.cell, recipe.units, features, recipe)

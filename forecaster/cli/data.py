@@ -58,7 +58,7 @@ def status(
     shown = healths
     if len(healths) > LISTED and not every:
         shown = sorted(healths, key=_badness, reverse=True)[:LISTED]
-    console = screen.results()
+    console = screen.stdout_console()
     console.print(_status_table(shown))
     for health in healths if tickers else []:
         for line in _details(health):
@@ -90,7 +90,7 @@ def verify(
         ]
         screen.print_json("forecast.data-verify/1", {"checked": len(chosen), "damaged": listed})
     else:
-        console = screen.results()
+        console = screen.stdout_console()
         for ticker, complaints in found.items():
             console.print(f"{ticker}: {'; '.join(complaints)}", markup=False, soft_wrap=True)
         repaired = f"; repaired: {len(found) - len(left):,}" if repair else ""
@@ -136,7 +136,7 @@ def export(
         screen.print_json("forecast.data-export/1", {"output": output, "tickers": chosen, "rows": rows})
     else:
         text = f"Rows written to {output}: {rows:,}; tickers: {len(chosen):,}."
-        screen.results(quiet=quiet).print(text, markup=False, soft_wrap=True)
+        screen.stdout_console(quiet=quiet).print(text, markup=False, soft_wrap=True)
 
 
 def _open_store(
@@ -292,7 +292,7 @@ def universe(
     from rich.columns import Columns
     from rich.text import Text
 
-    console = screen.results()
+    console = screen.stdout_console()
     for remark in remarks:
         console.print(remark, markup=False)
     console.print()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from forecaster.cli.screen import HomeFlag, JsonFlag, now, print_json, results
+from forecaster.cli.screen import HomeFlag, JsonFlag, now, print_json, stdout_console
 from forecaster.errors import ExitCode
 from forecaster.settings import find_home
 
@@ -39,6 +39,6 @@ def doctor(
         for finding in findings:
             text = finding.text + (f"\n→ {finding.remedy}" if finding.remedy else "")
             table.add_row(Text(finding.state, style=_STYLES[finding.state]), finding.check, Text(text))
-        results().print(table)
+        stdout_console().print(table)
     if failed:
         raise typer.Exit(ExitCode.FAILED)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from forecaster.settings import Settings
 
 
-NAMED_REFUSALS = 20
+NAMED_REJECTIONS = 20
 NAMED_NOTES = 10
 
 TickersArgument = Annotated[
@@ -141,7 +141,7 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     count = 0
-    with screen.remarks().status("reading") as status:
+    with screen.stderr_console().status("reading") as status:
 
         def advance(ticker: str) -> None:
             nonlocal count
@@ -156,9 +156,9 @@ def _print_remarks(report: "FetchReport | YahooReport") -> None:
     lines = [f"note: {note}" for note in report.log.notes[:NAMED_NOTES]]
     if len(report.log.notes) > NAMED_NOTES:
         lines.append(f"note: and {len(report.log.notes) - NAMED_NOTES} more notes of this kind")
-    lines += [f"refused: {refusal}" for refusal in report.log.refusals[:NAMED_REFUSALS]]
-    if report.log.refused > NAMED_REFUSALS:
-        lines.append(f"refused: and {report.log.refused - NAMED_REFUSALS} more")
+    lines += [f"refused: {rejection}" for rejection in report.log.rejections[:NAMED_REJECTIONS]]
+    if report.log.refused > NAMED_REJECTIONS:
+        lines.append(f"refused: and {report.log.refused - NAMED_REJECTIONS} more")
     sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 
@@ -177,7 +177,7 @@ def _print_summary(report: "FetchReport") -> None:
         table.add_row(outcome, f"{len(chosen):,}", f"{added:,}", f"{replaced:,}")
     if report.missing:
         table.add_row("not there", f"{len(report.missing):,}", "", "")
-    console = screen.results()
+    console = screen.stdout_console()
     console.print(table)
     if report.log.refused:
         console.print(f"Refused: {report.log.refused:,}; the reasons stand above.")
@@ -197,7 +197,7 @@ def _as_json(report: "FetchReport") -> dict[str, Any]:
         },
         "tickers": [asdict(outcome) for outcome in report.outcomes],
         "missing": list(report.missing),
-        "refusals": [asdict(refusal) for refusal in report.log.refusals],
+        "rejections": [asdict(rejection) for rejection in report.log.rejections],
         "notes": report.log.notes,
     }
 
@@ -212,7 +212,7 @@ def _complain_of_missing(report: "FetchReport") -> None:
             "check the spelling, and the refused rows above" if report.log.refused else "check the spelling",
         )
     if not report.outcomes:
-        why = "the first reason stands above" if report.log.refusals else "it holds no prices"
+        why = "the first reason stands above" if report.log.rejections else "it holds no prices"
         raise BadInputError(f"nothing in {report.source} could be used: {why}", "mend the file and try again")
 
 
@@ -260,7 +260,7 @@ def _print_yahoo_summary(report: "YahooReport") -> None:
     for kind in FailureKind:
         if report.count(kind):
             table.add_row(kind, f"{report.count(kind):,}", "", "")
-    console = screen.results()
+    console = screen.stdout_console()
     console.print(table)
     if report.missing:
         console.print(f"Tickers with sessions missing: {len(report.missing):,}; see `forecast data status`.")
@@ -293,7 +293,7 @@ def _yahoo_as_json(report: "YahooReport") -> dict[str, Any]:
         "tickers": rows,
         "missing": unknown,
         "failures": [asdict(failure) for failure in report.failures],
-        "refusals": [asdict(refusal) for refusal in report.log.refusals],
+        "rejections": [asdict(rejection) for rejection in report.log.rejections],
         "notes": report.log.notes,
     }
 
@@ -348,7 +348,7 @@ def _yahoo_progress(total: int, *, quiet: bool) -> Iterator[Callable[[str, "Fail
     if not sys.stderr.isatty():
         yield lambda _ticker, failure: _tell(failure)
         return
-    console = screen.remarks()
+    console = screen.stderr_console()
     with console.status(f"{TITLE}: 0 of {total:,}") as status:
         tally = Tally(total)
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from forecaster.settings import CELLS, DEVICES, TrainSettings
+from forecaster.settings import CELLS, DEVICES, Recipe
 
-_DEFAULT = TrainSettings()
+_DEFAULT = Recipe()
 
 
 def _flag(kind: Any, name: str, help_text: str, default: str | None = None) -> inspect.Parameter:

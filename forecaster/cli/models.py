@@ -12,8 +12,8 @@ from forecaster.cli.screen import (
     now,
     open_settings,
     print_json,
-    remarks,
-    results,
+    stderr_console,
+    stdout_console,
 )
 from forecaster.errors import ExitCode, UsageError
 
@@ -37,7 +37,7 @@ def list_models(context: typer.Context, json: JsonFlag = False, home: HomeFlag =
     if json:
         print_json("forecast.models/1", {"models": rows})
     elif not rows:
-        remarks().print(
+        stderr_console().print(
             f"No model has been trained in {registry.home}; run `forecast train`.", soft_wrap=True
         )
     else:
@@ -138,7 +138,7 @@ def _show_list(rows: list[dict[str, Any]]) -> None:
             f"{row['crps'] * 1e4:.2f}",
             f"{row['skill']:+.1%}",
         )
-    screen = results()
+    screen = stdout_console()
     screen.print(table)
     screen.print(
         "* in service. CRPS and skill over the naive forecast: one day ahead, on the test days.", style="dim"
@@ -150,7 +150,7 @@ def _show_list(rows: list[dict[str, Any]]) -> None:
 def _show_card(card: dict[str, Any], service: list[dict[str, str]]) -> None:
     from rich.table import Table
 
-    screen = results()
+    screen = stdout_console()
     screen.print(f"[bold]{card['name']}@{card['version']}[/bold], trained {card['created']}")
     table = Table(show_header=False)
     table.add_column("what", style="dim", no_wrap=True)
@@ -259,7 +259,7 @@ def export(
     if json:
         print_json("forecast.models-export/1", {"model": model, "to": to, **content})
     else:
-        results().print(f"Exported: {told}", soft_wrap=True, markup=False)
+        stdout_console().print(f"Exported: {told}", soft_wrap=True, markup=False)
 
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The model.", show_default=False)]
@@ -314,7 +314,7 @@ def verify(
         listed = [{"model": name, "complaints": complaints} for name, complaints in damaged.items()]
         print_json("forecast.models-verify/1", {"checked": versions, "damaged": listed})
     else:
-        screen = results()
+        screen = stdout_console()
         for name, complaints in damaged.items():
             screen.print(f"{name}: {'; '.join(complaints)}", markup=False, soft_wrap=True)
         screen.print(f"Versions checked: {versions:,}; damaged: {len(damaged):,}.")
@@ -371,7 +371,7 @@ def _show_change(change: "Change", *, json: bool) -> None:
         text = f"{reference} is in service."
     else:
         text = f"{reference} is in service, in place of {change.name}@{change.before}."
-    results().print(text, soft_wrap=True)
+    stdout_console().print(text, soft_wrap=True)
 
 
 def _show_removed(name: str, versions: list[int], *, json: bool) -> None:
@@ -379,7 +379,7 @@ def _show_removed(name: str, versions: list[int], *, json: bool) -> None:
         print_json("forecast.models-removed/1", {"name": name, "versions": versions})
         return
     named = ", ".join(f"{name}@{version}" for version in versions)
-    results().print(f"Removed: {named or 'nothing'}.", soft_wrap=True)
+    stdout_console().print(f"Removed: {named or 'nothing'}.", soft_wrap=True)
 
 
 for command in (promote, rollback, verify, remove, prune, export):

@@ -14,8 +14,8 @@ from forecaster.cli.screen import (
     now,
     open_settings,
     print_json,
-    remarks,
-    results,
+    stderr_console,
+    stdout_console,
 )
 
 if TYPE_CHECKING:
@@ -57,20 +57,20 @@ def predict(
     chosen = choose_tickers(store, tickers)
     registered, refused = load_or_fall_back(registry, model) if fallback else (registry.load(model), None)
     if refused:
-        remarks(quiet=quiet).print(
+        stderr_console(quiet=quiet).print(
             f"warning: {refused}; {registered.reference} answers in its place", style="yellow", soft_wrap=True
         )
     moment = now()
     predictions = [predict_ticker(store, registered, ticker, moment, horizon, level) for ticker in chosen]
     for prediction in predictions:
-        _warn(prediction, remarks(quiet=quiet))
-    recorded = _record(settings.home, predictions, moment, remarks(quiet=quiet)) if record else None
+        _warn(prediction, stderr_console(quiet=quiet))
+    recorded = _record(settings.home, predictions, moment, stderr_console(quiet=quiet)) if record else None
     if json:
         documents = [_document(item) for item in predictions]
         content = {"predictions": documents, "fallback": refused, "recorded": recorded}
         print_json("forecast.predict/1", content)
         return
-    screen = results(quiet=quiet)
+    screen = stdout_console(quiet=quiet)
     for prediction in predictions:
         _show(prediction, screen)
 

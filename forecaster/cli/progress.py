@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from forecaster.cli.screen import remarks
+from forecaster.cli.screen import stderr_console
 
 if TYPE_CHECKING:
     from forecaster.network.fitting import Progress
@@ -20,7 +20,7 @@ class ProgressReport(Protocol):
 @contextmanager
 def training_progress(*, quiet: bool) -> Iterator[ProgressReport]:
     """Show loss, validation loss, targets a second and time left, on stderr."""
-    console = remarks(quiet=quiet)
+    console = stderr_console(quiet=quiet)
     if not console.is_terminal or quiet:
         yield _plain_lines(quiet=quiet)
         return
@@ -46,7 +46,7 @@ def training_progress(*, quiet: bool) -> Iterator[ProgressReport]:
 
 
 def _plain_lines(*, quiet: bool) -> ProgressReport:
-    console = remarks(quiet=quiet)
+    console = stderr_console(quiet=quiet)
 
     def show(label: str, progress: "Progress") -> None:
         if progress.step == progress.steps:

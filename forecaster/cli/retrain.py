@@ -12,8 +12,8 @@ from forecaster.cli.screen import (
     now,
     open_settings,
     print_json,
-    remarks,
-    results,
+    stderr_console,
+    stdout_console,
 )
 from forecaster.errors import ForecastError
 
@@ -108,7 +108,7 @@ def _fetch(settings: "Settings", moment: "datetime", *, quiet: bool) -> None:
     from forecaster.prices.fetching import name_some
     from forecaster.service.refreshing import refresh_prices
 
-    notes = remarks(quiet=quiet)
+    notes = stderr_console(quiet=quiet)
     fetched = refresh_prices(settings, moment)
     if fetched.other_sources:
         notes.print(
@@ -126,16 +126,16 @@ def _show(done: "Retraining", *, quiet: bool) -> None:
     text = f"{done.name}@{done.champion}: {done.outcome}{challenger}: {done.reason}"
     if done.refit and not done.refit["refused"]:
         text += f"; refitted through {done.refit['trained_to']}"
-    results(quiet=quiet).print(text, soft_wrap=True, markup=False)
+    stdout_console(quiet=quiet).print(text, soft_wrap=True, markup=False)
     if done.refit and done.refit["refused"]:
-        remarks().print(
+        stderr_console().print(
             f"warning: {done.name}@{done.version} forecasts as it was evaluated; refitting it failed: "
             f"{done.refit['refused']}",
             style="yellow",
             soft_wrap=True,
         )
     if done.decision is not None and done.decision.champion_worse_than_naive:
-        remarks().print(
+        stderr_console().print(
             f"warning: {done.name}@{done.champion} was significantly worse than the naive forecast",
             style="yellow",
             soft_wrap=True,

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecaster.cli.screen import HomeFlag, JsonFlag, now, open_settings, print_json, remarks, results
+from forecaster.cli.screen import (
+    HomeFlag,
+    JsonFlag,
+    now,
+    open_settings,
+    print_json,
+    stderr_console,
+    stdout_console,
+)
 
 if TYPE_CHECKING:
     from forecaster.service.schedule.install import ScheduleStatus
@@ -43,9 +51,9 @@ def install(
 
     settings = open_settings(context, home)
     line = schedule.install(settings.home, at, by=schedule.SYSTEMD if by_systemd else schedule.CRON)
-    results().print(f"Scheduled: {line}", soft_wrap=True, markup=False)
+    stdout_console().print(f"Scheduled: {line}", soft_wrap=True, markup=False)
     for doubt in _doubts(settings.home, schedule.status(settings.home, now())):
-        remarks().print(doubt, style="yellow", soft_wrap=True, markup=False)
+        stderr_console().print(doubt, style="yellow", soft_wrap=True, markup=False)
 
 
 @schedule_app.command()
@@ -66,7 +74,7 @@ def status(context: typer.Context, json: JsonFlag = False, home: HomeFlag = None
         "last run": found.last_run.text if found.last_run else "none yet",
         found.by or "cron": "waits for it" if found.daemon else "does not run",
     }.items():
-        results().print(f"{name + ':':13}{text}", soft_wrap=True, markup=False)
+        stdout_console().print(f"{name + ':':13}{text}", soft_wrap=True, markup=False)
 
 
 @schedule_app.command()
@@ -76,7 +84,7 @@ def remove(context: typer.Context, home: HomeFlag = None) -> None:
 
     settings = open_settings(context, home)
     schedule.remove(settings.home)
-    results().print(f"No longer scheduled: {settings.home}", soft_wrap=True, markup=False)
+    stdout_console().print(f"No longer scheduled: {settings.home}", soft_wrap=True, markup=False)
 
 
 def _doubts(home: Path, found: "ScheduleStatus") -> Iterator[str]:
@@ -130,11 +138,11 @@ def run_daily(context: typer.Context, home: HomeFlag = None) -> None:
     Nothing is printed when all is well, except on a terminal; else one line on stderr, and the exit code
     of the first step that failed. Each step has a time limit, and one that fails does not stop the next.
     Settings, in forecast.toml under [run]: retrain_after (21 sessions), fetch_minutes, retrain_minutes,
-    predict_minutes, score_minutes. What happened stands in logs/events.jsonl and logs/heartbeat.json.
+    predict_minutes, score_minutes. What happened stands in logs/events.jsonl and logs/run_status.json.
     """
     from forecaster.service.nightly import daily_run
 
     report = daily_run(open_settings(context, home), now())
     report.complain()
     summary = "; ".join(f"{step.name}: {step.text}" for step in report.steps)
-    results(quiet=not sys.stdout.isatty()).print(summary, soft_wrap=True, markup=False)
+    stdout_console(quiet=not sys.stdout.isatty()).print(summary, soft_wrap=True, markup=False)

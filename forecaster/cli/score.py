@@ -12,8 +12,8 @@ from forecaster.cli.screen import (
     now,
     open_settings,
     print_json,
-    remarks,
-    results,
+    stderr_console,
+    stdout_console,
 )
 from forecaster.errors import ExitCode
 
@@ -68,7 +68,7 @@ def score(
         raised = [asdict(alarm) | {"text": alarm.text} for alarm in alarms]
         print_json("forecast.score/1", {**asdict(filled), "models": models, **parts, "alarms": raised})
     else:
-        screen = results(quiet=quiet)
+        screen = stdout_console(quiet=quiet)
         screen.print(_summary(filled), soft_wrap=True, markup=False)
         if whole:
             _show_models(whole, p_values, screen)
@@ -76,7 +76,7 @@ def score(
             _show_groups("ticker", groups["ticker"], screen, limit=None if every else LISTED)
     log_alarms(settings.home, moment, alarms)
     for alarm in alarms:
-        remarks().print(f"alarm: {alarm.text}", style="red", soft_wrap=True, markup=False)
+        stderr_console().print(f"alarm: {alarm.text}", style="red", soft_wrap=True, markup=False)
     if alarms:
         raise typer.Exit(ExitCode.FAILED)
 

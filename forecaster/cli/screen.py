@@ -38,14 +38,14 @@ def now() -> datetime:
     return current_time(os.environ)
 
 
-def results(*, quiet: bool = False) -> "Console":
+def stdout_console(*, quiet: bool = False) -> "Console":
     """The console for what the user asked for: stdout."""
     from rich.console import Console
 
     return Console(quiet=quiet, highlight=False)
 
 
-def remarks(*, quiet: bool = False) -> "Console":
+def stderr_console(*, quiet: bool = False) -> "Console":
     """The console for progress, notes and warnings: stderr."""
     from rich.console import Console
 

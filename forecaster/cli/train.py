@@ -13,8 +13,8 @@ from forecaster.cli.screen import (
     now,
     open_settings,
     print_json,
-    remarks,
-    results,
+    stderr_console,
+    stdout_console,
 )
 from forecaster.cli.training_data import AllDaysFlag, TrainingTickers, TrainingUniverse
 
@@ -49,8 +49,8 @@ def train(
     registry = ModelRegistry(settings.home)
     data = load_training_data(settings, recipe, tickers, universe, all_days=all_days)
     check_writable(registry.folder)
-    notes = remarks(quiet=quiet)
-    show_universe(data.universe, notes if json else results(quiet=quiet))
+    notes = stderr_console(quiet=quiet)
+    show_universe(data.universe, notes if json else stdout_console(quiet=quiet))
     if recipe.bidirectional:
         notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
     with training_progress(quiet=quiet) as report:
@@ -73,7 +73,7 @@ def train(
 def _show(candidate: "Candidate", name: str, version: int, *, quiet: bool) -> None:
     from forecaster.evaluation.verdict import MODEL_TITLES, show_p
 
-    screen = results(quiet=quiet)
+    screen = stdout_console(quiet=quiet)
     card, network = candidate.card, candidate.trained.network
     training, split = card["training"], card["split"]
     title = f"{MODEL_TITLES[network.cell]} {network.units}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from forecaster.dataset.split import Split
     from forecaster.prices.store import PriceStore
     from forecaster.prices.universe import Universe
-    from forecaster.settings import Settings, TrainSettings
+    from forecaster.settings import Recipe, Settings
 
 TrainingTickers = Annotated[
     list[str] | None, typer.Argument(help="Tickers to learn from (all in the store).", show_default=False)
@@ -50,7 +50,7 @@ class TrainingData:
 
 def load_training_data(
     settings: "Settings",
-    recipe: "TrainSettings",
+    recipe: "Recipe",
     tickers: Sequence[str] | None,
     universe: str | None,
     *,

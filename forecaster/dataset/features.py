@@ -30,13 +30,13 @@ class Features:
         names: F feature names, in order.
         values: (N, D, F) float32 within ±8; zero where a value is not known.
         volatility: (N, D) σ(t), the daily volatility known at that day's close.
-        usable: (N, D) whether that day may be an input: its return and σ are known.
+        valid_input: (N, D) whether that day may be an input: its return and σ are known.
     """
 
     names: tuple[str, ...]
     values: Float32
     volatility: Float32
-    usable: NDArray[np.bool_]
+    valid_input: NDArray[np.bool_]
 
 
 def available_features(panel: Panel) -> tuple[str, ...]:
@@ -62,8 +62,8 @@ def compute_features(panel: Panel, names: Sequence[str]) -> Features:
         values[..., place] = _feature(name, panel, sigma)
     np.nan_to_num(values, copy=False, nan=0.0, posinf=_CLIP, neginf=-_CLIP)
     np.clip(values, -_CLIP, _CLIP, out=values)
-    usable = np.isfinite(panel.log_return) & np.isfinite(sigma)
-    return Features(tuple(names), values, sigma, usable)
+    valid_input = np.isfinite(panel.log_return) & np.isfinite(sigma)
+    return Features(tuple(names), values, sigma, valid_input)
 
 
 def _feature(name: str, panel: Panel, sigma: Float32) -> NDArray[np.floating]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from forecaster.dataset.panel import Days, Panel
 from forecaster.dataset.split import Split
-from forecaster.dataset.targets import steps_ahead
+from forecaster.dataset.targets import count_known_steps
 from forecaster.errors import BadInputError, NotFoundError
 from forecaster.prices.store import PriceStore, StoredInfo
 from forecaster.prices.universe import Universe
@@ -75,24 +75,24 @@ def select_members(store: PriceStore, universe: Universe, *, all_days: bool) -> 
     return Selection(universe, first, last, tuple(tickers), missing, all_days)
 
 
-def counted_days(universe: Universe, tickers: Sequence[str], dates: Days) -> NDArray[np.bool_]:
+def member_days(universe: Universe, tickers: Sequence[str], dates: Days) -> NDArray[np.bool_]:
     """(N, D) whether a ticker is a member on each day; before the list is complete, every day."""
-    counted = np.zeros((len(tickers), len(dates)), dtype=bool)
+    target_mask = np.zeros((len(tickers), len(dates)), dtype=bool)
     if universe.complete_from is not None:
-        counted[:, dates < np.datetime64(universe.complete_from)] = True
+        target_mask[:, dates < np.datetime64(universe.complete_from)] = True
     for row, ticker in enumerate(tickers):
         for span in universe.spans[ticker]:
             first = 0 if span.first is None else np.searchsorted(dates, np.datetime64(span.first))
             end = None if span.last is None else np.searchsorted(dates, np.datetime64(span.last), "right")
-            counted[row, first:end] = True
-    return counted
+            target_mask[row, first:end] = True
+    return target_mask
 
 
 def restrict_targets(panel: Panel, universe: Universe | None) -> Panel:
     """The same panel, of which only the days of membership are origins; all of them without a universe."""
     if universe is None:
         return panel
-    return replace(panel, counted=counted_days(universe, panel.tickers, panel.dates))
+    return replace(panel, target_mask=member_days(universe, panel.tickers, panel.dates))
 
 
 def describe_selection(selection: Selection, panel: Panel, split: Split) -> dict[str, Any]:
@@ -128,9 +128,9 @@ def describe_selection(selection: Selection, panel: Panel, split: Split) -> dict
 
 def _count_rows(panel: Panel, part: range) -> dict[str, int]:
     days = slice(part.start, part.stop)
-    known = steps_ahead(panel.log_return, 1)[:, days] > 0
-    counted = known if panel.counted is None else known & panel.counted[:, days]
-    return {"counted": int(counted.sum()), "left_out": int(known.sum() - counted.sum())}
+    known = count_known_steps(panel.log_return, 1)[:, days] > 0
+    target_mask = known if panel.target_mask is None else known & panel.target_mask[:, days]
+    return {"counted": int(target_mask.sum()), "left_out": int(known.sum() - target_mask.sum())}
 
 
 def _ever_counts(universe: Universe, info: StoredInfo) -> bool:

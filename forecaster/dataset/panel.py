@@ -27,7 +27,7 @@ class Panel:
         log_range: (N, D) log of high over low; None when no ticker has highs and lows.
         log_volume: (N, D) log of 1 + shares traded; None when no ticker has volumes.
         market_return: (D,) equal-weighted mean log return of the whole store.
-        counted: (N, D) days that may be origins of targets; None for all. All days may be inputs.
+        target_mask: (N, D) days that may be origins of targets; None for all. All days may be inputs.
     """
 
     tickers: tuple[str, ...]
@@ -37,7 +37,7 @@ class Panel:
     log_range: Float32 | None
     log_volume: Float32 | None
     market_return: Float32
-    counted: NDArray[np.bool_] | None = None
+    target_mask: NDArray[np.bool_] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -54,7 +54,7 @@ class Panel:
             None if self.log_range is None else self.log_range[:, -days:],
             None if self.log_volume is None else self.log_volume[:, -days:],
             self.market_return[-days:],
-            None if self.counted is None else self.counted[:, -days:],
+            None if self.target_mask is None else self.target_mask[:, -days:],
         )
 
 

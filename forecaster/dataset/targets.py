@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def steps_ahead(log_return: NDArray[np.float32], horizon: int) -> NDArray[np.int16]:
+def count_known_steps(log_return: NDArray[np.float32], horizon: int) -> NDArray[np.int16]:
     """How many days after each origin have returns without a gap, at most `horizon`.
 
     A target at step h is known where this is at least h: a delisting or a hole ends it.

@@ -63,26 +63,26 @@ def training_stride(lookback: int, supervised: int) -> int:
     return supervised if supervised > 1 else max(lookback // 24, 1)
 
 
-def unbroken_days(usable: NDArray[np.bool_]) -> NDArray[np.int32]:
+def unbroken_days(valid_input: NDArray[np.bool_]) -> NDArray[np.int32]:
     """(N, D) length of the run of usable days that ends on each day.
 
     Example:
         [T, T, F, T] gives [1, 2, 0, 1].
     """
-    number = np.arange(1, usable.shape[1] + 1, dtype=np.int32)
-    broken_at = np.where(usable, np.int32(0), number)
+    number = np.arange(1, valid_input.shape[1] + 1, dtype=np.int32)
+    broken_at = np.where(valid_input, np.int32(0), number)
     run: NDArray[np.int32] = number - np.maximum.accumulate(broken_at, axis=1)
     return run
 
 
 def grid_windows(
-    usable: NDArray[np.bool_],
+    valid_input: NDArray[np.bool_],
     origins: range,
     lookback: int,
     supervised: int,
     stride: int,
     offset: int = 0,
-    counted: NDArray[np.bool_] | None = None,
+    target_mask: NDArray[np.bool_] | None = None,
 ) -> Windows:
     """Windows without a hole that end every `stride` days, counted back from the end of each run.
 
@@ -91,41 +91,48 @@ def grid_windows(
     context; origins there are not supervised (see `supervision`).
 
     Args:
-        usable: (N, D) days that may be inputs.
+        valid_input: (N, D) days that may be inputs.
         origins: the part's day numbers; every window ends on one of them.
         lookback: days in a window.
         supervised: how many of its last days are origins.
         stride: days between the ends of neighbouring windows.
         offset: days from a run's last day to its last window's last.
-        counted: (N, D) days that may be origins, None for all; a window without one is left out.
+        target_mask: (N, D) days that may be origins, None for all; a window without one is left out.
     """
     part = slice(origins.start, origins.stop)
-    long_enough = unbroken_days(usable)[:, part] >= lookback
-    remaining = unbroken_days(usable[:, part][:, ::-1])[:, ::-1] - 1
+    long_enough = unbroken_days(valid_input)[:, part] >= lookback
+    remaining = unbroken_days(valid_input[:, part][:, ::-1])[:, ::-1] - 1
     on_grid = (remaining >= offset) & ((remaining - offset) % stride == 0)
     ticker, end = np.nonzero(long_enough & on_grid)
     start = end + origins.start - lookback + 1
     windows = Windows(ticker.astype(np.int32), start.astype(np.int32), lookback, supervised)
-    if counted is None:
+    if target_mask is None:
         return windows
-    return windows.take(np.flatnonzero(origins_within(windows, origins, counted).any(axis=1)))
+    return windows.take(np.flatnonzero(origins_within(windows, origins, target_mask).any(axis=1)))
 
 
-def origins_within(windows: Windows, origins: range, counted: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+def origins_within(
+    windows: Windows, origins: range, target_mask: NDArray[np.bool_] | None
+) -> NDArray[np.bool_]:
     """(W, supervised) whether a supervised day is an origin of the part, and one that counts."""
     ticker, day = windows.origins()
     inside: NDArray[np.bool_] = (day >= origins.start) & (day < origins.stop)
-    return inside if counted is None else inside & counted[ticker, day]
+    return inside if target_mask is None else inside & target_mask[ticker, day]
 
 
 def supervision(
-    windows: Windows, ahead: NDArray[np.int16], origins: range, counted: NDArray[np.bool_] | None = None
+    windows: Windows,
+    known_steps: NDArray[np.int16],
+    origins: range,
+    target_mask: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float32]:
     """How many steps ahead count in the loss at each supervised day.
 
     Returns:
         (W, supervised) from 0 (not an origin of this part, one that does not count, or nothing known
-        ahead) to the horizon.
+        known_steps) to the horizon.
     """
     ticker, day = windows.origins()
-    return np.where(origins_within(windows, origins, counted), ahead[ticker, day], 0).astype(np.float32)
+    return np.where(origins_within(windows, origins, target_mask), known_steps[ticker, day], 0).astype(
+        np.float32
+    )

@@ -11,7 +11,7 @@ from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import Split
 from forecaster.errors import ForecastError
 from forecaster.evaluation.baselines import BASELINES
-from forecaster.evaluation.experiment import Experiment, Outcome, run_experiment
+from forecaster.evaluation.experiment import Experiment, TrainResult, run_experiment
 from forecaster.evaluation.forecasts import Origins
 from forecaster.evaluation.scoring import (
     Actuals,
@@ -27,7 +27,7 @@ from forecaster.network.recurrent import matched_units
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.network.training import TrainedNetwork
 from forecaster.processes import run_isolated
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 NAIVE = "naive"
 REFERENCE_CELL = "gru"
@@ -91,9 +91,7 @@ def shown_steps(horizon: int) -> tuple[int, ...]:
     return (1, horizon) if horizon > 1 else (1,)
 
 
-def cell_recipes(
-    recipe: TrainSettings, cells: Sequence[str], features: int, match: str
-) -> list[TrainSettings]:
+def cell_recipes(recipe: Recipe, cells: Sequence[str], features: int, match: str) -> list[Recipe]:
     """The recipe for each cell: equal units, or units that give about the reference's parameters.
 
     The reference is the GRU, or the first cell where the GRU is not compared.
@@ -108,7 +106,7 @@ def compare_cells(
     experiment: Experiment,
     panel: Panel,
     split: Split,
-    recipes: Sequence[TrainSettings],
+    recipes: Sequence[Recipe],
     seeds: int,
     report: Callable[[str, int, Progress], None],
 ) -> Comparison:
@@ -125,7 +123,7 @@ def compare_cells(
     Raises:
         ForecastError: no ticker has a window in the test part, or a run failed.
     """
-    outcomes: dict[str, list[Outcome]] = {}
+    outcomes: dict[str, list[TrainResult]] = {}
     for recipe in recipes:
         for number in range(seeds):
             seeded = replace(recipe, seed=recipe.seed + number)
@@ -145,7 +143,7 @@ def compare_cells(
     return Comparison(panel, split, horizon, tuple(rows), truth, forecasts)
 
 
-def _shared_origins(outcomes: dict[str, list[Outcome]]) -> Origins:
+def _shared_origins(outcomes: dict[str, list[TrainResult]]) -> Origins:
     first, *others = [run.origins for runs in outcomes.values() for run in runs]
     if not len(first):
         raise ForecastError(
@@ -159,7 +157,7 @@ def _shared_origins(outcomes: dict[str, list[Outcome]]) -> Origins:
 
 
 def _cell_result(
-    cell: str, runs: Sequence[Outcome], truth: Actuals, references: dict[int, ScoredStep]
+    cell: str, runs: Sequence[TrainResult], truth: Actuals, references: dict[int, ScoredStep]
 ) -> ModelResult:
     scored = {step: [score_step(run.forecast, truth, step) for run in runs] for step in references}
     means = {step: mean_of_seeds(seeds) for step, seeds in scored.items()}

@@ -17,7 +17,7 @@ from forecaster.network.training import TrainedNetwork, train_network
 from forecaster.prices.store import PriceStore
 from forecaster.prices.universe import Universe
 from forecaster.processes import peak_memory_mb
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Experiment:
 
     home: Path
     tickers: tuple[str, ...]
-    recipe: TrainSettings
+    recipe: Recipe
     universe: Universe | None = None
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainResult:
     """A trained network with its test forecasts, distributions of cumulative log return (O, H)."""
 
     trained: TrainedNetwork
@@ -43,7 +43,7 @@ class Outcome:
     peak_memory_mb: float
 
 
-def run_experiment(experiment: Experiment, report: Callable[[Progress], None]) -> Outcome:
+def run_experiment(experiment: Experiment, report: Callable[[Progress], None]) -> TrainResult:
     """Load the prices, train, and forecast the test part.
 
     Raises:
@@ -59,10 +59,10 @@ def run_experiment(experiment: Experiment, report: Callable[[Progress], None]) -
 def train_and_forecast(
     panel: Panel,
     split: Split,
-    recipe: TrainSettings,
+    recipe: Recipe,
     report: Callable[[Progress], None],
     start: RecurrentNetwork | None = None,
-) -> Outcome:
+) -> TrainResult:
     """Train on the panel's training part, from `start`'s weights if given, and forecast its test part.
 
     Raises:
@@ -73,5 +73,5 @@ def train_and_forecast(
     trained = train_network(panel, names, split, recipe, engine, report, start)
     # Computed again: while the network trained, the engine's device held the only copy.
     features = compute_features(panel, names)
-    origins, forecast = network_forecasts(trained.network, features, split.test, panel.counted)
-    return Outcome(trained, origins, forecast, peak_memory_mb())
+    origins, forecast = network_forecasts(trained.network, features, split.test, panel.target_mask)
+    return TrainResult(trained, origins, forecast, peak_memory_mb())

@@ -28,11 +28,11 @@ def network_forecasts(
     network: RecurrentNetwork,
     features: Features,
     part: range,
-    counted: NDArray[np.bool_] | None = None,
+    target_mask: NDArray[np.bool_] | None = None,
 ) -> tuple[Origins, ForecastDistribution]:
     """Forecast every origin of `part` that has a full window, densely, as in training.
 
-    Where `counted` (N, D) is given, only the origins that count.
+    Where `target_mask` (N, D) is given, only the origins that count.
 
     Each answer has seen between half of the network's lookback and all of it (all of it with a bidirectional
     network, which answers at a window's last day only).
@@ -42,12 +42,14 @@ def network_forecasts(
     """
     lookback = network.lookback
     supervised = supervised_days(lookback, bidirectional=network.bidirectional)
-    windows = grid_windows(features.usable, part, lookback, supervised, stride=supervised, counted=counted)
+    windows = grid_windows(
+        features.valid_input, part, lookback, supervised, stride=supervised, target_mask=target_mask
+    )
     tickers, days, raws = [], [], []
     for first in range(0, len(windows), _WINDOWS_AT_ONCE):
         chunk = windows.take(slice(first, first + _WINDOWS_AT_ONCE))
         ticker, day = chunk.origins()
-        inside = origins_within(chunk, part, counted)
+        inside = origins_within(chunk, part, target_mask)
         raw = network.head_output(gather(features, chunk), supervised)
         tickers.append(ticker[inside])
         days.append(day[inside])

@@ -27,14 +27,14 @@ class Actuals:
         origins: the origins.
         log_return: (O, H) cumulative log returns, NaN where not known.
         last_close: (O,) adjusted close at the origin.
-        usual_error: (O,) the ticker's mean absolute daily log return in the training years, the
+        mase_scale: (O,) the ticker's mean absolute daily log return in the training years, the
             scale of MASE.
     """
 
     origins: Origins
     log_return: NDArray[np.float32]
     last_close: Float
-    usual_error: Float
+    mase_scale: Float
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def actuals(panel: Panel, origins: Origins, horizon: int, train: range) -> Actua
         origins=origins,
         log_return=cumulative_return(panel.log_return, origins.ticker, origins.day, horizon),
         last_close=panel.close[origins.ticker, origins.day],
-        usual_error=np.maximum(usual, 1e-12)[origins.ticker],
+        mase_scale=np.maximum(usual, 1e-12)[origins.ticker],
     )
 
 
@@ -104,7 +104,7 @@ def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> Sc
         mae=metrics.mae(price, foretold),
         rmse=metrics.rmse(price, foretold),
         mape=metrics.mape(price, foretold),
-        mase=metrics.mase(observed, median, actual.usual_error[known]),
+        mase=metrics.mase(observed, median, actual.mase_scale[known]),
         directional_accuracy=metrics.directional_accuracy(observed, median),
         mae_return=float(error.mean()),
     )

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from forecaster.files import home_lock, write_atomically
 
 Trial = TypeVar("Trial")
-Outcome = dict[str, Any]
+TrialResult = dict[str, Any]
 
 
 FORMAT = 1
@@ -64,15 +64,15 @@ def key_of(trial: Mapping[str, Any]) -> str:
 
 
 def run_trials(
-    work: Callable[[Trial], Outcome],
+    work: Callable[[Trial], TrialResult],
     trials: Sequence[Trial],
     results: ResultsFile,
     jobs: int,
-    report: Callable[[Trial, Outcome, int], None] = lambda *_: None,
+    report: Callable[[Trial, TrialResult, int], None] = lambda *_: None,
     describe: Callable[[Trial], Mapping[str, Any]] = asdict,  # type: ignore[assignment]
     *,
     threads: bool = False,
-) -> dict[str, Outcome]:
+) -> dict[str, TrialResult]:
     """Run the trials that have no outcome yet, and give the outcomes of all of them by key.
 
     Args:
@@ -95,8 +95,8 @@ def run_trials(
 
 
 def _outcomes(
-    work: Callable[[Trial], Outcome], trials: Sequence[Trial], jobs: int, *, threads: bool
-) -> Iterator[tuple[Trial, Outcome]]:
+    work: Callable[[Trial], TrialResult], trials: Sequence[Trial], jobs: int, *, threads: bool
+) -> Iterator[tuple[Trial, TrialResult]]:
     from joblib import Parallel, delayed
 
     if not trials:
@@ -106,5 +106,5 @@ def _outcomes(
     yield from several(delayed(_numbered)(work, trial) for trial in trials)
 
 
-def _numbered(work: Callable[[Trial], Outcome], trial: Trial) -> tuple[Trial, Outcome]:
+def _numbered(work: Callable[[Trial], TrialResult], trial: Trial) -> tuple[Trial, TrialResult]:
     return trial, work(trial)

@@ -32,21 +32,21 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Part:
+class OriginSet:
     """One part's origins with the windows that supervise them.
 
     Attributes:
-        usable: (N, D) days that may be inputs.
-        ahead: (N, D) how many steps ahead are known.
-        counted: (N, D) days that may be origins; None for all.
+        valid_input: (N, D) days that may be inputs.
+        known_steps: (N, D) how many steps ahead are known.
+        target_mask: (N, D) days that may be origins; None for all.
         origins: the part's day numbers.
         lookback: days in a window.
         supervised: how many of its last days are origins.
     """
 
-    usable: NDArray[np.bool_]
-    ahead: NDArray[np.int16]
-    counted: NDArray[np.bool_] | None
+    valid_input: NDArray[np.bool_]
+    known_steps: NDArray[np.int16]
+    target_mask: NDArray[np.bool_] | None
     origins: range
     lookback: int
     supervised: int
@@ -54,14 +54,14 @@ class Part:
     def windows(self, stride: int, offset: int = 0) -> Windows:
         """Those that end every `stride` days."""
         return grid_windows(
-            self.usable, self.origins, self.lookback, self.supervised, stride, offset, self.counted
+            self.valid_input, self.origins, self.lookback, self.supervised, stride, offset, self.target_mask
         )
 
     def arrays(self, windows: Windows) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Positions (W,) in the flattened panel and known steps (W, S), as the network takes them."""
-        days = self.ahead.shape[1]
+        days = self.known_steps.shape[1]
         rows = windows.ticker * np.int32(days) + windows.start
-        return rows, supervision(windows, self.ahead, self.origins, self.counted)
+        return rows, supervision(windows, self.known_steps, self.origins, self.target_mask)
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class Fit:
     def __init__(
         self,
         trainer: "keras.Model",
-        train: Part,
-        validation: Part | None,
+        train: OriginSet,
+        validation: OriginSet | None,
         stride: int,
         budget: Budget,
         seed: int,
@@ -105,9 +105,9 @@ class Fit:
         """
         best: list[Any] = []
         started = time.perf_counter()
-        with interrupted_between_batches() as obey:
+        with interrupted_between_batches() as raise_if_interrupted:
             for epoch in range(self.budget.epochs):
-                self._train_epoch(epoch, started, obey)
+                self._train_epoch(epoch, started, raise_if_interrupted)
                 if self.held_out is None or self._is_best(epoch, *self.held_out):
                     best, self.best_epoch = self.trainer.network.get_weights(), epoch + 1
                 self.seconds = time.perf_counter() - started
@@ -120,11 +120,11 @@ class Fit:
         _refuse_no_number("validation loss", loss, epoch)
         return self.stopping.record(loss)
 
-    def _train_epoch(self, epoch: int, started: float, obey: Callable[[], None]) -> None:
+    def _train_epoch(self, epoch: int, started: float, raise_if_interrupted: Callable[[], None]) -> None:
         windows = self._draw()
         rows, steps = self.train.arrays(windows)
         batch = self.budget.batch
-        watcher = self._watcher(epoch, len(windows) // batch, started, obey)
+        watcher = self._watcher(epoch, len(windows) // batch, started, raise_if_interrupted)
         history = self.trainer.fit(
             rows, steps, batch_size=batch, shuffle=False, verbose=0, callbacks=[watcher]
         )
@@ -141,12 +141,12 @@ class Fit:
         return windows.take(order[: len(windows) // batch * batch])
 
     def _watcher(
-        self, epoch: int, steps: int, started: float, obey: Callable[[], None]
+        self, epoch: int, steps: int, started: float, raise_if_interrupted: Callable[[], None]
     ) -> "keras.callbacks.Callback":
         import keras
 
         def after_batch(step: int, logs: dict[str, float]) -> None:
-            obey()
+            raise_if_interrupted()
             loss = float(logs["loss"])
             _refuse_no_number("loss", loss, epoch)
             epochs, done = self.budget.epochs, epoch + (step + 1) / steps

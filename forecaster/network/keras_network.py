@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from forecaster.dataset.features import Features
 from forecaster.files import disk_error
 from forecaster.network.recurrent import LEAST_DEGREES, RecurrentNetwork
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
 
-def build_network(features: int, recipe: TrainSettings) -> keras.Model:
+def build_network(features: int, recipe: Recipe) -> keras.Model:
     """Recurrent layers that answer at every step, then location, log-scale and raw degrees for H steps.
 
     Input (batch, timesteps, features), output (batch, timesteps, 3 · horizon), in units of
@@ -48,7 +48,7 @@ def build_network(features: int, recipe: TrainSettings) -> keras.Model:
     return keras.Model(inputs, head(hidden), name=recipe.cell)
 
 
-def without_keras(network: keras.Model, recipe: TrainSettings, names: tuple[str, ...]) -> RecurrentNetwork:
+def without_keras(network: keras.Model, recipe: Recipe, names: tuple[str, ...]) -> RecurrentNetwork:
     """The same weights as matrices, for the runtime that needs no Keras."""
     weights = {}
     for number in range(recipe.layers):
@@ -150,13 +150,13 @@ class WindowTrainer(keras.Model):  # type: ignore[misc]
         network: keras.Model,
         features: Features,
         log_return: NDArray[np.float32],
-        recipe: TrainSettings,
+        recipe: Recipe,
         supervised: int,
     ) -> None:
         super().__init__(name="window_trainer")
         self.network = network
         self.lookback, self.supervised, self.horizon = recipe.lookback, supervised, recipe.horizon
-        rows = features.usable.size
+        rows = features.valid_input.size
         self.panel_features = _on_device(features.values.reshape(rows, -1), "features")
         self.panel_volatility = _on_device(features.volatility.reshape(rows), "volatility")
         self.panel_return = _on_device(log_return.reshape(rows), "log_return")

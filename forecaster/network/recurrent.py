@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from forecaster.network.cells import CellWeights, Shape, parameter_count, run_layer, weight_shapes
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 LEAST_DEGREES = 2.1
 _WINDOWS_AT_ONCE = 512  # a step's gates then fit the cache: 2 to 4 times quicker than 6,000 windows at once
@@ -124,7 +124,7 @@ class RecurrentNetwork:
         return answer
 
 
-def network_parameters(cell: str, units: int, features: int, recipe: TrainSettings) -> int:
+def network_parameters(cell: str, units: int, features: int, recipe: Recipe) -> int:
     """Parameters of the recurrent layers and the head, (u + 1) · 3H, for the recipe's other sizes."""
     directions = 2 if recipe.bidirectional else 1
     total, inputs = 0, features
@@ -134,7 +134,7 @@ def network_parameters(cell: str, units: int, features: int, recipe: TrainSettin
     return total + (inputs + 1) * 3 * recipe.horizon
 
 
-def matched_units(cell: str, reference: TrainSettings, features: int) -> int:
+def matched_units(cell: str, reference: Recipe, features: int) -> int:
     """The number of units that gives `cell` the parameters nearest to the reference recipe's."""
     wanted = network_parameters(reference.cell, reference.units, features, reference)
     units = 1

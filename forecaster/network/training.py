@@ -8,14 +8,14 @@ from typing import Any
 from forecaster.dataset.features import compute_features
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import TRAIN_SHARE, Split
-from forecaster.dataset.targets import steps_ahead
+from forecaster.dataset.targets import count_known_steps
 from forecaster.dataset.volatility import WARM_UP
 from forecaster.dataset.windows import supervised_days, training_stride
 from forecaster.errors import BadInputError
 from forecaster.network.engine import Engine, make_repeatable, on_device
-from forecaster.network.fitting import Budget, Fit, Part, Progress
+from forecaster.network.fitting import Budget, Fit, OriginSet, Progress
 from forecaster.network.recurrent import RecurrentNetwork
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 # A budget in optimiser steps serves a small panel and the whole index alike.
 _STEPS = 400
@@ -67,7 +67,7 @@ def train_network(
     panel: Panel,
     feature_names: tuple[str, ...],
     split: Split,
-    recipe: TrainSettings,
+    recipe: Recipe,
     engine: Engine,
     report: Callable[[Progress], None] = lambda _: None,
     start: RecurrentNetwork | None = None,
@@ -93,7 +93,7 @@ def train_network(
 def refit_network(
     panel: Panel,
     evaluated: TrainedNetwork,
-    recipe: TrainSettings,
+    recipe: Recipe,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> TrainedNetwork:
     """Let `evaluated` go on to learn from every day of the panel: nothing is held out any more.
@@ -125,7 +125,7 @@ def _fit(
     panel: Panel,
     names: tuple[str, ...],
     origins: tuple[range, range | None],
-    recipe: TrainSettings,
+    recipe: Recipe,
     engine: Engine,
     report: Callable[[Progress], None],
     start: RecurrentNetwork | None,
@@ -142,8 +142,10 @@ def _fit(
     features = compute_features(panel, names)
     supervised = supervised_days(recipe.lookback, bidirectional=recipe.bidirectional)
     stride = training_stride(recipe.lookback, supervised)
-    ahead = steps_ahead(panel.log_return, recipe.horizon)
-    train = Part(features.usable, ahead, panel.counted, origins[0], recipe.lookback, supervised)
+    known_steps = count_known_steps(panel.log_return, recipe.horizon)
+    train = OriginSet(
+        features.valid_input, known_steps, panel.target_mask, origins[0], recipe.lookback, supervised
+    )
     validation = None if origins[1] is None else replace(train, origins=origins[1])
     available = len(train.windows(stride))
     _refuse_no_windows(available, train, "training", recipe)
@@ -177,7 +179,7 @@ def _fit(
     )
 
 
-def _budget(windows: int, recipe: TrainSettings) -> Budget:
+def _budget(windows: int, recipe: Recipe) -> Budget:
     """Batch size and epochs: as given, else so that the optimiser takes about `_STEPS` steps."""
     fitting = 2 ** round(math.log2(max(windows / _BATCHES_AN_EPOCH, 1)))
     batch = recipe.batch_size or min(max(fitting, _SMALLEST_BATCH), _LARGEST_BATCH)
@@ -186,7 +188,7 @@ def _budget(windows: int, recipe: TrainSettings) -> Budget:
     return Budget(epochs, batch)
 
 
-def _optimizer(recipe: TrainSettings, steps: int) -> Any:
+def _optimizer(recipe: Recipe, steps: int) -> Any:
     import keras
 
     decay = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps)
@@ -198,10 +200,10 @@ def _jit(engine: Engine) -> bool:
     return engine.backend == "jax"
 
 
-def _refuse_no_windows(windows: int, part: Part, name: str, recipe: TrainSettings) -> None:
+def _refuse_no_windows(windows: int, part: OriginSet, name: str, recipe: Recipe) -> None:
     if windows:
         return
-    longest = int(part.usable.sum(1).max(initial=0))
+    longest = int(part.valid_input.sum(1).max(initial=0))
     # A window and the volatility's warm-up before it, with targets that end within the training part.
     first_window = recipe.lookback + WARM_UP + recipe.horizon
     raise BadInputError(

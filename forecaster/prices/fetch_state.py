@@ -1,4 +1,4 @@
-"""What a price file remembers of its upkeep: what was asked for and did not come, what was restated."""
+"""What a price file remembers of its fetches: what was asked for and did not come, what was restated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Upkeep:
+class FetchState:
     """Kept in the metadata of a price file that is brought up to date time and again.
 
     Attributes:
@@ -73,13 +73,13 @@ class Upkeep:
         }
 
 
-def upkeep_from_json(content: Mapping[str, Any]) -> Upkeep:
-    """The inverse of `Upkeep.as_json`.
+def fetch_state_from_json(content: Mapping[str, Any]) -> FetchState:
+    """The inverse of `FetchState.as_json`.
 
     Raises:
         KeyError, TypeError, ValueError: it is not such content.
     """
-    return Upkeep(
+    return FetchState(
         asked_from=str(content["asked_from"]),
         pending={day: Asked(int(times), str(at)) for day, (times, at) in content["pending"].items()},
         events={day: (float(dividend), float(split)) for day, (dividend, split) in content["events"].items()},

@@ -12,7 +12,7 @@ from forecaster.prices.market import read_market
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import Days, Merge, PriceTable, merge_tables
 
-MOST_REFUSALS_KEPT = 1000
+MOST_REJECTIONS_KEPT = 1000
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Rejection:
     """A row, or where `row` is None a whole file or ticker, that was not taken over.
 
     Attributes:
@@ -53,17 +53,17 @@ class Refusal:
 
 @dataclass
 class FetchLog:
-    """What a source has to say beside its prices; refusals past the first thousand are only counted."""
+    """What a source has to say beside its prices; rejections past the first thousand are only counted."""
 
-    refusals: list[Refusal] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
     refused: int = 0
     notes: list[str] = field(default_factory=list)
 
     def refuse(self, place: str, row: int | None, reason: str, ticker: str = "") -> None:
         """Say that a row, or a whole file, is not taken over."""
         self.refused += 1
-        if len(self.refusals) < MOST_REFUSALS_KEPT:
-            self.refusals.append(Refusal(place, row, ticker, reason))
+        if len(self.rejections) < MOST_REJECTIONS_KEPT:
+            self.rejections.append(Rejection(place, row, ticker, reason))
 
     def note(self, text: str) -> None:
         """Say something that the user should know, once."""

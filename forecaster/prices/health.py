@@ -66,10 +66,10 @@ def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
         age=max(0, session_count(last, last_closed_session(now))),
         source=info.source,
         fetched_at=info.fetched_at,
-        pending=tuple(sorted(info.upkeep.pending)),
-        restatements=info.upkeep.restatements,
-        restated=info.upkeep.restated,
-        events=tuple((day, *event) for day, event in sorted(info.upkeep.events.items())),
+        pending=tuple(sorted(info.fetch_state.pending)),
+        restatements=info.fetch_state.restatements,
+        restated=info.fetch_state.restated,
+        events=tuple((day, *event) for day, event in sorted(info.fetch_state.events.items())),
     )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from forecaster.errors import BadInputError, DiskError, ForecastError, NotFoundError, UsageError
 from forecaster.files import atomic_path, digest_bytes
 from forecaster.prices.calendar import last_closed_session, new_york_date
-from forecaster.prices.fetch_state import Upkeep, upkeep_from_json
+from forecaster.prices.fetch_state import FetchState, fetch_state_from_json
 from forecaster.prices.table import COLUMNS, Days, Floats, PriceTable, checked_ticker, row_faults
 from forecaster.settings import iso_utc
 
@@ -42,7 +42,7 @@ class StoredInfo:
     first: np.datetime64
     last: np.datetime64
     digest: str
-    upkeep: Upkeep = field(default_factory=Upkeep)
+    fetch_state: FetchState = field(default_factory=FetchState)
 
 
 class PriceStore:
@@ -136,11 +136,11 @@ class PriceStore:
         return _parse_info(path, footer.metadata or {}, footer.num_rows)
 
     def write(
-        self, table: PriceTable, *, source: str, fetched_at: datetime, upkeep: Upkeep | None = None
+        self, table: PriceTable, *, source: str, fetched_at: datetime, fetch_state: FetchState | None = None
     ) -> None:
         """Replace a ticker's file in one step; the caller holds `files.home_lock`.
 
-        `upkeep` is what a source that is asked time and again has to remember.
+        `fetch_state` is what a source that is asked time and again has to remember.
 
         Raises:
             DiskError: the disk refuses.
@@ -159,8 +159,8 @@ class PriceStore:
             "last": str(table.dates[-1]),
             "digest": content_digest(table),
         }
-        if upkeep is not None:
-            about["upkeep"] = upkeep.as_json()
+        if fetch_state is not None:
+            about["fetch_state"] = fetch_state.as_json()
         arrow = to_arrow(table).replace_schema_metadata({METADATA_KEY: json.dumps(about)})
         flat = ("dividend", "split")
         encodings = {name: "BYTE_STREAM_SPLIT" for name in COLUMNS if name not in flat}
@@ -270,9 +270,10 @@ def _parse_info(path: Path, metadata: dict[bytes, bytes], rows: int) -> StoredIn
                 "update forecast, or remove the file and fetch again",
             )
         span = np.datetime64(about["first"], "D"), np.datetime64(about["last"], "D")
-        upkeep = upkeep_from_json(about["upkeep"]) if "upkeep" in about else Upkeep()
+        kept = about.get("fetch_state", about.get("upkeep"))  # its name in files of earlier releases
+        fetch_state = FetchState() if kept is None else fetch_state_from_json(kept)
         source, fetched_at, digest = (str(about[name]) for name in ("source", "fetched_at", "digest"))
-        return StoredInfo(path.stem, source, fetched_at, rows, *span, digest, upkeep)
+        return StoredInfo(path.stem, source, fetched_at, rows, *span, digest, fetch_state)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, "it does not say what it holds") from error
 

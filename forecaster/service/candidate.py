@@ -13,13 +13,13 @@ from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import Split, split_dates
 from forecaster.errors import BadInputError
 from forecaster.evaluation.baselines import BASELINES
-from forecaster.evaluation.experiment import Outcome, train_and_forecast
+from forecaster.evaluation.experiment import TrainResult, train_and_forecast
 from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
 from forecaster.files import digest_bytes
 from forecaster.network.fitting import Progress
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.training import TrainedNetwork
-from forecaster.settings import TrainSettings, iso_utc
+from forecaster.settings import Recipe, iso_utc
 
 _LIBRARIES = ("forecaster", "keras", "tensorflow", "numpy")
 
@@ -44,7 +44,7 @@ class Candidate:
 def train_candidate(
     panel: Panel,
     split: Split,
-    recipe: TrainSettings,
+    recipe: Recipe,
     now: datetime,
     report: Callable[[Progress], None],
     universe: Mapping[str, Any] | None = None,
@@ -79,7 +79,9 @@ def train_candidate(
     return Candidate(outcome.trained, scores, card, outcome.peak_memory_mb)
 
 
-def _score(panel: Panel, split: Split, horizon: int, outcome: Outcome) -> dict[str, dict[int, StepScores]]:
+def _score(
+    panel: Panel, split: Split, horizon: int, outcome: TrainResult
+) -> dict[str, dict[int, StepScores]]:
     truth = actuals(panel, outcome.origins, horizon, split.train)
     forecasts = {"network": outcome.forecast}
     forecasts |= {name: baseline(panel, outcome.origins, horizon) for name, baseline in BASELINES.items()}
@@ -97,8 +99,8 @@ def _score(panel: Panel, split: Split, horizon: int, outcome: Outcome) -> dict[s
 def _card(
     panel: Panel,
     split: Split,
-    recipe: TrainSettings,
-    outcome: Outcome,
+    recipe: Recipe,
+    outcome: TrainResult,
     scores: dict[str, dict[int, StepScores]],
     now: datetime,
 ) -> dict[str, Any]:

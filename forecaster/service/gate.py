@@ -118,7 +118,8 @@ def _score(
     shape = next(iter(networks.values()))
     features, horizon = compute_features(panel, shape.features), shape.horizon
     made = {
-        name: network_forecasts(network, features, part, panel.counted) for name, network in networks.items()
+        name: network_forecasts(network, features, part, panel.target_mask)
+        for name, network in networks.items()
     }
     origins = next(iter(made.values()))[0]
     if not len(origins):

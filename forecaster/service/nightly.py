@@ -19,12 +19,12 @@ from forecaster.ledger.alarms import find_alarms
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.scoring import fill_outcomes
 from forecaster.prices.store import PriceStore
-from forecaster.processes import TimeIsOverError, run_isolated
+from forecaster.processes import TaskTimeoutError, run_isolated
 from forecaster.registry.versions import ModelRegistry, RegisteredModel
 from forecaster.service.events import log_alarms, log_event, turn_over
 from forecaster.service.prediction import Prediction, predict
 from forecaster.service.refreshing import refresh_prices
-from forecaster.service.run_status import DONE, FAILED, RUNNING, Heartbeat, beat, read_heartbeat
+from forecaster.service.run_status import DONE, FAILED, RUNNING, RunStatus, read_run_status, write_run_status
 from forecaster.settings import Settings, iso_utc
 
 RUN_LOG = "run.log"
@@ -80,7 +80,7 @@ def take_isolated(name: str, step: Step, settings: Settings, now: datetime) -> s
     minutes = float(getattr(settings.run, f"{name}_minutes"))
     try:
         return run_isolated(_work, (name, step, settings, now), seconds=60 * minutes)
-    except TimeIsOverError:
+    except TaskTimeoutError:
         raise TryLaterError(
             f"it was ended after its {minutes:g} minutes", f"raise {name}_minutes under [run]"
         ) from None
@@ -89,7 +89,7 @@ def take_isolated(name: str, step: Step, settings: Settings, now: datetime) -> s
 def daily_run(settings: Settings, now: datetime, take: Take = take_isolated) -> DailyReport:
     """Take every step; one that fails does not stop the next.
 
-    Before each step and after the last, logs/heartbeat.json tells how far the run has come.
+    Before each step and after the last, logs/run_status.json tells how far the run has come.
 
     Args:
         settings: of the home folder.
@@ -102,21 +102,23 @@ def daily_run(settings: Settings, now: datetime, take: Take = take_isolated) -> 
     """
     with _only_run(settings.home):
         turn_over(settings.home / "logs" / RUN_LOG)
-        pulse, reports = Heartbeat(iso_utc(now), RUNNING), []
+        status, reports = RunStatus(iso_utc(now), RUNNING), []
         for name, step in STEPS.items():
-            pulse = replace(pulse, step=name)
-            beat(settings.home, pulse)
+            status = replace(status, step=name)
+            write_run_status(settings.home, status)
             report = _report(name, step, settings, now, take)
             reports.append(report)
             state = FAILED if report.error else DONE
             log_event(
                 settings.home, now, "step", step=name, state=state, text=report.text, seconds=report.seconds
             )
-            done = {**pulse.steps, name: report.text}
-            pulse = replace(pulse, seconds=round(pulse.seconds + report.seconds, 1), steps=done)
+            done = {**status.steps, name: report.text}
+            status = replace(status, seconds=round(status.seconds + report.seconds, 1), steps=done)
         found = DailyReport(tuple(reports))
         outcome = FAILED if found.exit_code else DONE
-        beat(settings.home, replace(pulse, step="", outcome=outcome, exit_code=int(found.exit_code)))
+        write_run_status(
+            settings.home, replace(status, step="", outcome=outcome, exit_code=int(found.exit_code))
+        )
     return found
 
 
@@ -127,8 +129,10 @@ def _only_run(home: Path) -> Iterator[None]:
     try:
         lock.enter_context(home_lock(home / "logs"))
     except TryLaterError as error:
-        pulse = read_heartbeat(home)
-        since = f" since {pulse.started}, now at {pulse.step}" if pulse and pulse.outcome == RUNNING else ""
+        status = read_run_status(home)
+        since = (
+            f" since {status.started}, now at {status.step}" if status and status.outcome == RUNNING else ""
+        )
         raise TryLaterError(f"another `forecast run` is at work in {home}{since}", error.remedy) from None
     with lock:
         yield
@@ -140,10 +144,10 @@ def _report(name: str, step: Step, settings: Settings, now: datetime, take: Take
     text = ""
     try:
         text = take(name, step, settings, now)
-    except ForecastError as refusal:
-        error = refusal
-    except OSError as refusal:
-        error = disk_error(refusal, Path(refusal.filename or settings.home))
+    except ForecastError as caught:
+        error = caught
+    except OSError as caught:
+        error = disk_error(caught, Path(caught.filename or settings.home))
     except RuntimeError as bug:
         error = ForecastError(f"this is a bug: {bug}", f"see logs/{name}-output.log, and report it")
     return StepReport(name, str(error) if error else text, round(monotonic() - started, 1), error)

@@ -118,7 +118,7 @@ def forecast_last_day(network: RecurrentNetwork, panel: Panel) -> ForecastDistri
     """
     lookback = network.lookback
     features = compute_features(panel.last(lookback + _WARM_UP_DAYS), network.features)
-    usable = features.usable[:, -lookback:]
+    usable = features.valid_input[:, -lookback:]
     if usable.shape[1] < lookback or not usable.all():
         raise BadInputError(
             f"{', '.join(panel.tickers)}: the network looks back {lookback} trading days without a hole, "
@@ -126,7 +126,7 @@ def forecast_last_day(network: RecurrentNetwork, panel: Panel) -> ForecastDistri
             "fetch the missing days (`forecast data status` names them)",
         )
     raw = network.head_output(features.values[:, -lookback:], 1)[:, -1]
-    last = features.usable.shape[1] - 1
+    last = features.valid_input.shape[1] - 1
     origins = Origins(np.arange(len(panel.tickers)), np.full(len(panel.tickers), last))
     return in_returns(network.distribution(raw), features, origins)
 

@@ -25,7 +25,7 @@ from forecaster.service.candidate import train_candidate
 from forecaster.service.events import log_event
 from forecaster.service.gate import Decision, decide, refit_fault, unseen_part
 from forecaster.service.refreshing import refuse_unfit_prices
-from forecaster.settings import Settings, TrainSettings, override
+from forecaster.settings import Recipe, Settings, override
 
 GATE_SESSIONS = 250
 _TEST_SHARE, _VALIDATION_SHARE = 0.15, 0.10
@@ -58,7 +58,7 @@ class Retraining:
 class _Plan:
     panel: Panel
     split: Split
-    recipe: TrainSettings
+    recipe: Recipe
     universe: dict[str, Any] | None
 
 
@@ -190,7 +190,7 @@ def _plan(settings: Settings, store: PriceStore, champion: RegisteredModel, now:
     card = champion.card
     written = {key: value for key, value in card["recipe"].items() if not key.endswith("_end")}
     recipe = override(
-        TrainSettings(),
+        Recipe(),
         written,
         lambda key, value: f"{champion.reference}, card.json recipe: {key} = {value}",
     )
@@ -259,7 +259,7 @@ def refit(
     panel: Panel,
     split: Split,
     evaluated: TrainedNetwork,
-    recipe: TrainSettings,
+    recipe: Recipe,
     report: Callable[[Progress], None],
 ) -> Refit:
     """Go on to learn from all days, the gate's too, and see whether the result is to be trusted."""

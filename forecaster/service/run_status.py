@@ -1,4 +1,4 @@
-"""What a scheduled run says of itself while it is at work and afterwards: logs/heartbeat.json."""
+"""What a scheduled run says of itself while it is at work and afterwards: logs/run_status.json."""
 
 import json
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from typing import Any
 from forecaster.files import lock_is_held, write_atomically
 
 RUNNING, DONE, FAILED, CUT_OFF = "running", "done", "failed", "cut off"
-_FILE = "heartbeat.json"
+_FILE = "run_status.json"
 
 
 @dataclass(frozen=True)
-class Heartbeat:
+class RunStatus:
     """One run, as far as it has come.
 
     Attributes:
@@ -44,16 +44,16 @@ class Heartbeat:
         return f"{told}, exit code {self.exit_code}" if self.exit_code else told
 
 
-def beat(home: Path, pulse: Heartbeat) -> None:
+def write_run_status(home: Path, status: RunStatus) -> None:
     """Replace what was said before.
 
     Raises:
         DiskError: the disk refuses.
     """
-    write_atomically(home / "logs" / _FILE, json.dumps(asdict(pulse), indent=2) + "\n")
+    write_atomically(home / "logs" / _FILE, json.dumps(asdict(status), indent=2) + "\n")
 
 
-def read_heartbeat(home: Path) -> Heartbeat | None:
+def read_run_status(home: Path) -> RunStatus | None:
     """What the last run left; None if there was none, or it cannot be read.
 
     A run that says it is running while nobody holds its lock was cut off.
@@ -61,10 +61,10 @@ def read_heartbeat(home: Path) -> Heartbeat | None:
     logs = home / "logs"
     try:
         content: Any = json.loads((logs / _FILE).read_text(encoding="utf-8"))
-        pulse = Heartbeat(**content)
-        datetime.fromisoformat(pulse.started)
+        status = RunStatus(**content)
+        datetime.fromisoformat(status.started)
     except (OSError, ValueError, TypeError):
         return None
-    if pulse.outcome == RUNNING and not lock_is_held(logs):
-        return Heartbeat(pulse.started, CUT_OFF, pulse.step, pulse.seconds, None, pulse.steps)
-    return pulse
+    if status.outcome == RUNNING and not lock_is_held(logs):
+        return RunStatus(status.started, CUT_OFF, status.step, status.seconds, None, status.steps)
+    return status

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from command import refusal, started
+from command import rejection, started
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
@@ -157,12 +157,12 @@ def test_refusals_are_one_line(
     trained_home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: ExitCode, words: str
 ) -> None:
     tickers = [] if not arguments[0].startswith("--") else list(STOCKS)
-    found, line = refusal(capsys, "compare", *tickers, *arguments, "--home", trained_home)
+    found, line = rejection(capsys, "compare", *tickers, *arguments, "--home", trained_home)
     assert found == code
     assert words in line
 
 
 def test_a_worker_s_refusal_is_the_command_s(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, line = refusal(capsys, "compare", *STOCKS, "--lookback", "290", "--quiet", "--home", trained_home)
+    code, line = rejection(capsys, "compare", *STOCKS, "--lookback", "290", "--quiet", "--home", trained_home)
     assert code == ExitCode.BAD_INPUT
     assert "fetch at least" in line

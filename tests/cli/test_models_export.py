@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import refusal
+from command import rejection
 from network_factory import FEATURES, card_of, random_network, recipe_of
 
 from forecaster.cli.main import run
@@ -111,7 +111,7 @@ def test_refusals(
     ModelRegistry(tmp_path).register("main", network, card_of(network), b"keras")
     (tmp_path / "file").touch()
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    found, line = refusal(capsys, "models", "export", *arguments, "--home", tmp_path)
+    found, line = rejection(capsys, "models", "export", *arguments, "--home", tmp_path)
     assert found == code
     assert words in line
 
@@ -129,7 +129,7 @@ def test_without_its_library_the_refusal_names_the_extra(
 ) -> None:
     registered(tmp_path)
     monkeypatch.setitem(sys.modules, library, None)
-    code, line = refusal(capsys, "models", "export", "main", "out", "--to", to, "--home", tmp_path)
+    code, line = rejection(capsys, "models", "export", "main", "out", "--to", to, "--home", tmp_path)
     assert code == ExitCode.UNAVAILABLE
     assert f"pip install 'forecaster[{extra}]'" in line
     assert not list(Path("out").glob("*"))

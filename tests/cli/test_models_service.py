@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import refusal
+from command import rejection
 from network_factory import card_of, random_network
 
 from forecaster.cli.main import run
@@ -82,7 +82,7 @@ def test_verify_exits_with_1_and_names_each(home: Path, capsys: pytest.CaptureFi
 def test_refusals_are_one_line(
     home: Path, capsys: pytest.CaptureFixture[str], arguments: str, code: ExitCode, words: str
 ) -> None:
-    found, line = refusal(capsys, "models", *arguments.split(), "--home", home)
+    found, line = rejection(capsys, "models", *arguments.split(), "--home", home)
     assert found == code
     assert words in line
     assert ModelRegistry(home).champion("main") == 3

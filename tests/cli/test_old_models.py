@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from command import refusal
+from command import rejection
 from network_factory import card_of, make_old, random_network
 
 from forecaster.cli.main import run
@@ -37,7 +37,7 @@ def home(own_home: Path) -> Path:
 def test_it_is_rejected_with_the_reason_and_the_way_out(
     home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
-    code, line = refusal(capsys, *arguments, "--home", home)
+    code, line = rejection(capsys, *arguments, "--home", home)
     assert code == ExitCode.BAD_INPUT
     assert REASON in line
     assert REMEDY in line

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import refusal
+from command import rejection
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
@@ -82,20 +82,20 @@ def test_doubts_go_to_stderr(
 def test_refusals_are_one_line(
     trained_home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: ExitCode, words: str
 ) -> None:
-    found, line = refusal(capsys, "predict", *arguments, "--home", trained_home)
+    found, line = rejection(capsys, "predict", *arguments, "--home", trained_home)
     assert found == code
     assert words in line
 
 
 def test_an_empty_store_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, line = refusal(capsys, "predict", "AAA", "--home", tmp_path)
+    code, line = rejection(capsys, "predict", "AAA", "--home", tmp_path)
     assert code == ExitCode.NOT_FOUND
     assert "forecast fetch" in line
 
 
 def test_prices_without_a_model_say_what_to_do(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (own_home / "models").rename(own_home / "elsewhere")
-    code, line = refusal(capsys, "predict", "AAA", "--home", own_home)
+    code, line = rejection(capsys, "predict", "AAA", "--home", own_home)
     assert code == ExitCode.NOT_FOUND
     assert "run `forecast train`" in line
 
@@ -114,7 +114,7 @@ def test_damage_is_bad_input(
 ) -> None:
     whole = (own_home / path).read_bytes()
     (own_home / path).write_bytes(whole[: len(whole) // 2] + b"\0")
-    code, line = refusal(capsys, "predict", "AAA", "--home", own_home)
+    code, line = rejection(capsys, "predict", "AAA", "--home", own_home)
     assert code == ExitCode.BAD_INPUT
     assert words in line
 
@@ -126,7 +126,7 @@ def test_the_last_good_model_answers_only_when_told_to(
     card = registry.card("main", 1)
     registry.register("main", registry.load(None).network, card, b"keras")
     (own_home / "models" / "main" / "2" / "weights.npz").write_bytes(b"rubbish")
-    assert refusal(capsys, "predict", "AAA", "--home", own_home)[0] == ExitCode.BAD_INPUT
+    assert rejection(capsys, "predict", "AAA", "--home", own_home)[0] == ExitCode.BAD_INPUT
     out, err = predict(capsys, own_home, "AAA", "--fallback", "--json")
     assert "2/weights.npz is damaged" in err
     assert "main@1 answers in its place" in err

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import refusal
+from command import rejection
 from factories import filled_store, random_walk_table
 from ledger_factory import normal, prediction, record_daily, record_now
 from network_factory import card_of, random_network
@@ -45,7 +45,7 @@ def test_record_then_score(own_home: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_without_record_there_is_no_ledger(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", "AAA", "--quiet", "--home", str(own_home)]) == ExitCode.DONE
-    code, line = refusal(capsys, "score", "--home", own_home)
+    code, line = rejection(capsys, "score", "--home", own_home)
     assert code == ExitCode.NOT_FOUND
     assert "forecast predict TICKER --record" in line
 

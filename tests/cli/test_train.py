@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command import one_line, refusal, started
+from command import one_line, rejection, started
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
@@ -90,7 +90,7 @@ def test_refusals_are_one_line_and_leave_nothing(
     prices: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: ExitCode, words: str
 ) -> None:
     tickers = [] if arguments[0] in ("ZZZ", "SHORT") else list(STOCKS)
-    found, line = refusal(capsys, "train", *tickers, *arguments, "--home", prices)
+    found, line = rejection(capsys, "train", *tickers, *arguments, "--home", prices)
     assert found == code
     assert words in line
     assert left(prices) == []
@@ -119,20 +119,20 @@ def test_a_wrong_variable_is_rejected_by_its_name(
     words: str,
 ) -> None:
     monkeypatch.setenv(variable, value)
-    code, line = refusal(capsys, "train", *STOCKS, "--home", prices)
+    code, line = rejection(capsys, "train", *STOCKS, "--home", prices)
     assert code == ExitCode.USAGE
     assert words in line
 
 
 def test_an_empty_store_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, line = refusal(capsys, "train", "--home", tmp_path)
+    code, line = rejection(capsys, "train", "--home", tmp_path)
     assert code == ExitCode.NOT_FOUND
     assert "forecast fetch" in line
 
 
 def test_broken_prices_are_named(prices: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (prices / "data" / "prices" / "BBB.parquet").write_bytes(b"PAR1 and nothing more")
-    code, line = refusal(capsys, "train", *STOCKS, "--home", prices)
+    code, line = rejection(capsys, "train", *STOCKS, "--home", prices)
     assert code == ExitCode.BAD_INPUT
     assert "BBB.parquet" in line
 
@@ -141,14 +141,14 @@ def test_a_gpu_that_is_not_there(
     prices: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("forecaster.network.engine._gpus", lambda _: [])
-    code, line = refusal(capsys, "train", *STOCKS, "--device", "gpu", "--home", prices)
+    code, line = rejection(capsys, "train", *STOCKS, "--device", "gpu", "--home", prices)
     assert code == ExitCode.USAGE
     assert "pip install" in line
 
 
 def test_a_file_where_models_should_be(prices: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (prices / "models").write_text("not a folder")
-    code, line = refusal(capsys, "train", *STOCKS, *SMALL, "--quiet", "--home", prices)
+    code, line = rejection(capsys, "train", *STOCKS, *SMALL, "--quiet", "--home", prices)
     assert code == ExitCode.DISK
     assert "models" in line
     assert (prices / "models").read_text() == "not a folder"

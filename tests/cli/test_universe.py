@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from command import refusal
+from command import rejection
 from factories import filled_store
 
 from forecaster.cli.main import run
@@ -49,13 +49,13 @@ def test_fetching_a_universe_takes_its_members_of_that_day_from_a_file(
 
 
 def test_as_of_needs_a_universe(capsys: Capture) -> None:
-    code, line = refusal(capsys, "fetch", "AAPL", "--source", "sample", "--as-of", "2020-01-02")
+    code, line = rejection(capsys, "fetch", "AAPL", "--source", "sample", "--as-of", "2020-01-02")
     assert (code, "--as-of goes with --universe" in line) == (2, True)
 
 
 def test_a_day_without_members_fetches_nothing(capsys: Capture) -> None:
     arguments = ("--universe", "sp500", "--as-of", "1900-01-02")
-    code, line = refusal(capsys, "fetch", "--source", "sample", *arguments)
+    code, line = rejection(capsys, "fetch", "--source", "sample", *arguments)
     assert (code, "sp500 had no member on 1900-01-02" in line) == (66, True)
 
 
@@ -106,5 +106,5 @@ def test_cells_are_compared_on_members_only(three_walks: Path, capsys: Capture) 
 )
 @pytest.mark.usefixtures("three_walks")
 def test_flags_that_do_not_go_together(capsys: Capture, arguments: list[str], complaint: str) -> None:
-    code, line = refusal(capsys, "train", *arguments)
+    code, line = rejection(capsys, "train", *arguments)
     assert (code, complaint in line) == (2, True)

@@ -60,7 +60,7 @@ def test_a_day_without_volume_counts_as_a_usual_one() -> None:
     volume = features.values[..., NAMES.index("volume")]
     assert (volume[1, 40:44] == 0).all()
     assert (volume[0, 40:44] != 0).all()
-    assert features.usable[:, 40:44].all()
+    assert features.valid_input[:, 40:44].all()
 
 
 def test_the_formulas_by_hand() -> None:
@@ -139,7 +139,7 @@ def test_no_feature_sees_the_future(origin: int, factors: list[float], row: int)
     known = slice(origin + 1)
     np.testing.assert_array_equal(one.values[:, known], other.values[:, known])
     np.testing.assert_array_equal(one.volatility[:, known], other.volatility[:, known])
-    np.testing.assert_array_equal(one.usable[:, known], other.usable[:, known])
+    np.testing.assert_array_equal(one.valid_input[:, known], other.valid_input[:, known])
 
 
 def test_the_property_above_can_fail() -> None:

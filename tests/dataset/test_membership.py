@@ -10,8 +10,8 @@ from factories import closes_table, filled_store, panel_of, random_walk_table
 
 from forecaster.dataset.features import available_features
 from forecaster.dataset.membership import (
-    counted_days,
     describe_selection,
+    member_days,
     restrict_targets,
     select_members,
 )
@@ -19,13 +19,13 @@ from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import split_days
 from forecaster.errors import BadInputError, NotFoundError
 from forecaster.evaluation.baselines import BASELINES
-from forecaster.evaluation.experiment import Outcome, train_and_forecast
+from forecaster.evaluation.experiment import TrainResult, train_and_forecast
 from forecaster.evaluation.scoring import actuals, score_step
 from forecaster.prices.universe import Span, Universe
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 DATES = ["2011-12-29", "2011-12-30", "2012-01-03", "2012-01-04", "2012-01-05", "2012-01-06"]
-RECIPE = TrainSettings(lookback=12, horizon=2, units=4, epochs=2, batch_size=16, device="cpu")
+RECIPE = Recipe(lookback=12, horizon=2, units=4, epochs=2, batch_size=16, device="cpu")
 
 
 def universe(complete_from: str | None = None, **spans: list[tuple[str | None, str | None]]) -> Universe:
@@ -42,14 +42,14 @@ def test_days_of_membership_by_hand() -> None:
         BB=[(None, "2012-01-01")],
         CC=[("2012-01-05", "2012-01-05")],
     )
-    counted = counted_days(members, ["AA", "BB", "CC"], np.array(DATES, "datetime64[D]"))
-    assert counted.astype(int).tolist() == [[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 0]]
+    target_mask = member_days(members, ["AA", "BB", "CC"], np.array(DATES, "datetime64[D]"))
+    assert target_mask.astype(int).tolist() == [[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 0]]
 
 
 def test_before_the_list_is_complete_every_day_counts() -> None:
     members = universe("2012-01-01", AA=[("2012-01-05", None)])
-    counted = counted_days(members, ["AA"], np.array(DATES, "datetime64[D]"))
-    assert counted.astype(int).tolist() == [[1, 1, 0, 0, 1, 1]]
+    target_mask = member_days(members, ["AA"], np.array(DATES, "datetime64[D]"))
+    assert target_mask.astype(int).tolist() == [[1, 1, 0, 0, 1, 1]]
 
 
 def test_who_can_be_learnt_from_and_who_is_missing(tmp_path: Path) -> None:
@@ -104,22 +104,22 @@ def test_rows_are_counted_by_part(tmp_path: Path) -> None:
         )
 
 
-def leaving_panel(*, changed: bool, counted: bool) -> Panel:
+def leaving_panel(*, changed: bool, target_mask: bool) -> Panel:
     """Two tickers, of which the second leaves on day 150; its later returns may be changed."""
     panel = panel_of(*(random_walk_table(name, 260, seed) for seed, name in enumerate(("AAA", "BBB"))))
     log_return = panel.log_return.copy()
     if changed:
         log_return[1, 153:] *= -3  # the last origin that counts is 150, and its targets end on 152
     members = universe(AAA=[(None, None)], BBB=[(None, str(panel.dates[150]))])
-    return restrict_targets(replace(panel, log_return=log_return), members if counted else None)
+    return restrict_targets(replace(panel, log_return=log_return), members if target_mask else None)
 
 
-def outcome_of(panel: Panel) -> Outcome:
+def outcome_of(panel: Panel) -> TrainResult:
     return train_and_forecast(panel, split_days(panel.dates, 2), RECIPE, lambda _: None)
 
 
 def test_what_happens_to_a_company_that_left_changes_nothing() -> None:
-    one, other = (leaving_panel(changed=changed, counted=True) for changed in (False, True))
+    one, other = (leaving_panel(changed=changed, target_mask=True) for changed in (False, True))
     first, second = outcome_of(one), outcome_of(other)
     assert first.trained.losses == second.trained.losses
     assert first.trained.validation_losses == second.trained.validation_losses
@@ -138,7 +138,9 @@ def test_what_happens_to_a_company_that_left_changes_nothing() -> None:
 
 
 def test_without_membership_it_changes_much() -> None:
-    first, second = (outcome_of(leaving_panel(changed=changed, counted=False)) for changed in (False, True))
+    first, second = (
+        outcome_of(leaving_panel(changed=changed, target_mask=False)) for changed in (False, True)
+    )
     assert first.trained.losses != second.trained.losses
     assert set(first.origins.ticker) == {0, 1}
 
@@ -146,8 +148,8 @@ def test_without_membership_it_changes_much() -> None:
 def test_a_member_on_all_days_is_trained_as_without_membership() -> None:
     panel = panel_of(*(random_walk_table(name, 260, seed) for seed, name in enumerate(("AAA", "BBB"))))
     everyone = restrict_targets(panel, universe(AAA=[(None, None)], BBB=[(None, None)]))
-    assert everyone.counted is not None
-    assert everyone.counted.all()
+    assert everyone.target_mask is not None
+    assert everyone.target_mask.all()
     first, second = outcome_of(panel), outcome_of(everyone)
     assert first.trained.losses == second.trained.losses
     np.testing.assert_array_equal(first.forecast.location, second.forecast.location)
@@ -158,8 +160,8 @@ def test_only_members_days_are_forecast_from() -> None:
     panel = panel_of(random_walk_table("AAA", 260))
     split = split_days(panel.dates, 2)
     joined = split.test.start + 7
-    counted = np.ones(panel.shape, dtype=bool)
-    counted[0, split.test.start : joined] = False
-    outcome = outcome_of(replace(panel, counted=counted))
+    target_mask = np.ones(panel.shape, dtype=bool)
+    target_mask[0, split.test.start : joined] = False
+    outcome = outcome_of(replace(panel, target_mask=target_mask))
     assert sorted(outcome.origins.day) == list(range(joined, split.test.stop))
     assert available_features(panel) == outcome.trained.network.features

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from forecaster.dataset.targets import cumulative_return, steps_ahead
+from forecaster.dataset.targets import count_known_steps, cumulative_return
 
 NAN = np.nan
 RETURNS = np.array([[NAN, 0.1, 0.2, NAN, 0.1]], dtype=np.float32)
 
 
 def test_steps_known_ahead_end_at_a_hole_and_at_the_end() -> None:
-    assert steps_ahead(RETURNS, 2).tolist() == [[2, 1, 0, 1, 0]]
-    assert steps_ahead(RETURNS, 1).tolist() == [[1, 1, 0, 1, 0]]
+    assert count_known_steps(RETURNS, 2).tolist() == [[2, 1, 0, 1, 0]]
+    assert count_known_steps(RETURNS, 1).tolist() == [[1, 1, 0, 1, 0]]
 
 
 def test_cumulative_returns_add_up_and_are_unknown_past_a_hole() -> None:

@@ -45,9 +45,9 @@ def test_a_part_may_look_back_before_its_first_origin_but_not_be_supervised_ther
     part = range(6, 9)
     windows = grid_windows(usable("1" * 12), part, lookback=4, supervised=2, stride=2)
     assert pairs(windows) == [(0, 3), (0, 5)]
-    ahead = np.full((1, 12), 3, dtype=np.int16)
+    known_steps = np.full((1, 12), 3, dtype=np.int16)
     # Windows end on days 6 and 8; their supervised days are 5, 6 and 7, 8; day 5 is not of the part.
-    assert supervision(windows, ahead, part).tolist() == [[0, 3], [3, 3]]
+    assert supervision(windows, known_steps, part).tolist() == [[0, 3], [3, 3]]
 
 
 @given(arrays(bool, (3, 60)), st.integers(2, 12), st.integers(0, 40), st.integers(1, 20))
@@ -91,10 +91,12 @@ def test_dense_windows_stride_by_what_they_supervise() -> None:
 
 
 def test_only_days_that_count_are_supervised_and_windows_without_one_are_left_out() -> None:
-    counted = usable("0000000100")
+    target_mask = usable("0000000100")
     part = range(10)
-    windows = grid_windows(usable("1" * 10), part, lookback=4, supervised=2, stride=2, counted=counted)
+    windows = grid_windows(
+        usable("1" * 10), part, lookback=4, supervised=2, stride=2, target_mask=target_mask
+    )
     # Windows end on days 9, 7, 5 and 3; only that of days 4 to 7 has day 7 among its last two.
     assert pairs(windows) == [(0, 4)]
-    ahead = np.full((1, 10), 3, dtype=np.int16)
-    assert supervision(windows, ahead, part, counted).tolist() == [[0, 3]]
+    known_steps = np.full((1, 10), 3, dtype=np.int16)
+    assert supervision(windows, known_steps, part, target_mask).tolist() == [[0, 3]]

@@ -10,7 +10,7 @@ from forecaster.dataset.targets import cumulative_return
 from forecaster.evaluation.comparison import cell_recipes
 from forecaster.evaluation.verdict import judge
 from forecaster.network.recurrent import network_parameters
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 
 def test_a_random_walk_is_judged_beyond_foretelling(walk: Compared) -> None:
@@ -42,12 +42,12 @@ def test_equal_parameters_are_nearly_equal(walk: Compared) -> None:
 
 
 def test_equal_units_are_the_recipe_s() -> None:
-    recipes = cell_recipes(TrainSettings(units=32), ("lstm", "rnn"), 7, "units")
+    recipes = cell_recipes(Recipe(units=32), ("lstm", "rnn"), 7, "units")
     assert [(recipe.cell, recipe.units) for recipe in recipes] == [("lstm", 32), ("rnn", 32)]
 
 
 def test_the_first_cell_is_the_measure_where_the_gru_is_not_compared() -> None:
-    recipes = cell_recipes(TrainSettings(units=32), ("lstm", "rnn"), 7, "parameters")
+    recipes = cell_recipes(Recipe(units=32), ("lstm", "rnn"), 7, "parameters")
     assert recipes[0].units == 32
     assert recipes[1].units > 60
 

@@ -104,14 +104,14 @@ def test_what_came_true_is_looked_up_in_the_panel() -> None:
     expected = np.log(panel.close[[0, 1], [82, 99]] / panel.close[[0, 1], [80, 98]])
     np.testing.assert_allclose([truth.log_return[0, 1], truth.log_return[1, 0]], expected, rtol=1e-4)
     assert np.isnan(truth.log_return[1, 1])
-    np.testing.assert_allclose(truth.usual_error, np.abs(panel.log_return[:, 1:60]).mean(1), rtol=1e-5)
+    np.testing.assert_allclose(truth.mase_scale, np.abs(panel.log_return[:, 1:60]).mean(1), rtol=1e-5)
 
 
 def test_a_ticker_listed_after_training_takes_the_panel_s_usual_error() -> None:
     young = random_walk_table("BBB", 30, seed=1, after="2015-04-01")
     panel = panel_of(random_walk_table("AAA", 92), young)
     truth = actuals(panel, Origins(np.array([0, 1]), np.array([80, 80])), 1, range(60))
-    assert truth.usual_error[1] == truth.usual_error[0]
+    assert truth.mase_scale[1] == truth.mase_scale[0]
 
 
 def test_the_right_range_beats_a_wrong_one() -> None:

@@ -20,11 +20,9 @@ from forecaster.errors import UnavailableError, UsageError
 from forecaster.network import engine
 from forecaster.network.engine import Engine, start_engine
 from forecaster.network.training import train_network
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
-RECIPE = TrainSettings(
-    cell="lstm", lookback=12, horizon=2, units=6, epochs=3, learning_rate=0.02, batch_size=16
-)
+RECIPE = Recipe(cell="lstm", lookback=12, horizon=2, units=6, epochs=3, learning_rate=0.02, batch_size=16)
 
 
 def fit(folder: Path) -> dict[str, Any]:

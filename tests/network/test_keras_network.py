@@ -21,7 +21,7 @@ from forecaster.network.keras_network import (
     without_keras,
 )
 from forecaster.network.recurrent import matched_units, network_parameters
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 NAMES = ("return", "magnitude", "volatility")
 LOOKBACK, SUPERVISED, HORIZON = 8, 4, 3
@@ -39,9 +39,7 @@ def randomised(network: keras.Model) -> keras.Model:
 def test_keras_agrees_on_parameters_and_answers(cell: str, layers: int) -> None:
     inputs = RANDOM.normal(size=(2, 6, len(NAMES))).astype("f4")
     for units, bidirectional, horizon in product((1, 5), (False, True), (1, 4)):
-        recipe = TrainSettings(
-            cell=cell, layers=layers, units=units, bidirectional=bidirectional, horizon=horizon
-        )
+        recipe = Recipe(cell=cell, layers=layers, units=units, bidirectional=bidirectional, horizon=horizon)
         network = randomised(build_network(len(NAMES), recipe))
         ours = without_keras(network, recipe, NAMES)
         by_formula = network_parameters(cell, units, len(NAMES), recipe)
@@ -53,7 +51,7 @@ def test_keras_agrees_on_parameters_and_answers(cell: str, layers: int) -> None:
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_matched_units_are_the_nearest(cell: str) -> None:
-    reference = TrainSettings(units=32, horizon=5)
+    reference = Recipe(units=32, horizon=5)
     wanted = network_parameters("gru", 32, 5, reference)
 
     def distance(units: int) -> int:
@@ -65,7 +63,7 @@ def test_matched_units_are_the_nearest(cell: str) -> None:
 
 
 def test_the_network_starts_at_the_scaled_random_walk() -> None:
-    network = build_network(len(NAMES), TrainSettings(units=8, horizon=2))
+    network = build_network(len(NAMES), Recipe(units=8, horizon=2))
     raw = keras.ops.convert_to_numpy(network(RANDOM.normal(size=(4, 6, 3)).astype("f4")))
     assert np.abs(raw).max() < 0.1
 
@@ -93,7 +91,7 @@ def panel() -> Panel:
 
 def trainer_of(panel: Panel) -> WindowTrainer:
     names = available_features(panel)
-    recipe = TrainSettings(lookback=LOOKBACK, units=3, horizon=HORIZON)
+    recipe = Recipe(lookback=LOOKBACK, units=3, horizon=HORIZON)
     features = compute_features(panel, names)
     return WindowTrainer(
         build_network(len(names), recipe), features, panel.log_return, recipe, supervised=SUPERVISED
@@ -117,7 +115,7 @@ def test_windows_are_gathered_and_targets_scaled_inside_the_step(panel: Panel) -
 
 
 def test_dropout_is_on_in_training_and_off_after_it(panel: Panel) -> None:
-    recipe = TrainSettings(lookback=LOOKBACK, units=8, horizon=HORIZON, dropout=0.5)
+    recipe = Recipe(lookback=LOOKBACK, units=8, horizon=HORIZON, dropout=0.5)
     features = compute_features(panel, available_features(panel))
     network = build_network(len(features.names), recipe)
     trainer = WindowTrainer(network, features, panel.log_return, recipe, supervised=SUPERVISED)

@@ -11,7 +11,7 @@ from forecaster.network import recurrent
 from forecaster.network.cells import run_layer
 from forecaster.network.keras_network import build_network
 from forecaster.network.recurrent import LEAST_DEGREES, RecurrentNetwork, network_parameters
-from forecaster.settings import CELLS, TrainSettings
+from forecaster.settings import CELLS, Recipe
 
 
 def inputs(batch: int = 3, steps: int = 7) -> np.ndarray:
@@ -20,9 +20,9 @@ def inputs(batch: int = 3, steps: int = 7) -> np.ndarray:
 
 def both_runtimes(
     cell: str, layers: int, *, bidirectional: bool
-) -> tuple[RecurrentNetwork, keras.Model, TrainSettings]:
+) -> tuple[RecurrentNetwork, keras.Model, Recipe]:
     """The same weights for NumPy and for Keras."""
-    recipe = TrainSettings(cell=cell, layers=layers, bidirectional=bidirectional, units=4, horizon=2)
+    recipe = Recipe(cell=cell, layers=layers, bidirectional=bidirectional, units=4, horizon=2)
     ours = random_network(cell, 4, layers, bidirectional=bidirectional, horizon=2)
     theirs = build_network(len(FEATURES), recipe)
     theirs.set_weights(list(ours.weights.values()))
@@ -51,7 +51,7 @@ def test_the_backward_direction_has_seen_the_whole_window(cell: str, layers: int
     kernel[: ours.units] = 0  # the rows of the forward state
     ours = replace(ours, weights={**ours.weights, "head/kernel": kernel})
     theirs = build_network(
-        len(FEATURES), TrainSettings(cell=cell, layers=layers, bidirectional=True, units=4, horizon=2)
+        len(FEATURES), Recipe(cell=cell, layers=layers, bidirectional=True, units=4, horizon=2)
     )
     theirs.set_weights(list(ours.weights.values()))
     one, other = inputs(), inputs()

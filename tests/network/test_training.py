@@ -21,10 +21,10 @@ from forecaster.evaluation.forecasts import network_forecasts
 from forecaster.network.engine import start_engine
 from forecaster.network.fitting import Progress
 from forecaster.network.training import TrainedNetwork, refit_network, train_network
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 NAMES = ("AAA", "BBB")
-RECIPE = TrainSettings(cell="gru", lookback=12, horizon=2, units=4, epochs=2, batch_size=16, device="cpu")
+RECIPE = Recipe(cell="gru", lookback=12, horizon=2, units=4, epochs=2, batch_size=16, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def panel() -> Panel:
     return panel_of(*(random_walk_table(name, 260, seed) for seed, name in enumerate(NAMES)))
 
 
-def train(panel: Panel, recipe: TrainSettings = RECIPE, split: Split | None = None) -> TrainedNetwork:
+def train(panel: Panel, recipe: Recipe = RECIPE, split: Split | None = None) -> TrainedNetwork:
     split = split or split_days(panel.dates, recipe.horizon)
     return train_network(panel, available_features(panel), split, recipe, start_engine("cpu"))
 

@@ -19,7 +19,7 @@ from forecaster.files import home_lock
 from forecaster.registry.versions import ModelRegistry
 from forecaster.service import doctor
 from forecaster.service.doctor import Finding, examine
-from forecaster.service.run_status import Heartbeat, beat
+from forecaster.service.run_status import RunStatus, write_run_status
 from forecaster.service.schedule import install as schedule
 
 NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
@@ -125,7 +125,7 @@ def test_the_schedule(
     assert table.exists()
     monkeypatch.setattr("forecaster.service.schedule.crontab.daemon_runs", lambda: daemon)
     if last is not None:
-        beat(home, Heartbeat(f"{last[0]}T22:30:00+00:00", last[1], exit_code=last[2]))
+        write_run_status(home, RunStatus(f"{last[0]}T22:30:00+00:00", last[1], exit_code=last[2]))
     found = findings(home)["schedule"]
     assert (found.state, words in found.text) == (state, True)
     assert bool(found.remedy) == (state != "ok")

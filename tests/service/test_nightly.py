@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from command import refusal
+from command import rejection
 from yahoo_server import YahooServer, company, serving
 
 from forecaster.cli.main import run
@@ -20,7 +20,7 @@ from forecaster.registry.versions import ModelRegistry
 from forecaster.service import nightly as daily
 from forecaster.service.events import log_event
 from forecaster.service.nightly import daily_run
-from forecaster.service.run_status import Heartbeat, beat, read_heartbeat
+from forecaster.service.run_status import RunStatus, read_run_status, write_run_status
 from forecaster.settings import RunSettings, Settings
 
 NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
@@ -61,9 +61,9 @@ def test_a_run_fetches_retrains_records_and_scores(
     recorded = Ledger(home).select("SELECT COUNT(*) FROM forecasts WHERE origin = '2026-11-20'")
     assert recorded == [(6,)]
     assert Ledger(home).select("SELECT COUNT(log_return) FROM forecasts") == [(3,)]
-    heartbeat = read_heartbeat(home)
-    assert heartbeat is not None
-    assert (heartbeat.outcome, heartbeat.exit_code) == ("done", 0)
+    status = read_run_status(home)
+    assert status is not None
+    assert (status.outcome, status.exit_code) == ("done", 0)
     events = [json.loads(line) for line in (home / "logs" / "events.jsonl").read_text().splitlines()]
     assert [event["step"] for event in events if event["event"] == "step"] == list(daily.STEPS)
 
@@ -102,26 +102,26 @@ def test_a_step_that_fails_or_hangs_does_not_stop_the_next(
     assert "in breaking" in (logs / "predict-output.log").read_text()
     with pytest.raises(NotFoundError, match=r"fetch: there is nothing \(failed too: retrain, predict"):
         report.complain()
-    heartbeat = read_heartbeat(tmp_path)
-    assert heartbeat is not None
-    assert (heartbeat.outcome, heartbeat.exit_code) == ("failed", ExitCode.NOT_FOUND)
+    status = read_run_status(tmp_path)
+    assert status is not None
+    assert (status.outcome, status.exit_code) == ("failed", ExitCode.NOT_FOUND)
 
 
 def test_a_second_run_leaves_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with home_lock(tmp_path / "logs"):
-        code, line = refusal(capsys, "run", "--home", tmp_path)
+        code, line = rejection(capsys, "run", "--home", tmp_path)
     assert code == ExitCode.TRY_LATER
     assert "another `forecast run` is at work" in line
-    assert read_heartbeat(tmp_path) is None
+    assert read_run_status(tmp_path) is None
 
 
-def test_a_heartbeat_tells_how_far_a_run_is_and_that_it_was_cut_off(tmp_path: Path) -> None:
-    pulse = Heartbeat("2026-11-21T22:30:00+00:00", "running", "retrain", 12.5, None, {"fetch": "well"})
+def test_the_run_status_tells_how_far_a_run_is_and_that_it_was_cut_off(tmp_path: Path) -> None:
+    status = RunStatus("2026-11-21T22:30:00+00:00", "running", "retrain", 12.5, None, {"fetch": "well"})
     with home_lock(tmp_path / "logs"):
-        beat(tmp_path, pulse)
-        assert read_heartbeat(tmp_path) == pulse
-        assert pulse.text == "2026-11-21 22:30 UTC, running at retrain"
-    cut = read_heartbeat(tmp_path)
+        write_run_status(tmp_path, status)
+        assert read_run_status(tmp_path) == status
+        assert status.text == "2026-11-21 22:30 UTC, running at retrain"
+    cut = read_run_status(tmp_path)
     assert cut is not None
     assert cut.text == "2026-11-21 22:30 UTC, cut off at retrain"
 
@@ -146,10 +146,10 @@ def test_a_line_that_a_power_cut_tore_spoils_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"started": 3, "outcome": "done"}', '{"new": 1}'])
-def test_a_damaged_heartbeat_is_none(tmp_path: Path, content: str) -> None:
+def test_a_damaged_run_status_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "heartbeat.json").write_text(content)
-    assert read_heartbeat(tmp_path) is None
+    (tmp_path / "logs" / "run_status.json").write_text(content)
+    assert read_run_status(tmp_path) is None
 
 
 def test_a_report_without_failures_says_nothing() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import refusal
+from command import rejection
 from factories import filled_store, panel_of, persistent_table
 from trained_home import LAST_SESSION, LEARNING, RECIPE, recent_table
 
@@ -114,7 +114,7 @@ def test_an_invalid_recipe_is_reported_in_the_card(
     main = registry.load("main")
     recipe = main.card["recipe"] | {"layers": 0}
     registry.register("odd", main.network, main.card | {"recipe": recipe}, b"keras")
-    code, line = refusal(capsys, "retrain", "odd", "--no-fetch", "--home", own_home)
+    code, line = rejection(capsys, "retrain", "odd", "--no-fetch", "--home", own_home)
     assert code == ExitCode.USAGE
     assert "odd@1, card.json recipe: layers = 0 is out of range" in line
 
@@ -284,7 +284,7 @@ def test_a_champion_that_changes_meanwhile_is_not_replaced(
         return decide(*arguments)
 
     monkeypatch.setattr("forecaster.service.retraining.decide", rolled_back)
-    code, line = refusal(capsys, "retrain", "--no-fetch", "--quiet", "--home", home)
+    code, line = rejection(capsys, "retrain", "--no-fetch", "--quiet", "--home", home)
     assert code == ExitCode.TRY_LATER
     assert "came into service while its challenger was trained" in line
     assert (registry.versions("main"), registry.champion("main")) == ([1, 2], 1)
@@ -319,7 +319,7 @@ def test_stale_prices_are_refused(
     own_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FORECAST_NOW", "2026-12-11T22:30:00")
-    code, line = refusal(capsys, "retrain", "--no-fetch", "--quiet", "--home", own_home)
+    code, line = rejection(capsys, "retrain", "--no-fetch", "--quiet", "--home", own_home)
     assert code == ExitCode.BAD_INPUT
     assert "3 of 3 tickers are stale" in line
 
@@ -334,7 +334,7 @@ def test_prices_of_long_ago_are_refused(
     own_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FORECAST_NOW", "2027-11-12T22:30:00")
-    code, line = refusal(capsys, "retrain", "--no-fetch", "--quiet", "--home", own_home)
+    code, line = rejection(capsys, "retrain", "--no-fetch", "--quiet", "--home", own_home)
     assert code == ExitCode.BAD_INPUT
     assert "no ticker has traded in the last 60 sessions; the newest bar is of 2026-11-20" in line
 
@@ -343,6 +343,6 @@ def test_holed_prices_are_refused(own_home: Path, capsys: pytest.CaptureFixture[
     table = recent_table("AAA")
     (own_home / "data" / "prices" / "AAA.parquet").unlink()
     filled_store(own_home, table.take(~np.isin(np.arange(300), [290, 280, 270, 260])))
-    code, line = refusal(capsys, "retrain", "--no-fetch", "--quiet", "--home", own_home)
+    code, line = rejection(capsys, "retrain", "--no-fetch", "--quiet", "--home", own_home)
     assert code == ExitCode.BAD_INPUT
     assert "1 of 3 tickers are holed or damaged: AAA" in line

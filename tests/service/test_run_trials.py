@@ -23,7 +23,7 @@ from forecaster.ledger.ledger import Ledger
 from forecaster.prices.calendar import next_sessions
 from forecaster.prices.store import PriceStore
 from forecaster.registry.versions import ModelRegistry
-from forecaster.service.run_status import read_heartbeat
+from forecaster.service.run_status import read_run_status
 
 LONGEST = {"": 0.6, "fetch": 1.5, "retrain": 7.0, "predict": 1.5, "score": 1.0}
 """About as many seconds as a run here spends before its first step, and in each."""
@@ -85,8 +85,8 @@ def kill_in(step: str, nights: Nights, luck: random.Random, *, alone: bool) -> N
     process = nights.start()
     deadline = time.monotonic() + 60
     while step and process.poll() is None and time.monotonic() < deadline:
-        pulse = read_heartbeat(nights.home)
-        if pulse is not None and pulse.started.startswith(str(nights.day)) and pulse.step == step:
+        status = read_run_status(nights.home)
+        if status is not None and status.started.startswith(str(nights.day)) and status.step == step:
             break
         time.sleep(0.01)
     time.sleep(luck.uniform(0, LONGEST[step]))
@@ -154,7 +154,7 @@ def test_predictions_beside_a_run_all_answer_and_mix_no_versions(nights: Nights)
 @pytest.mark.parametrize(
     ("largest_file", "refused", "versions"),
     [
-        pytest.param(100, "logs/heartbeat.json", [1], id="heartbeat"),
+        pytest.param(100, "logs/run_status.json", [1], id="run-status"),
         pytest.param(3_000, ".parquet", [1], id="prices"),
         pytest.param(20_500, "model.keras", [1], id="model"),
         pytest.param(30_000, "ledger.sqlite", [1, 2], id="ledger"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli.lab.flags import chosen_cells
-from forecaster.cli.screen import HomeFlag, JsonFlag, figures_table, open_settings, print_json, results
+from forecaster.cli.screen import HomeFlag, JsonFlag, figures_table, open_settings, print_json, stdout_console
 from forecaster.settings import CELL_TITLES
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def cell(
     if json:
         print_json("forecast.lab.cell/1", _document(walked, chosen_step, chosen_units, differences))
         return
-    screen = results()
+    screen = stdout_console()
     for number in chosen_units:
         screen.print(_table(walked, number))
         screen.print()

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecaster.cli.lab.flags import JobsFlag
-from forecaster.cli.screen import HomeFlag, JsonFlag, QuietFlag, open_settings, print_json, remarks, results
+from forecaster.cli.screen import (
+    HomeFlag,
+    JsonFlag,
+    QuietFlag,
+    open_settings,
+    print_json,
+    stderr_console,
+    stdout_console,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,19 +44,19 @@ def claims(
     """
     from forecaster.laboratory.claims.claims import judge_claims
     from forecaster.laboratory.claims.evidence import FULL, QUICK
-    from forecaster.laboratory.prices.trials import common_ground
+    from forecaster.laboratory.prices.trials import trial_setup
 
     settings = open_settings(context, home)
-    ground = common_ground(settings.home, tickers, settings.train)
-    notes = remarks(quiet=quiet)
+    setup = trial_setup(settings.home, tickers, settings.train)
+    notes = stderr_console(quiet=quiet)
     judged = judge_claims(
-        settings.home, ground, QUICK if quick else FULL, jobs, lambda text: notes.print(text, soft_wrap=True)
+        settings.home, setup, QUICK if quick else FULL, jobs, lambda text: notes.print(text, soft_wrap=True)
     )
     if json:
-        content = {"quick": quick, "tickers": list(ground.tickers)}
+        content = {"quick": quick, "tickers": list(setup.tickers)}
         print_json("forecast.lab.claims/1", content | {"claims": [asdict(claim) for claim in judged]})
         return
-    screen = results(quiet=quiet)
+    screen = stdout_console(quiet=quiet)
     for number, claim in enumerate(judged, 1):
         _show(number, claim, screen)
     tally = (f"{sum(claim.verdict == verdict for claim in judged)} {verdict}" for verdict in _STYLES)

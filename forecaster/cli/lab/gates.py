@@ -14,8 +14,8 @@ from forecaster.cli.screen import (
     figures_table,
     open_settings,
     print_json,
-    remarks,
-    results,
+    stderr_console,
+    stdout_console,
 )
 from forecaster.settings import CELL_TITLES
 
@@ -57,11 +57,11 @@ def gates(
     study = study_gates(panel, network, trained.reference, days, network.lookback, layer, moves)
     if output is not None:
         write_atomically(output, gate_page(study))
-        remarks(quiet=quiet).print(f"The page is in {output}.", soft_wrap=True)
+        stderr_console(quiet=quiet).print(f"The page is in {output}.", soft_wrap=True)
     if json:
         print_json("forecast.lab.gates/1", _document(study, layer))
         return
-    _show(study, results(quiet=quiet))
+    _show(study, stdout_console(quiet=quiet))
 
 
 def _show(study: "GateStudy", screen: "Console") -> None:

@@ -14,8 +14,8 @@ from forecaster.cli.screen import (
     figures_table,
     open_settings,
     print_json,
-    remarks,
-    results,
+    stderr_console,
+    stdout_console,
 )
 from forecaster.settings import CELL_TITLES
 
@@ -71,7 +71,7 @@ def gradients(
     if json:
         print_json("forecast.lab.gradients/1", _document(on, length, profiles, scaled, descents))
         return
-    screen = results(quiet=quiet)
+    screen = stdout_console(quiet=quiet)
     where = "prices" if on == "prices" else f"the task `{on}`"
     screen.print(f"On {where}: {len(probes[0].inputs)} sequences of {length} steps\n")
     screen.print(_reach_table(profiles))
@@ -148,7 +148,7 @@ def _on_task(
         probes.append(task_probe(task, untrained_network(trial), f"{cell} untrained", examples))
     for cell in cells if train_steps else ():
         trial = Trial(task, cell, units, length, seed, train_steps)
-        remarks(quiet=quiet).print(f"Training {CELL_TITLES[cell]} on {task} …")
+        stderr_console(quiet=quiet).print(f"Training {CELL_TITLES[cell]} on {task} …")
         result = train_on_task(trial)
         state = "solved" if result.solved else "unsolved"
         probes.append(task_probe(task, result.network, f"{cell} trained, {state}", examples))

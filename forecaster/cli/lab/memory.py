@@ -13,8 +13,8 @@ from forecaster.cli.screen import (
     figures_table,
     open_settings,
     print_json,
-    remarks,
-    results,
+    stderr_console,
+    stdout_console,
 )
 from forecaster.settings import CELL_TITLES
 
@@ -59,7 +59,7 @@ def memory(
         task, chosen, whole_numbers("--lags", lags, SHORTEST, LONGEST), seeds, units, steps, start
     )
     kept = ResultsFile(open_settings(context, home).home, RESULTS)
-    notes = remarks(quiet=quiet)
+    notes = stderr_console(quiet=quiet)
 
     def report(trial: "Trial", outcome: dict[str, Any], left: int) -> None:
         state = "solved" if outcome["solved"] else "not solved"
@@ -74,7 +74,7 @@ def memory(
         content = {"task": task, "start": start, "steps": steps, "rows": [_row(row) for row in rows]}
         print_json("forecast.lab.memory/1", content)
         return
-    screen = results(quiet=quiet)
+    screen = stdout_console(quiet=quiet)
     screen.print(_table(task, rows, start))
     _legend(task, steps, screen)
     screen.print(_picture(rows), highlight=False)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli.lab.flags import CellFlag, chosen_cells
-from forecaster.cli.screen import JsonFlag, figures_table, print_json, results
+from forecaster.cli.screen import JsonFlag, figures_table, print_json, stdout_console
 from forecaster.settings import CELL_TITLES
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def parameters(
     if json:
         print_json("forecast.lab.parameters/1", {"networks": [_document(*row) for row in rows]})
         return
-    screen = results()
+    screen = stdout_console()
     for network, counted in rows:
         _show_network(network, counted, screen)
     screen.print(_cost_table(rows))

@@ -14,8 +14,8 @@ from forecaster.cli.screen import (
     figures_table,
     open_settings,
     print_json,
-    remarks,
-    results,
+    stderr_console,
+    stdout_console,
 )
 from forecaster.settings import CELL_TITLES
 
@@ -57,18 +57,18 @@ def sweep(
     under reports/lab/ and not run again; stop it and go on at any time.
     """
     from forecaster.laboratory.prices.sweep import RESULTS, plan_sweep, run_sweep
-    from forecaster.laboratory.prices.trials import common_ground
+    from forecaster.laboratory.prices.trials import trial_setup
     from forecaster.laboratory.trials import ResultsFile
     from forecaster.settings import override
 
     settings = open_settings(context, home)
     chosen = _values(over, values)
     _check_match(match)
-    ground = common_ground(settings.home, tickers, override(settings.train, flags))
+    setup = trial_setup(settings.home, tickers, override(settings.train, flags))
     if over == "tickers":
-        _check_tickers(chosen, len(ground.tickers))
-    plans = plan_sweep(ground, over, chosen, chosen_cells(cells), match, seeds)
-    notes = remarks(quiet=quiet)
+        _check_tickers(chosen, len(setup.tickers))
+    plans = plan_sweep(setup, over, chosen, chosen_cells(cells), match, seeds)
+    notes = stderr_console(quiet=quiet)
 
     def report(trial: "PriceTrial", outcome: dict[str, Any], left: int) -> None:
         recipe = trial.recipe
@@ -80,10 +80,10 @@ def sweep(
 
     points = run_sweep(plans, ResultsFile(settings.home, RESULTS), jobs, report)
     if json:
-        content = {"over": over, "match": match, "tickers": list(ground.tickers)}
+        content = {"over": over, "match": match, "tickers": list(setup.tickers)}
         print_json("forecast.lab.sweep/1", content | {"points": [asdict(point) for point in points]})
         return
-    screen = results(quiet=quiet)
+    screen = stdout_console(quiet=quiet)
     screen.print(_table(over, match, points))
     screen.print(
         f"\nCRPS one day ahead, log return ×10⁻⁴, ± between seeds; RiskMetrics-t has "

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from forecaster.laboratory.cells.weights import untrained_weights
 from forecaster.network.cells import CellWeights, run_layer
 from forecaster.network.engine import start_engine
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 Float = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ class Cost:
 
 
 def measure_costs(
-    cells: Sequence[str], features: int, recipe: TrainSettings, batch: int, repeats: int
+    cells: Sequence[str], features: int, recipe: Recipe, batch: int, repeats: int
 ) -> dict[str, Cost]:
     """Time every cell `repeats` times, in turn, so that a busy machine is unfair to all alike.
 
@@ -55,7 +55,7 @@ def measure_costs(
     return {cell: Cost(seconds[0, place], seconds[1, place]) for place, cell in enumerate(cells)}
 
 
-def _training(cell: str, inputs: NDArray[np.float32], recipe: TrainSettings) -> Callable[[], object]:
+def _training(cell: str, inputs: NDArray[np.float32], recipe: Recipe) -> Callable[[], object]:
     start_engine("cpu")
     import keras
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features, available_features, compute_features
 from forecaster.dataset.panel import Panel
-from forecaster.dataset.targets import cumulative_return, steps_ahead
+from forecaster.dataset.targets import count_known_steps, cumulative_return
 from forecaster.dataset.windows import grid_windows
 from forecaster.errors import BadInputError, UsageError
 from forecaster.evaluation.forecasts import gather
@@ -37,8 +37,8 @@ def price_windows(
         BadInputError: no ticker has such a window.
     """
     features: Features = compute_features(panel, names)
-    known = steps_ahead(panel.log_return, horizon) == horizon
-    windows = grid_windows(features.usable, range(panel.shape[1]), length, 1, 1)
+    known = count_known_steps(panel.log_return, horizon) == horizon
+    windows = grid_windows(features.valid_input, range(panel.shape[1]), length, 1, 1)
     ticker, day = (place[:, 0] for place in windows.origins())
     followed = np.nonzero(known[ticker, day])[0]
     if not len(followed):

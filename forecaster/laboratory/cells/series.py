@@ -22,7 +22,7 @@ def last_inputs(panel: Panel, names: Sequence[str], days: int) -> tuple[Float, N
         BadInputError: there are not so many days in a row.
     """
     features = compute_features(panel, names)
-    usable = np.nonzero(features.usable[0])[0]
+    usable = np.nonzero(features.valid_input[0])[0]
     chosen = usable[-days:]
     if len(chosen) < days or chosen[-1] - chosen[0] != days - 1:
         raise BadInputError(

@@ -25,7 +25,7 @@ from forecaster.laboratory.claims.verdicts import (
     paired_difference,
     spread,
 )
-from forecaster.laboratory.prices.trials import Ground
+from forecaster.laboratory.prices.trials import TrialSetup
 from forecaster.prices.store import PriceStore
 from forecaster.settings import CELL_TITLES, CELLS
 
@@ -37,7 +37,7 @@ _NEAR = 0.1  # of a ratio
 
 
 def judge_claims(
-    home: Path, ground: Ground, size: Size, jobs: int, report: Callable[[str], None]
+    home: Path, setup: TrialSetup, size: Size, jobs: int, report: Callable[[str], None]
 ) -> list[Claim]:
     """Run what has not been run, and judge every claim from the runs.
 
@@ -45,13 +45,13 @@ def judge_claims(
         ForecastError: a run failed; those done are kept.
     """
     report("timing the cells in turn")
-    costs = measure_costs(CELLS, ground.features, ground.recipe, _TIMED_BATCH, size.repeats)
-    evidence = gather_evidence(home, ground, size, jobs, report)
+    costs = measure_costs(CELLS, setup.features, setup.recipe, _TIMED_BATCH, size.repeats)
+    evidence = gather_evidence(home, setup, size, jobs, report)
     return [
-        parameter_ratio(ground),
-        *time_claims(costs, ground),
+        parameter_ratio(setup),
+        *time_claims(costs, setup),
         memory_claim(evidence),
-        untrained_claim(untrained_half_lives(ground), ground),
+        untrained_claim(untrained_half_lives(setup), setup),
         vanishing_claim(evidence),
         long_lag_claim(evidence),
         short_lag_claim(evidence),
@@ -60,9 +60,9 @@ def judge_claims(
     ]
 
 
-def parameter_ratio(ground: Ground) -> Claim:
+def parameter_ratio(setup: TrialSetup) -> Claim:
     """1 : 3 : 4, by Keras's count and by formula."""
-    features, units = ground.features, ground.recipe.units
+    features, units = setup.features, setup.recipe.units
     counts = {cell: keras_parameters(cell, features, units) for cell in CELLS}
     published = account("gru", features, units, reset_after=False).parameters / counts["rnn"]
     ratios = {cell: counts[cell] / counts["rnn"] for cell in CELLS}
@@ -78,9 +78,9 @@ def parameter_ratio(ground: Ground) -> Claim:
     )
 
 
-def time_claims(costs: dict[str, Cost], ground: Ground) -> list[Claim]:
+def time_claims(costs: dict[str, Cost], setup: TrialSetup) -> list[Claim]:
     """Training and inference: GRU against LSTM."""
-    form = f"{ground.recipe.units} units, {ground.recipe.lookback} days"
+    form = f"{setup.recipe.units} units, {setup.recipe.lookback} days"
     rows = (
         ("training time", "A GRU trains faster than an LSTM of equal units.", "training_step",
          f"an optimiser step of {_TIMED_BATCH} windows, {form}, the cells in turn",
@@ -124,14 +124,14 @@ def memory_claim(evidence: Evidence) -> Claim:
     )
 
 
-def untrained_half_lives(ground: Ground) -> dict[str, list[float]]:
+def untrained_half_lives(setup: TrialSetup) -> dict[str, list[float]]:
     """Half-lives of the gradient on windows of these prices before any training, a seed each.
 
     Raises:
         BadInputError: no ticker has a whole window.
     """
-    panel = load_panel(PriceStore(ground.home), ground.tickers)
-    recipe = ground.recipe
+    panel = load_panel(PriceStore(setup.home), setup.tickers)
+    recipe = setup.recipe
     lives: dict[str, list[float]] = {cell: [] for cell in CELLS}
     for seed in range(_UNTRAINED_SEEDS):
         probes = untrained_price_probes(panel, CELLS, recipe.units, recipe.lookback, _WINDOWS, seed)
@@ -140,12 +140,12 @@ def untrained_half_lives(ground: Ground) -> dict[str, list[float]]:
     return lives
 
 
-def untrained_claim(lives: dict[str, list[float]], ground: Ground) -> Claim:
+def untrained_claim(lives: dict[str, list[float]], setup: TrialSetup) -> Claim:
     """Whether gates alone, as they are drawn, carry the gradient further."""
     return Claim(
         name="gradient, untrained",
         sentence="By their design alone gated cells carry the gradient further than a SimpleRNN.",
-        measured=f"half-life of ∂h(T)/∂s(t) on prices, {ground.recipe.lookback} days, initial weights",
+        measured=f"half-life of ∂h(T)/∂s(t) on prices, {setup.recipe.lookback} days, initial weights",
         figure=_lives_of(lives),
         verdict=_by_rates(lives),
         command="forecast lab gradients",

@@ -10,11 +10,11 @@ from forecaster.laboratory.memory.lags import RESULTS as MEMORY_RESULTS
 from forecaster.laboratory.memory.lags import plan_trials, run_trial
 from forecaster.laboratory.prices.sweep import RESULTS as PRICE_RESULTS
 from forecaster.laboratory.prices.sweep import run_price_trials
-from forecaster.laboratory.prices.trials import Ground, PriceTrial
+from forecaster.laboratory.prices.trials import PriceTrial, TrialSetup
 from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
-from forecaster.settings import CELLS, TrainSettings
+from forecaster.settings import CELLS, Recipe
 
-Outcome = dict[str, Any]
+TrialResult = dict[str, Any]
 
 WIDE, DEEP = 128, 3  # units and layers of the networks that are said to overfit
 YEARS_BOTH_WAYS = 3  # reading both ways costs 24 times as much a target, so it is tried on little
@@ -50,27 +50,27 @@ class Evidence:
     """Outcomes by group.
 
     Attributes:
-        ground: the prices.
+        setup: the prices.
         size: how much was run.
         prices: outcomes over seeds by group: "large/lstm", "small/gru", "matched/lstm", …
         lags: outcomes over seeds by cell and lag.
     """
 
-    ground: Ground
+    setup: TrialSetup
     size: Size
-    prices: dict[str, list[Outcome]]
-    lags: dict[tuple[str, int], list[Outcome]]
+    prices: dict[str, list[TrialResult]]
+    lags: dict[tuple[str, int], list[TrialResult]]
 
 
-def price_groups(ground: Ground, size: Size) -> dict[str, list[PriceTrial]]:
+def price_groups(setup: TrialSetup, size: Size) -> dict[str, list[PriceTrial]]:
     """The trials on prices, by group, one a seed."""
-    recipe = replace(ground.recipe, epochs=size.epochs or ground.recipe.epochs, layers=1, bidirectional=False)
-    groups: dict[str, tuple[TrainSettings, dict[str, int]]] = {}
+    recipe = replace(setup.recipe, epochs=size.epochs or setup.recipe.epochs, layers=1, bidirectional=False)
+    groups: dict[str, tuple[Recipe, dict[str, int]]] = {}
     for cell in CELLS:
         one = replace(recipe, cell=cell)
         groups[f"large/{cell}"] = (one, {})
         groups[f"small/{cell}"] = (one, {"tickers": 1})
-    matched = cell_recipes(recipe, CELLS, ground.features, "parameters")
+    matched = cell_recipes(recipe, CELLS, setup.features, "parameters")
     groups |= {f"matched/{one.cell}": (one, {}) for one in matched if one.cell != "gru"}
     gru = replace(recipe, cell="gru")
     groups["wide/gru"] = (replace(gru, units=WIDE), {"tickers": 1})
@@ -78,13 +78,13 @@ def price_groups(ground: Ground, size: Size) -> dict[str, list[PriceTrial]]:
     groups["years/gru"] = (gru, {"years": YEARS_BOTH_WAYS})
     groups["years/both ways"] = (replace(gru, bidirectional=True), {"years": YEARS_BOTH_WAYS})
     return {
-        name: [ground.trial(replace(one, seed=one.seed + number), **part) for number in range(size.seeds)]
+        name: [setup.trial(replace(one, seed=one.seed + number), **part) for number in range(size.seeds)]
         for name, (one, part) in groups.items()
     }
 
 
 def gather_evidence(
-    home: Path, ground: Ground, size: Size, jobs: int, report: Callable[[str], None]
+    home: Path, setup: TrialSetup, size: Size, jobs: int, report: Callable[[str], None]
 ) -> Evidence:
     """Run every trial that has no outcome yet.
 
@@ -101,10 +101,10 @@ def gather_evidence(
         jobs,
         lambda trial, _, left: report(f"adding problem, {trial.cell}, lag {trial.lag}; {left} to come"),
     )
-    by_lag: dict[tuple[str, int], list[Outcome]] = {}
+    by_lag: dict[tuple[str, int], list[TrialResult]] = {}
     for trial in lags:
         by_lag.setdefault((trial.cell, trial.lag), []).append(solved[key_of(asdict(trial))])
-    groups = price_groups(ground, size)
+    groups = price_groups(setup, size)
     outcomes = run_price_trials(
         [trial for trials in groups.values() for trial in trials],
         ResultsFile(home, PRICE_RESULTS),
@@ -112,8 +112,8 @@ def gather_evidence(
         lambda trial, _, left: report(f"prices, {trial.recipe.cell} {trial.recipe.units}; {left} to come"),
     )
     prices = {name: _of(trials, outcomes) for name, trials in groups.items()}
-    return Evidence(ground, size, prices, by_lag)
+    return Evidence(setup, size, prices, by_lag)
 
 
-def _of(trials: Sequence[PriceTrial], outcomes: dict[str, Outcome]) -> list[Outcome]:
+def _of(trials: Sequence[PriceTrial], outcomes: dict[str, TrialResult]) -> list[TrialResult]:
     return [outcomes[key_of(trial.described())] for trial in trials]

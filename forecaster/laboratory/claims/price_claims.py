@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from forecaster.laboratory.claims.evidence import DEEP, WIDE, YEARS_BOTH_WAYS, Evidence, Outcome
+from forecaster.laboratory.claims.evidence import DEEP, WIDE, YEARS_BOTH_WAYS, Evidence, TrialResult
 from forecaster.laboratory.claims.verdicts import (
     NOT_SUPPORTED,
     SUPPORTED,
@@ -21,8 +21,8 @@ _EQUAL = 0.5  # per cent of CRPS within which two forecasts count as equally goo
 
 def price_claims(evidence: Evidence) -> list[Claim]:
     """All claims about forecasts of prices."""
-    prices, tickers = evidence.prices, len(evidence.ground.tickers)
-    units = evidence.ground.recipe.units
+    prices, tickers = evidence.prices, len(evidence.setup.tickers)
+    units = evidence.setup.recipe.units
     days = len(prices["large/gru"][0]["days"])
     on = f"CRPS one day ahead, {days:,} test days, {evidence.size.seeds} seeds"
     small = f"{on}, learnt from one ticker"
@@ -55,8 +55,8 @@ def _lower(
     sentence: str,
     measured: str,
     what: str,
-    first: Sequence[Outcome],
-    second: Sequence[Outcome],
+    first: Sequence[TrialResult],
+    second: Sequence[TrialResult],
     command: str,
 ) -> Claim:
     """A claim that the first has the lower CRPS."""
@@ -68,8 +68,8 @@ def _alike(
     name: str,
     sentence: str,
     measured: str,
-    first: Sequence[Outcome],
-    second: Sequence[Outcome],
+    first: Sequence[TrialResult],
+    second: Sequence[TrialResult],
     command: str,
 ) -> Claim:
     difference = difference_of_forecasts(first, second)
@@ -94,8 +94,8 @@ def _overfits(
     name: str,
     sentence: str,
     measured: str,
-    larger: Sequence[Outcome],
-    usual: Sequence[Outcome],
+    larger: Sequence[TrialResult],
+    usual: Sequence[TrialResult],
     command: str,
 ) -> Claim:
     """Overfitting: it fits the training days better, and the test days worse.

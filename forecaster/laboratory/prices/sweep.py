@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from forecaster.evaluation.comparison import cell_recipes
-from forecaster.laboratory.prices.trials import Ground, PriceTrial, run_price_trial
+from forecaster.laboratory.prices.trials import PriceTrial, TrialSetup, run_price_trial
 from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
-from forecaster.settings import TrainSettings, override
+from forecaster.settings import Recipe, override
 
 RESULTS = "prices"
 ALL = 0  # "all" tickers or years
@@ -58,7 +58,7 @@ class Plan:
 
 
 def plan_sweep(
-    ground: Ground, axis: str, values: Sequence[int], cells: Sequence[str], match: str, seeds: int
+    setup: TrialSetup, axis: str, values: Sequence[int], cells: Sequence[str], match: str, seeds: int
 ) -> list[Plan]:
     """Every value, cell and seed.
 
@@ -67,11 +67,11 @@ def plan_sweep(
     """
     plans = []
     for value in values:
-        for recipe in _recipes(ground, axis, value, cells, match):
+        for recipe in _recipes(setup, axis, value, cells, match):
             seeded = [replace(recipe, seed=recipe.seed + number) for number in range(seeds)]
             tickers = value if axis == "tickers" and value != ALL else None
             years = value if axis == "years" and value != ALL else None
-            trials = tuple(ground.trial(each, tickers, years) for each in seeded)
+            trials = tuple(setup.trial(each, tickers, years) for each in seeded)
             plans.append(Plan(value, recipe.cell, trials))
     return plans
 
@@ -103,11 +103,11 @@ def run_price_trials(
     )
 
 
-def _recipes(ground: Ground, axis: str, value: int, cells: Sequence[str], match: str) -> list[TrainSettings]:
-    recipe = ground.recipe
+def _recipes(setup: TrialSetup, axis: str, value: int, cells: Sequence[str], match: str) -> list[Recipe]:
+    recipe = setup.recipe
     if axis not in ("tickers", "years"):
         recipe = override(recipe, {axis: value}, lambda axis, value: f"--values {value} ({axis})")
-    return cell_recipes(recipe, cells, ground.features, match)
+    return cell_recipes(recipe, cells, setup.features, match)
 
 
 def _point(plan: Plan, outcomes: Sequence[dict[str, Any]]) -> SweepPoint:

@@ -18,7 +18,7 @@ from forecaster.network.engine import start_engine
 from forecaster.network.training import train_network
 from forecaster.prices.store import PriceStore
 from forecaster.processes import peak_memory_mb, run_isolated
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
 REFERENCE = "riskmetrics-t"  # needs only the last months, so that it is the same however long the past
 
@@ -41,7 +41,7 @@ class PriceTrial:
     trained_on: tuple[str, ...]
     tested_on: tuple[str, ...]
     years: int | None
-    recipe: TrainSettings
+    recipe: Recipe
 
     def described(self) -> dict[str, Any]:
         """What tells it apart from other trials; not where the prices lie."""
@@ -49,23 +49,21 @@ class PriceTrial:
 
 
 @dataclass(frozen=True)
-class Ground:
+class TrialSetup:
     """What all trials on one store share: its tickers, features and split dates."""
 
     home: Path
     prices: str
     tickers: tuple[str, ...]
     features: int
-    recipe: TrainSettings
+    recipe: Recipe
 
-    def trial(
-        self, recipe: TrainSettings, tickers: int | None = None, years: int | None = None
-    ) -> PriceTrial:
+    def trial(self, recipe: Recipe, tickers: int | None = None, years: int | None = None) -> PriceTrial:
         """A trial that learns from the first `tickers` of them, and is tested on all."""
         return PriceTrial(self.home, self.prices, self.tickers[:tickers], self.tickers, years, recipe)
 
 
-def common_ground(home: Path, wanted: Sequence[str] | None, recipe: TrainSettings) -> Ground:
+def trial_setup(home: Path, wanted: Sequence[str] | None, recipe: Recipe) -> TrialSetup:
     """Read the prices once, and write the split's dates into the recipe, the same for every trial.
 
     Raises:
@@ -77,9 +75,9 @@ def common_ground(home: Path, wanted: Sequence[str] | None, recipe: TrainSetting
     panel = load_panel(store, tickers)
     split = split_days(panel.dates, recipe.horizon, recipe.train_end, recipe.validation_end)
     dates = split_dates(panel.dates, split)
-    given = TrainSettings(**asdict(recipe) | {name: dates[name] for name in ("train_end", "validation_end")})
+    given = Recipe(**asdict(recipe) | {name: dates[name] for name in ("train_end", "validation_end")})
     digest = digest_bytes("\n".join(tickers).encode(), np.ascontiguousarray(panel.close).tobytes())[:16]
-    return Ground(home, digest, tickers, len(available_features(panel)), given)
+    return TrialSetup(home, digest, tickers, len(available_features(panel)), given)
 
 
 def run_price_trial(trial: PriceTrial) -> dict[str, Any]:

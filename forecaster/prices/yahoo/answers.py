@@ -1,4 +1,4 @@
-"""What an answer of Yahoo's chart service says, before yfinance reads it: prices, or which refusal."""
+"""What an answer of Yahoo's chart service says, before yfinance reads it: prices, or which rejection."""
 
 import json
 from collections.abc import Mapping

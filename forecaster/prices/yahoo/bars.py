@@ -25,13 +25,13 @@ class CheckedBars:
     Attributes:
         table: they; never empty.
         events: day to (dividend, split) of days whose bar did not come or was refused.
-        refusals: why bars were refused, with their days.
+        rejections: why bars were refused, with their days.
         adjusted: whether adj_close is Yahoo's own.
     """
 
     table: PriceTable
     events: Mapping[str, tuple[float, float]]
-    refusals: tuple[str, ...]
+    rejections: tuple[str, ...]
     adjusted: bool
 
 
@@ -57,15 +57,15 @@ def check_bars(ticker: str, raw: RawBars, now: datetime) -> CheckedBars:
         faults = dict.fromkeys(idle.tolist(), "nothing was traded that day") | faults
     kept = np.ones(len(rows), dtype=bool)
     kept[list(faults)] = False
-    refusals = tuple(f"{dates[rows[row]]}: {faults[row]}" for row in sorted(faults))
+    rejections = tuple(f"{dates[rows[row]]}: {faults[row]}" for row in sorted(faults))
     if not kept.any():
-        why = refusals[0] if refusals else "they have no prices"
+        why = rejections[0] if rejections else "they have no prices"
         raise BadInputError(f"none of the {int(finished.sum())} bars can be used: {why}", "try another day")
     stored = np.zeros(len(dates), dtype=bool)
     stored[rows[kept]] = True
     table = PriceTable(ticker, dates, columns).take(stored)
     events = _events(dates, columns, ~stored & (dates <= new_york_date(now)))
-    return CheckedBars(table, events, refusals, raw.adjusted)
+    return CheckedBars(table, events, rejections, raw.adjusted)
 
 
 def _events(

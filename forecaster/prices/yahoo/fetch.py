@@ -19,7 +19,7 @@ from forecaster.prices.yahoo.answers import NoPricesError
 from forecaster.prices.yahoo.bars import CheckedBars, check_bars
 from forecaster.prices.yahoo.incremental import SOURCE, KeptError, Stored, Update, update_ticker
 from forecaster.prices.yahoo.pacing import Pacer, StoppedError
-from forecaster.prices.yahoo.workers import working_crew
+from forecaster.prices.yahoo.workers import running_workers
 from forecaster.settings import Settings
 
 if TYPE_CHECKING:
@@ -100,15 +100,15 @@ def fetch_from_yahoo(
     report = YahooReport()
     desk = _Desk(settings, store, request, anew)
     silent = 0
-    with working_crew(request.tickers, desk.prepare, settings.yahoo.workers, desk.pacer.stop) as crew:
-        for ticker, result in crew.results():
+    with running_workers(request.tickers, desk.prepare, settings.yahoo.workers, desk.pacer.stop) as workers:
+        for ticker, result in workers.results():
             failure = _settle(ticker, result, desk, report)
             unanswered = failure is not None and failure.kind is FailureKind.UNAVAILABLE
             silent = silent + 1 if unanswered else 0
             if silent >= UNREACHABLE_AFTER or (failure and failure.kind is FailureKind.RATE_LIMITED):
-                crew.stop()
+                workers.stop()
             watch(ticker, failure)
-    report.failures += [Failure(ticker, FailureKind.NOT_ASKED, ENDED) for ticker in crew.waiting]
+    report.failures += [Failure(ticker, FailureKind.NOT_ASKED, ENDED) for ticker in workers.waiting]
     report.outcomes.sort(key=lambda each: each.ticker)
     report.failures.sort(key=lambda each: each.ticker)
     _refresh_market(store, report)
@@ -173,7 +173,7 @@ def _settle(
     stored, update, damage = result
     table = update.table
     if table is not None:
-        desk.store.write(table, source=SOURCE, fetched_at=desk.request.now, upkeep=update.upkeep)
+        desk.store.write(table, source=SOURCE, fetched_at=desk.request.now, fetch_state=update.fetch_state)
         _note(ticker, update, damage, table, report, desk)
     if update.problem:
         failure = Failure(ticker, FailureKind.KEPT, update.problem)
@@ -210,7 +210,7 @@ def _note(
         log.note(f"{ticker}: the whole history was fetched anew: {update.whole}")
     for note in update.notes:
         log.note(f"{ticker}: {note}")
-    for reason in update.refusals:
+    for reason in update.rejections:
         log.refuse("Yahoo", None, reason, ticker)
     missing = missing_sessions(table, desk.request.now)
     if len(missing) == 0:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from forecaster.errors import BadInputError
 from forecaster.prices.calendar import new_york_date
-from forecaster.prices.fetch_state import Upkeep
+from forecaster.prices.fetch_state import FetchState
 from forecaster.prices.health import missing_sessions
 from forecaster.prices.store import StoredInfo
 from forecaster.prices.table import Floats, PriceTable, merge_tables
@@ -46,23 +46,23 @@ class Update:
 
     Attributes:
         table: the whole history to store; None where nothing was asked.
-        upkeep: what its file is to remember.
+        fetch_state: what its file is to remember.
         rows_added: bars that are new.
         rows_replaced: bars that are changed.
         whole: why the whole history was fetched anew; empty if it was not.
         problem: why the stored history could not be replaced; empty if all is well.
         notes: what the user should know.
-        refusals: bars that were not taken over, with the reason.
+        rejections: bars that were not taken over, with the reason.
     """
 
     table: PriceTable | None = None
-    upkeep: Upkeep = field(default_factory=Upkeep)
+    fetch_state: FetchState = field(default_factory=FetchState)
     rows_added: int = 0
     rows_replaced: int = 0
     whole: str = ""
     problem: str = ""
     notes: tuple[str, ...] = ()
-    refusals: tuple[str, ...] = ()
+    rejections: tuple[str, ...] = ()
 
 
 def update_ticker(stored: Stored | None, start: np.datetime64 | None, now: datetime, ask: Ask) -> Update:
@@ -81,19 +81,19 @@ def update_ticker(stored: Stored | None, start: np.datetime64 | None, now: datet
     if stored is None:
         first = start if start is not None else BEGINNING
         return _stored_anew(ask(first, today), first, now)
-    upkeep = stored.info.upkeep
+    fetch_state = stored.info.fetch_state
     if stored.info.source != SOURCE:
         why = f"it was stored from {stored.info.source}"
         return _fetched_whole(stored, _earliest(stored, start), now, ask, why)
-    if start is not None and upkeep.asked_from and start < np.datetime64(upkeep.asked_from):
+    if start is not None and fetch_state.asked_from and start < np.datetime64(fetch_state.asked_from):
         return _fetched_whole(stored, start, now, ask, f"days from {start} on were asked for", asked=True)
-    due = upkeep.due(missing_sessions(stored.table, now), now)
+    due = fetch_state.due(missing_sessions(stored.table, now), now)
     if len(due) == 0:
         return Update()
     return _fetched_since(stored, due[0], now, ask)
 
 
-def restatement(stored: PriceTable, bars: CheckedBars, known: Upkeep) -> str:
+def restatement(stored: PriceTable, bars: CheckedBars, known: FetchState) -> str:
     """Why bars fetched now do not continue the stored ones; empty if they do.
 
     An event that is new rescales the stored past, whether or not the overlap shows it yet.
@@ -121,43 +121,43 @@ def restatement(stored: PriceTable, bars: CheckedBars, known: Upkeep) -> str:
 
 
 def _stored_anew(bars: CheckedBars, first: np.datetime64, now: datetime) -> Update:
-    upkeep = Upkeep(asked_from=str(first), events=bars.events)
-    pending = upkeep.after_asking(missing_sessions(bars.table, now), first, now)
+    fetch_state = FetchState(asked_from=str(first), events=bars.events)
+    pending = fetch_state.after_asking(missing_sessions(bars.table, now), first, now)
     return Update(
         bars.table,
-        replace(upkeep, pending=pending),
+        replace(fetch_state, pending=pending),
         rows_added=len(bars.table),
         notes=_unadjusted(bars),
-        refusals=bars.refusals,
+        rejections=bars.rejections,
     )
 
 
 def _fetched_since(stored: Stored, missing: np.datetime64, now: datetime, ask: Ask) -> Update:
     """The bars from the first missing session on, after an overlap that must agree."""
-    table, upkeep = stored.table, stored.info.upkeep
+    table, fetch_state = stored.table, stored.info.fetch_state
     place = int(np.searchsorted(table.dates, missing)) - 1
     first = table.dates[max(0, place - OVERLAP)]
     try:
         bars = ask(first, new_york_date(now))
     except NoPricesError:
-        pending = upkeep.after_asking(missing_sessions(table, now), first, now)
+        pending = fetch_state.after_asking(missing_sessions(table, now), first, now)
         note = f"Yahoo has no prices from {first} on, not even those stored already"
-        return Update(table, replace(upkeep, pending=pending), notes=(note,))
+        return Update(table, replace(fetch_state, pending=pending), notes=(note,))
     _refuse_unadjusted(stored, bars)
-    why = restatement(table, bars, upkeep)
+    why = restatement(table, bars, fetch_state)
     if why:
         return _fetched_whole(stored, _earliest(stored, None), now, ask, why)
     merge = merge_tables(table, _only_missing(table, bars.table))
     events = {
-        day: event for day, event in upkeep.events.items() if np.datetime64(day) not in merge.table.dates
+        day: event for day, event in fetch_state.events.items() if np.datetime64(day) not in merge.table.dates
     }
     after = replace(
-        upkeep,
-        pending=upkeep.after_asking(missing_sessions(merge.table, now), first, now),
+        fetch_state,
+        pending=fetch_state.after_asking(missing_sessions(merge.table, now), first, now),
         events=events | dict(bars.events),
     )
     notes = _unadjusted(bars)
-    return Update(merge.table, after, merge.added, merge.replaced, notes=notes, refusals=bars.refusals)
+    return Update(merge.table, after, merge.added, merge.replaced, notes=notes, rejections=bars.rejections)
 
 
 def _fetched_whole(
@@ -166,7 +166,7 @@ def _fetched_whole(
     """The whole history anew in place of the stored one, unless it would lose rows."""
     bars = ask(first, new_york_date(now))
     _refuse_unadjusted(stored, bars)
-    table, before = stored.table, stored.info.upkeep
+    table, before = stored.table, stored.info.fetch_state
     foreign = stored.info.source != SOURCE
     lost = np.setdiff1d(table.dates, bars.table.dates, assume_unique=True)
     shorter: tuple[str, ...] = ()
@@ -187,7 +187,7 @@ def _fetched_whole(
         notes, shorter = (*notes, lacks), ()
     elif len(lost):
         notes = (*notes, f"{len(lost):,} rows from {stored.info.source} have no counterpart at Yahoo")
-    upkeep = Upkeep(
+    fetch_state = FetchState(
         asked_from=str(first),
         pending=before.after_asking(missing_sessions(bars.table, now), first, now),
         events=bars.events,
@@ -197,13 +197,19 @@ def _fetched_whole(
     )
     merge = merge_tables(table, bars.table)
     return Update(
-        bars.table, upkeep, merge.added, merge.replaced + len(lost), why, notes=notes, refusals=bars.refusals
+        bars.table,
+        fetch_state,
+        merge.added,
+        merge.replaced + len(lost),
+        why,
+        notes=notes,
+        rejections=bars.rejections,
     )
 
 
 def _earliest(stored: Stored, start: np.datetime64 | None) -> np.datetime64:
     """Where the whole history of a stored ticker begins: no later than what is stored or was asked for."""
-    asked = stored.info.upkeep.asked_from
+    asked = stored.info.fetch_state.asked_from
     before = np.datetime64(asked, "D") if asked else BEGINNING
     earliest: np.datetime64 = min(before if start is None else start, stored.table.dates[0])
     return earliest

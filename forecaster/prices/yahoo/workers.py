@@ -13,7 +13,7 @@ FAREWELL = 2.0
 """Seconds that a thread in the middle of a request is waited for; its answer is dropped."""
 
 
-class Crew(Generic[Result]):
+class Workers(Generic[Result]):
     """Threads that apply `work` to names; they never keep the process alive.
 
     Attributes:
@@ -71,10 +71,10 @@ class Crew(Generic[Result]):
 
 
 @contextmanager
-def working_crew(
+def running_workers(
     names: Sequence[str], work: Callable[[str], Result], workers: int, wake: Callable[[], None]
-) -> Iterator[Crew[Result]]:
-    """A crew at work, which is stopped when the block ends, however it ends.
+) -> Iterator[Workers[Result]]:
+    """Workers at work, which is stopped when the block ends, however it ends.
 
     Args:
         names: to be worked through.
@@ -82,9 +82,9 @@ def working_crew(
         workers: how many threads.
         wake: called on stopping, so that no thread goes on waiting.
     """
-    crew = Crew(names, work, workers, wake)
-    crew.start()
+    group = Workers(names, work, workers, wake)
+    group.start()
     try:
-        yield crew
+        yield group
     finally:
-        crew.leave()
+        group.leave()

@@ -8,7 +8,7 @@ from pathlib import Path
 from forecaster.errors import NotFoundError, UnavailableError
 from forecaster.files import check_writable
 from forecaster.service.nightly import RUN_LOG
-from forecaster.service.run_status import Heartbeat, read_heartbeat
+from forecaster.service.run_status import RunStatus, read_run_status
 from forecaster.service.schedule import crontab, systemd
 from forecaster.service.schedule.cron_expression import next_time
 
@@ -26,7 +26,7 @@ class ScheduleStatus:
         expression: the five fields of cron.
         next_run: ISO, in the machine's time zone; None where there is none.
         daemon: whether a daemon is there to run it.
-        last_run: the heartbeat of the last run; None before the first.
+        last_run: the status of the last run; None before the first.
     """
 
     by: str | None
@@ -34,7 +34,7 @@ class ScheduleStatus:
     expression: str | None
     next_run: str | None
     daemon: bool
-    last_run: Heartbeat | None
+    last_run: RunStatus | None
 
 
 def install(home: Path, expression: str, *, by: str = CRON) -> str:
@@ -80,7 +80,7 @@ def status(home: Path, now: datetime) -> ScheduleStatus:
     Raises:
         DiskError: the crontab cannot be read.
     """
-    last_run = read_heartbeat(home)
+    last_run = read_run_status(home)
     line = crontab.scheduled(_crontab(), home)
     if line is not None:
         expression = " ".join(line.split()[:5])
@@ -94,7 +94,7 @@ def status(home: Path, now: datetime) -> ScheduleStatus:
     return ScheduleStatus(None, None, None, None, crontab.daemon_runs(), last_run)
 
 
-def missed_run(expression: str, last_run: Heartbeat | None, now: datetime) -> str | None:
+def missed_run(expression: str, last_run: RunStatus | None, now: datetime) -> str | None:
     """When a run should have begun after the last one and did not, ISO; None if all came."""
     if last_run is None:
         return None  # it may have been scheduled a minute ago

@@ -10,11 +10,11 @@ from forecaster.laboratory.claims import claims
 from forecaster.laboratory.claims.evidence import FULL, QUICK, Evidence, price_groups
 from forecaster.laboratory.claims.price_claims import price_claims
 from forecaster.laboratory.claims.verdicts import Claim
-from forecaster.laboratory.prices.trials import Ground
+from forecaster.laboratory.prices.trials import TrialSetup
 from forecaster.laboratory.trials import key_of
-from forecaster.settings import CELLS, TrainSettings
+from forecaster.settings import CELLS, Recipe
 
-GROUND = Ground(Path("home"), "0" * 16, ("A", "B", "C"), 5, TrainSettings())
+GROUND = TrialSetup(Path("home"), "0" * 16, ("A", "B", "C"), 5, Recipe())
 LAG = QUICK.long_lag
 
 
@@ -131,10 +131,10 @@ def test_vanishing(lives: dict[str, float | None], expected: str) -> None:
 def test_untrained_half_lives_are_of_every_cell_and_seed(tmp_path: Path) -> None:
     filled_store(tmp_path)
     small = replace(GROUND.recipe, units=32, lookback=60)
-    ground = replace(GROUND, home=tmp_path, tickers=("AAA", "BBB"), recipe=small)
-    lives = claims.untrained_half_lives(ground)
+    setup = replace(GROUND, home=tmp_path, tickers=("AAA", "BBB"), recipe=small)
+    lives = claims.untrained_half_lives(setup)
     assert {cell: len(values) for cell, values in lives.items()} == dict.fromkeys(CELLS, 5)
-    found = claims.untrained_claim(lives, ground)
+    found = claims.untrained_claim(lives, setup)
     assert found.verdict == "not supported"  # a GRU's update gate starts at one half
     assert np.mean(lives["gru"]) < np.mean(lives["rnn"])
 
@@ -171,7 +171,7 @@ def test_the_groups_differ_in_what_they_say_and_share_the_test(size: claims.Size
 
 
 def test_costs_are_measured_for_every_cell_and_repeat() -> None:
-    costs = measure_costs(["rnn", "gru"], 2, TrainSettings(units=2, lookback=5), batch=2, repeats=3)
+    costs = measure_costs(["rnn", "gru"], 2, Recipe(units=2, lookback=5), batch=2, repeats=3)
     assert list(costs) == ["rnn", "gru"]
     for cost in costs.values():
         assert cost.training_step.shape == cost.forecast.shape == (3,)

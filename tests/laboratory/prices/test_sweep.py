@@ -9,61 +9,61 @@ from forecaster.dataset.panel import load_panel
 from forecaster.errors import UsageError
 from forecaster.laboratory.prices import sweep
 from forecaster.laboratory.prices.sweep import ALL, plan_sweep, run_sweep
-from forecaster.laboratory.prices.trials import Ground, PriceTrial, _training_panel, common_ground
+from forecaster.laboratory.prices.trials import PriceTrial, TrialSetup, _training_panel, trial_setup
 from forecaster.laboratory.trials import ResultsFile, key_of
 from forecaster.network.recurrent import network_parameters
 from forecaster.prices.store import PriceStore
-from forecaster.settings import TrainSettings
+from forecaster.settings import Recipe
 
-RECIPE = TrainSettings(horizon=2, lookback=20)
+RECIPE = Recipe(horizon=2, lookback=20)
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Ground:
+def ground(tmp_path: Path) -> TrialSetup:
     filled_store(tmp_path, *(random_walk_table(name, 1500, seed) for seed, name in enumerate("ABC")))
-    return common_ground(tmp_path, None, RECIPE)
+    return trial_setup(tmp_path, None, RECIPE)
 
 
-def test_every_trial_has_the_same_split_and_the_same_test_tickers(ground: Ground) -> None:
-    plans = plan_sweep(ground, "tickers", [1, 2, ALL], ["rnn", "gru"], "units", 2)
+def test_every_trial_has_the_same_split_and_the_same_test_tickers(setup: TrialSetup) -> None:
+    plans = plan_sweep(setup, "tickers", [1, 2, ALL], ["rnn", "gru"], "units", 2)
     trials = [trial for plan in plans for trial in plan.trials]
     assert len({key_of(trial.described()) for trial in trials}) == 3 * 2 * 2
     assert {(trial.recipe.train_end, trial.recipe.validation_end) for trial in trials} == {
-        (ground.recipe.train_end, ground.recipe.validation_end)
+        (setup.recipe.train_end, setup.recipe.validation_end)
     }
     assert {trial.tested_on for trial in trials} == {("A", "B", "C")}
     assert [plan.trials[0].trained_on for plan in plans[::2]] == [("A",), ("A", "B"), ("A", "B", "C")]
 
 
-def test_equal_parameters(ground: Ground) -> None:
-    plans = plan_sweep(ground, "units", [16], ["rnn", "lstm", "gru"], "parameters", 1)
+def test_equal_parameters(setup: TrialSetup) -> None:
+    plans = plan_sweep(setup, "units", [16], ["rnn", "lstm", "gru"], "parameters", 1)
     counts = [
-        network_parameters(recipe.cell, recipe.units, ground.features, recipe)
+        network_parameters(recipe.cell, recipe.units, setup.features, recipe)
         for recipe in (plan.trials[0].recipe for plan in plans)
     ]
     assert counts == pytest.approx([counts[2]] * 3, rel=0.05)
 
 
-def test_years_are_the_last_before_the_end_of_training(ground: Ground) -> None:
-    (plan,) = plan_sweep(ground, "years", [2], ["gru"], "units", 1)
+def test_years_are_the_last_before_the_end_of_training(setup: TrialSetup) -> None:
+    (plan,) = plan_sweep(setup, "years", [2], ["gru"], "units", 1)
     panel = _training_panel(plan.trials[0])
-    end = np.datetime64(str(ground.recipe.train_end))
+    end = np.datetime64(str(setup.recipe.train_end))
     assert (panel.dates[0] - (end - np.timedelta64(730, "D"))).astype(int) in range(6)
-    whole = load_panel(PriceStore(ground.home), ground.tickers)
+    whole = load_panel(PriceStore(setup.home), setup.tickers)
     assert panel.dates[-1] == whole.dates[-1]
 
 
-def test_a_value_out_of_bounds_is_refused(ground: Ground) -> None:
+def test_a_value_out_of_bounds_is_refused(setup: TrialSetup) -> None:
     with pytest.raises(UsageError, match="lookback"):
-        plan_sweep(ground, "lookback", [1], ["gru"], "units", 1)
+        plan_sweep(setup, "lookback", [1], ["gru"], "units", 1)
 
 
-def test_other_prices_are_other_trials(ground: Ground) -> None:
-    filled_store(ground.home, random_walk_table("A", 1500, seed=9))
-    again = common_ground(ground.home, None, RECIPE)
-    assert key_of(again.trial(RECIPE).described()) != key_of(ground.trial(RECIPE).described())
-    moved = replace(ground.trial(RECIPE), home=ground.home / "elsewhere")
-    assert key_of(moved.described()) == key_of(ground.trial(RECIPE).described())
+def test_other_prices_are_other_trials(setup: TrialSetup) -> None:
+    filled_store(setup.home, random_walk_table("A", 1500, seed=9))
+    again = trial_setup(setup.home, None, RECIPE)
+    assert key_of(again.trial(RECIPE).described()) != key_of(setup.trial(RECIPE).described())
+    moved = replace(setup.trial(RECIPE), home=setup.home / "elsewhere")
+    assert key_of(moved.described()) == key_of(setup.trial(RECIPE).described())
 
 
 def fake_run(trial: PriceTrial) -> dict[str, object]:
@@ -77,10 +77,10 @@ def fake_run(trial: PriceTrial) -> dict[str, object]:
     }
 
 
-def test_a_point_sums_its_seeds_up(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_point_sums_its_seeds_up(setup: TrialSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep, "run_price_trial", fake_run)
-    plans = plan_sweep(ground, "lookback", [20, 30], ["gru"], "units", 3)
-    points = run_sweep(plans, ResultsFile(ground.home, "prices"), jobs=2)
+    plans = plan_sweep(setup, "lookback", [20, 30], ["gru"], "units", 3)
+    points = run_sweep(plans, ResultsFile(setup.home, "prices"), jobs=2)
     assert [point.value for point in points] == [20, 30]
     for point in points:
         assert (point.crps, point.crps_deviation) == pytest.approx((0.011, 0.001))

@@ -106,7 +106,7 @@ BAD_ROWS = {
 def test_a_bad_row_is_named_and_the_rest_is_kept(tmp_path: Path, row: str, reason: str) -> None:
     path = csv_file(tmp_path, "ticker,date,close", "AA,2024-07-03,5", row, "", "AA,2024-07-02,4")
     tables, log = deliver(path)
-    assert [str(refusal) for refusal in log.refusals] == [f"prices.csv:3: {reason}"]
+    assert [str(rejection) for rejection in log.rejections] == [f"prices.csv:3: {reason}"]
     assert dates(tables["AA"]) == ["2024-07-02", "2024-07-03"]
     assert "the rows of AA were out of order; they were sorted" in "".join(log.notes)
 
@@ -115,8 +115,8 @@ def test_new_yorks_winter_and_summer_are_one_zone_and_another_is_refused(tmp_pat
     stamps = ("2024-01-02 00:00:00-05:00", "2024-07-01 00:00:00-04:00", "2024-07-02T00:00:00Z", "2024-07-03")
     tables, log = deliver(csv_file(tmp_path, "ticker,date,close", *(f"AA,{stamp},1" for stamp in stamps)))
     assert dates(tables["AA"]) == ["2024-01-02", "2024-07-01"]
-    assert [refusal.row for refusal in log.refusals] == [4, 5]
-    assert "the time zone is UTC, the file began with New York" in log.refusals[0].reason
+    assert [rejection.row for rejection in log.rejections] == [4, 5]
+    assert "the time zone is UTC, the file began with New York" in log.rejections[0].reason
 
 
 def test_a_holiday_is_kept_and_noted(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_blocks_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.Mo
     parts, parts_log = deliver(path)
     assert whole_log.refused == parts_log.refused > len(days)
     key = str
-    assert sorted(map(key, whole_log.refusals)) == sorted(map(key, parts_log.refusals))
+    assert sorted(map(key, whole_log.rejections)) == sorted(map(key, parts_log.rejections))
     for ticker, table in whole.items():
         assert dates(parts[ticker]) == dates(table)
         assert parts[ticker].columns["close"].tolist() == table.columns["close"].tolist()
@@ -154,7 +154,7 @@ def test_what_follows_binary_rubbish_is_not_read(tmp_path: Path) -> None:
     path.write_bytes(b"ticker,date,close\nAA,2024-07-01,1\n\0\0\0")
     tables, log = deliver(path)
     assert dates(tables["AA"]) == ["2024-07-01"]
-    assert (log.refusals[0].row, "is not text" in log.refusals[0].reason) == (3, True)
+    assert (log.rejections[0].row, "is not text" in log.rejections[0].reason) == (3, True)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_in_a_folder_only_that_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "BB.csv").write_bytes(b"")
     tables, log = deliver(tmp_path)
     assert {ticker: table.columns["close"][0] for ticker, table in tables.items()} == {"AA": 1, "CC": 3}
-    assert [refusal.place for refusal in log.refusals] == ["BB.csv", "aa.csv", "no ticker.csv"]
+    assert [rejection.place for rejection in log.rejections] == ["BB.csv", "aa.csv", "no ticker.csv"]
 
 
 def test_a_folder_without_prices_and_a_path_without_file(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_parquet_with_dates_of_several_types(tmp_path: Path, column: pa.Array) -
     tables, log = deliver(path)
     assert dates(tables["AA"]) == ["2024-07-01"]
     assert tables["AA"].columns["adj_close"].tolist() == [0.264]
-    assert [str(refusal) for refusal in log.refusals] == ["prices.parquet:2: AA: there is no date"]
+    assert [str(rejection) for rejection in log.rejections] == ["prices.parquet:2: AA: there is no date"]
 
 
 @pytest.mark.parametrize(

@@ -156,13 +156,13 @@ def test_an_ex_date_before_the_opening_is_kept_without_its_bar(runs: FetchRuns) 
     assert code == 0
     assert "fetched anew: a dividend of 0.5 on 2026-11-20" in err
     assert runs.stored_days("AAA")[-1] == "2026-11-19"
-    assert runs.store.info("AAA").upkeep.events == {"2026-11-20": (0.5, 1.0)}
+    assert runs.store.info("AAA").fetch_state.events == {"2026-11-20": (0.5, 1.0)}
     before = runs.yahoo.total
     runs.at(EVENING)
     code, err = runs.fetch("AAA")
     assert (code, err, runs.yahoo.total) == (0, "", before + 1)  # the event was known
     assert runs.store.read("AAA").columns["dividend"][-1] == 0.5
-    assert runs.store.info("AAA").upkeep.events == {}
+    assert runs.store.info("AAA").fetch_state.events == {}
     assert runs.is_as_fresh("AAA")
 
 

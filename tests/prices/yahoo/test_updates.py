@@ -81,9 +81,9 @@ def test_events_between_two_runs_leave_what_a_fresh_fetch_would(
     assert says in err or asked_on_the_day
     runs.at("2026-11-30T22:30:00")
     assert runs.fetch()[0] == 0
-    upkeep = runs.store.info("AAA").upkeep
-    assert upkeep.restatements in {1, 2}
-    assert runs.store.info("BBB").upkeep.restatements == 0
+    fetch_state = runs.store.info("AAA").fetch_state
+    assert fetch_state.restatements in {1, 2}
+    assert runs.store.info("BBB").fetch_state.restatements == 0
     assert runs.is_as_fresh("AAA")
     assert runs.is_as_fresh("BBB")
 
@@ -106,8 +106,8 @@ def test_a_corrected_past_is_fetched_whole(runs: FetchRuns, column: str, factor:
     assert document["counts"]["replaced"] == 1
     assert document["tickers"][0]["why_replaced"].startswith(says if column == "volumes" else "close of")
     assert runs.is_as_fresh("AAA")
-    upkeep = runs.store.info("AAA").upkeep
-    assert (upkeep.restatements, upkeep.restated[:10]) == (1, "2026-11-23")
+    fetch_state = runs.store.info("AAA").fetch_state
+    assert (fetch_state.restatements, fetch_state.restated[:10]) == (1, "2026-11-23")
 
 
 def test_differences_within_the_tolerance_change_nothing(runs: FetchRuns) -> None:
@@ -124,7 +124,7 @@ def test_differences_within_the_tolerance_change_nothing(runs: FetchRuns) -> Non
 def test_a_hole_is_asked_for_again_but_not_in_every_run(runs: FetchRuns) -> None:
     runs.yahoo.fail("AAA", "missing day")
     runs.fetch("AAA")
-    assert runs.store.info("AAA").upkeep.pending == {"2026-11-18": Asked(1, "2026-11-21T22:30:00+00:00")}
+    assert runs.store.info("AAA").fetch_state.pending == {"2026-11-18": Asked(1, "2026-11-21T22:30:00+00:00")}
     for moment, requests in [
         ("2026-11-21T23:00:00", 1),  # half an hour later
         ("2026-11-21T23:30:00", 2),  # an hour later
@@ -138,7 +138,7 @@ def test_a_hole_is_asked_for_again_but_not_in_every_run(runs: FetchRuns) -> None
     runs.yahoo.heal()
     runs.at("2026-11-22T19:30:00")  # sixteen hours after that
     assert runs.fetch("AAA") == (0, "")
-    assert runs.store.info("AAA").upkeep.pending == {}
+    assert runs.store.info("AAA").fetch_state.pending == {}
     assert runs.is_as_fresh("AAA")
 
 
@@ -175,7 +175,7 @@ def test_the_sample_gives_way_to_a_history_that_covers_it(runs: FetchRuns) -> No
     assert "note: KO: the whole history was fetched anew: it was stored from sample" in err
     assert runs.store.info("KO").source == "yahoo"
     assert str(runs.store.info("KO").first) == "1985-01-02"
-    assert runs.store.info("KO").upkeep.restatements == 0
+    assert runs.store.info("KO").fetch_state.restatements == 0
 
 
 def test_prices_of_ones_own_stay_where_yahoo_has_less(runs: FetchRuns) -> None:
@@ -274,7 +274,7 @@ def test_upkeep_survives_the_file(runs: FetchRuns) -> None:
     runs.yahoo.fail("AAA", "missing day")
     runs.fetch("AAA")
     info = PriceStore(runs.home).info("AAA")
-    assert info.upkeep.asked_from == "1900-01-01"
+    assert info.fetch_state.asked_from == "1900-01-01"
     assert PriceStore(runs.home).verify("AAA", runs.yahoo.now) == []
     assert info.fetched_at == EVENING + "+00:00"
 
@@ -284,7 +284,7 @@ def test_rows_of_another_year_do_not_join(runs: FetchRuns) -> None:
     runs.fetch("AAA")
     info = runs.store.info("AAA")
     table = closes_table("AAA", ["2025-11-19", "2025-11-20"], [1.0, 2.0])
-    runs.store.write(table, source="yahoo", fetched_at=runs.yahoo.now, upkeep=info.upkeep)
+    runs.store.write(table, source="yahoo", fetched_at=runs.yahoo.now, fetch_state=info.fetch_state)
     code, err = runs.fetch("AAA")
     assert code == 75
     assert "none of the stored days came again, but Yahoo's whole history lacks 2 stored rows" in err

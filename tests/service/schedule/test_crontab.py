@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command import refusal
+from command import rejection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,7 +70,7 @@ def test_install_status_remove(
     assert run(["schedule", "remove", "--home", str(home)]) == ExitCode.DONE
     assert table.exists() == (others is not None)
     assert others is None or table.read_bytes() == others
-    code, _ = refusal(capsys, "schedule", "remove", "--home", home)
+    code, _ = rejection(capsys, "schedule", "remove", "--home", home)
     assert code == ExitCode.NOT_FOUND
 
 
@@ -132,6 +132,6 @@ def test_without_cron_the_refusal_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    code, line = refusal(capsys, "schedule", "install", "--home", tmp_path)
+    code, line = rejection(capsys, "schedule", "install", "--home", tmp_path)
     assert code == ExitCode.UNAVAILABLE
     assert "install cron" in line

@@ -23,7 +23,7 @@ from forecaster.errors import ExitCode
 from forecaster.ledger.ledger import Ledger
 from forecaster.prices.store import PriceStore
 from forecaster.registry.versions import ModelRegistry
-from forecaster.service.run_status import Heartbeat, read_heartbeat
+from forecaster.service.run_status import RunStatus, read_run_status
 
 Found = TypeVar("Found")
 pytestmark = pytest.mark.skipif(
@@ -137,13 +137,13 @@ def wait_for(look: Callable[[], Found | None], seconds: float) -> Found:
     raise AssertionError(f"nothing came in {seconds} seconds")
 
 
-def finished(home: Path) -> Heartbeat | None:
-    pulse = read_heartbeat(home)
-    return pulse if pulse and pulse.exit_code is not None else None
+def finished(home: Path) -> RunStatus | None:
+    status = read_run_status(home)
+    return status if status and status.exit_code is not None else None
 
 
-def assert_the_night_s_work_is_done(home: Path, pulse: Heartbeat) -> None:
-    assert (pulse.outcome, pulse.exit_code) == ("done", ExitCode.DONE), pulse
+def assert_the_night_s_work_is_done(home: Path, status: RunStatus) -> None:
+    assert (status.outcome, status.exit_code) == ("done", ExitCode.DONE), status
     assert str(PriceStore(home).info("AAA").last) == "2026-11-20"
     assert ModelRegistry(home).champion("main") == 2
     assert Ledger(home).select("SELECT COUNT(*), MIN(origin) FROM forecasts") == [(6, "2026-11-20")]
@@ -157,11 +157,11 @@ def test_cron_does_the_night_s_work_within_two_minutes(
     before = crontab("-l")
     assert run(["schedule", "install", "--at", "* * * * *", "--home", str(home)]) == ExitCode.DONE
     assert "no cron daemon" not in capsys.readouterr().err
-    pulse = wait_for(lambda: finished(home), 120)
+    status = wait_for(lambda: finished(home), 120)
     assert run(["schedule", "status", "--home", str(home)]) == ExitCode.DONE
     assert "cron:        waits for it" in capsys.readouterr().out
     assert run(["schedule", "remove", "--home", str(home)]) == ExitCode.DONE
-    assert_the_night_s_work_is_done(home, pulse)
+    assert_the_night_s_work_is_done(home, status)
     assert crontab("-l") == before
 
 
@@ -175,9 +175,9 @@ def test_systemd_does_the_night_s_work(home: Path, capsys: pytest.CaptureFixture
     setting = ["systemctl", "--user", "set-environment", "FORECAST_NOW=2026-11-20T22:30:00"]
     subprocess.run(setting, check=True)
     subprocess.run(["systemctl", "--user", "start", service], check=True)  # as the timer will
-    pulse = wait_for(lambda: finished(home), 60)
+    status = wait_for(lambda: finished(home), 60)
     capsys.readouterr()
     assert run(["schedule", "status", "--home", str(home)]) == ExitCode.DONE
     assert "systemd:     waits for it" in capsys.readouterr().out
     assert run(["schedule", "remove", "--home", str(home)]) == ExitCode.DONE
-    assert_the_night_s_work_is_done(home, pulse)
+    assert_the_night_s_work_is_done(home, status)

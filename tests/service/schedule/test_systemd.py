@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import refusal
+from command import rejection
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
@@ -61,7 +61,7 @@ def test_install_status_remove(systemctl: Path, tmp_path: Path, capsys: pytest.C
     assert run(["schedule", "remove", "--home", str(home)]) == ExitCode.DONE
     assert units(tmp_path) == []
     assert f"disable --now {timer}" in (systemctl / "told").read_text()
-    assert refusal(capsys, "schedule", "remove", "--home", home)[0] == ExitCode.NOT_FOUND
+    assert rejection(capsys, "schedule", "remove", "--home", home)[0] == ExitCode.NOT_FOUND
 
 
 @pytest.mark.parametrize("word", ["show-environment", "enable"])
@@ -70,14 +70,14 @@ def test_a_refusal_leaves_what_was_there(
 ) -> None:
     arguments = ("schedule", "install", "--systemd", "--home", tmp_path, "--at")
     (systemctl / "refuses").write_text(word)
-    code, line = refusal(capsys, *arguments, "0 3 * * *")
+    code, line = rejection(capsys, *arguments, "0 3 * * *")
     assert code == ExitCode.UNAVAILABLE
     assert "leave --systemd out to let cron do it" in line
     assert units(tmp_path) == []
     (systemctl / "refuses").unlink()
     run([str(argument) for argument in (*arguments, "0 4 * * *")])
     (systemctl / "refuses").write_text(word)
-    refusal(capsys, *arguments, "0 5 * * *")
+    rejection(capsys, *arguments, "0 5 * * *")
     assert scheduled(tmp_path) == "0 4 * * *"
 
 
@@ -85,7 +85,7 @@ def test_without_systemd_the_refusal_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    code, line = refusal(capsys, "schedule", "install", "--systemd", "--home", tmp_path)
+    code, line = rejection(capsys, "schedule", "install", "--systemd", "--home", tmp_path)
     assert code == ExitCode.UNAVAILABLE
     assert "there is no systemd on this machine" in line
 
