@@ -59,7 +59,7 @@ def panel_to(store: PriceStore, year: int) -> Panel:
     tables = list(store.read_many(choose_tickers(store, None)))
     known = [table.take(table.dates <= end) for table in tables if table.dates[0] <= end]
     market = read_market(store)
-    return build_panel(known, market.dates, market.log_return)
+    return build_panel(known, market)
 
 
 def ratios(network: RecurrentNetwork, panel: Panel, year: int) -> list[float]:

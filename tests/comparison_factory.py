@@ -5,15 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from factories import filled_store
 
 from forecaster.dataset.features import available_features
-from forecaster.dataset.panel import load_panel
-from forecaster.dataset.split import split_days
-from forecaster.evaluation import comparison as module
+from forecaster.dataset.training_set import choose, load_training_set, split_by
 from forecaster.evaluation.comparison import Comparison, cell_recipes, compare_cells
-from forecaster.evaluation.experiment import Experiment
 from forecaster.prices.table import PriceTable
 from forecaster.settings import Recipe
 
@@ -35,18 +31,14 @@ def compared(
 ) -> Compared:
     """A comparison in this process: starting TensorFlow in one a cell is left to the command's test."""
     store = filled_store(home, *tables)
-    experiment = Experiment(home, tuple(store.tickers()), recipe)
-    panel = load_panel(store, experiment.tickers)
-    split = split_days(panel.dates, recipe.horizon)
-    recipes = cell_recipes(recipe, cells, len(available_features(panel)), match)
+    data = load_training_set(store, choose(store), split_by(recipe))
+    recipes = cell_recipes(recipe, cells, len(available_features(data.panel)), match)
     reports: list[tuple[str, int]] = []
 
-    def here(work: Callable[..., Any], task: Experiment, report: Callable[[Any], None]) -> Any:
+    def here(work: Callable[..., Any], task: Any, report: Callable[[Any], None]) -> Any:
         return work(task, report)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "run_isolated", here)
-        comparison = compare_cells(
-            experiment, panel, split, recipes, seeds, lambda cell, run, _: reports.append((cell, run))
-        )
+    comparison = compare_cells(
+        data, recipes, seeds, lambda cell, run, _: reports.append((cell, run)), run=here
+    )
     return Compared(comparison, recipes, reports)

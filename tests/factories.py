@@ -59,7 +59,7 @@ def filled_store(home: Path, *tables: PriceTable) -> PriceStore:
 def panel_of(*tables: PriceTable) -> Panel:
     """A panel of `tables`, which are the whole market."""
     market = mean_log_return(tables)
-    return build_panel(tables, market.dates, market.log_return)
+    return build_panel(tables, market)
 
 
 def persistent_table(

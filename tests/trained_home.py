@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from factories import filled_store, random_walk_table
 
-from forecaster.dataset.panel import load_panel
-from forecaster.dataset.split import split_days
+from forecaster.dataset.training_set import choose, load_training_set, split_by
 from forecaster.prices.calendar import sessions_between
 from forecaster.prices.table import PriceTable
 from forecaster.registry.versions import ModelRegistry
@@ -40,9 +39,9 @@ def without(table: PriceTable, row: int) -> PriceTable:
 def fill_and_train(home: Path) -> Candidate:
     """Prices, then `main@1` trained on three tickers; the rest of the store is for awkward questions."""
     store = filled_store(home, *(recent_table(name, seed=seed) for seed, name in enumerate(TRAINED_ON)))
-    panel = load_panel(store, TRAINED_ON)
+    data = load_training_set(store, choose(store, TRAINED_ON), split_by(RECIPE))
     now = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
-    candidate = train_candidate(panel, split_days(panel.dates, RECIPE.horizon), RECIPE, now, lambda _: None)
+    candidate = train_candidate(data, RECIPE, now, lambda _: None)
     trained = candidate.trained
     ModelRegistry(home).register("main", trained.network, candidate.card, trained.keras_file)
     others = [

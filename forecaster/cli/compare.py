@@ -1,29 +1,30 @@
 """`forecast compare`: SimpleRNN, LSTM and GRU on the same windows, beside the naive forecasts."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from forecaster.cli.flags import training_flags
+from forecaster.cli.flags import (
+    AllDaysFlag,
+    TrainingTickers,
+    TrainingUniverse,
+    read_training_set,
+    show_universe,
+    training_flags,
+)
 from forecaster.cli.screen import (
-    HomeFlag,
     JsonFlag,
     QuietFlag,
-    open_settings,
     print_json,
     stderr_console,
     stdout_console,
 )
-from forecaster.cli.training_data import AllDaysFlag, TrainingTickers, TrainingUniverse
-
-if TYPE_CHECKING:
-    from forecaster.settings import Recipe
+from forecaster.settings import Recipe, Settings
 
 
 @training_flags("cell")
 def compare(
-    context: typer.Context,
     tickers: TrainingTickers = None,
     cells: Annotated[str, typer.Option("--cells", help="Cells to compare, with commas.")] = "rnn,lstm,gru",
     match: Annotated[
@@ -38,36 +39,28 @@ def compare(
     ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
-    home: HomeFlag = None,
     *,
-    flags: dict[str, Any],
+    settings: Settings,
+    recipe: Recipe,
 ) -> None:
     """Train the cells on the same windows; one table and a verdict in words."""
     from forecaster.cli.comparison_screen import comparison_document, show_comparison
     from forecaster.cli.progress import training_progress
-    from forecaster.cli.training_data import load_training_data, show_universe
     from forecaster.dataset.features import available_features
     from forecaster.evaluation.comparison import cell_recipes, compare_cells
-    from forecaster.evaluation.experiment import Experiment
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
     from forecaster.evaluation.verdict import judge
-    from forecaster.settings import override
 
-    settings = open_settings(context, home)
-    recipe = override(settings.train, flags)
     chosen = _chosen_cells(cells)
     _check_match(match)
     check_output(output)
-    data = load_training_data(settings, recipe, tickers, universe, all_days=all_days)
-    experiment = Experiment(settings.home, data.panel.tickers, recipe, data.counting)
+    data = read_training_set(settings, recipe, tickers, universe, all_days=all_days)
     recipes = cell_recipes(recipe, chosen, len(available_features(data.panel)), match)
     show_universe(data.universe, stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet))
     _announce(recipes, seeds, quiet=quiet)
     with training_progress(quiet=quiet) as report:
         comparison = compare_cells(
-            experiment,
-            data.panel,
-            data.split,
+            data,
             recipes,
             seeds,
             lambda cell, run, progress: report(cell if seeds == 1 else f"{cell} {run}/{seeds}", progress),
@@ -101,7 +94,7 @@ def _check_match(match: str) -> None:
         raise UsageError(f"--match {match} is not known", "choose units or parameters")
 
 
-def _announce(recipes: "list[Recipe]", seeds: int, *, quiet: bool) -> None:
+def _announce(recipes: list[Recipe], seeds: int, *, quiet: bool) -> None:
     notes = stderr_console(quiet=quiet)
     if recipes[0].bidirectional:
         notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")

@@ -1,13 +1,36 @@
-"""The training flags, the same wherever a network is trained."""
+"""The flags that choose what a network is trained on and how, the same wherever one is trained."""
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.settings import CELLS, DEVICES, Recipe
+from forecaster.cli.screen import HomeFlag, open_settings
+from forecaster.errors import UsageError
+from forecaster.settings import CELLS, DEVICES, Recipe, Settings, override
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from forecaster.dataset.training_set import TrainingSet
+
+TrainingTickers = Annotated[
+    list[str] | None, typer.Argument(help="Tickers to train on (all that are stored).", show_default=False)
+]
+TrainingUniverse = Annotated[
+    str | None,
+    typer.Option(
+        "--universe",
+        metavar="sp500|sample|FILE",
+        help="Train on its stored members, each while it was one.",
+        show_default=False,
+    ),
+]
+AllDaysFlag = Annotated[
+    bool, typer.Option("--all-days", help="With --universe: count days before and after membership too.")
+]
 
 _DEFAULT = Recipe()
 
@@ -40,8 +63,15 @@ _FLAGS = (
 
 
 def training_flags(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the training flags, handed to it as the mapping `flags`; None is 'not given'."""
+    """Give a command --home and the training flags.
+
+    The command takes the keywords `settings`, those of the home folder, and `recipe`: the settings'
+    recipe with the flags over it.
+    """
     chosen = [flag for flag in _FLAGS if flag.name not in left_out]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    context = inspect.Parameter("context", keyword, annotation=typer.Context)
+    home = inspect.Parameter("home", keyword, default=None, annotation=HomeFlag)
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command, eval_str=True)
@@ -49,15 +79,70 @@ def training_flags(*left_out: str) -> Callable[[Callable[..., None]], Callable[.
         @functools.wraps(command)
         def run(**values: Any) -> None:
             flags = {flag.name: values.pop(flag.name) for flag in chosen}
-            command(**values, flags=flags)
+            settings = open_settings(values.pop("context"), values.pop("home"))
+            command(**values, settings=settings, recipe=override(settings.train, flags))
 
         kept = [
-            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            parameter.replace(kind=keyword)
             for parameter in own.parameters.values()
-            if parameter.name != "flags"
+            if parameter.name not in ("settings", "recipe")
         ]
-        run.__signature__ = own.replace(parameters=[*kept, *chosen])  # type: ignore[attr-defined]
-        run.__annotations__ = {flag.name: flag.annotation for flag in (*kept, *chosen)}
+        every = [context, *kept, home, *chosen]
+        run.__signature__ = own.replace(parameters=every)  # type: ignore[attr-defined]
+        run.__annotations__ = {flag.name: flag.annotation for flag in every}
         return run
 
     return decorate
+
+
+def read_training_set(
+    settings: Settings,
+    recipe: Recipe,
+    tickers: Sequence[str] | None,
+    universe: str | None,
+    *,
+    all_days: bool,
+) -> "TrainingSet":
+    """The training set that the flags choose.
+
+    Raises:
+        UsageError: the flags do not go together.
+        NotFoundError: a ticker, or every member of the universe, is not in the store.
+        BadInputError: prices are damaged, or too few.
+    """
+    from forecaster.dataset.training_set import choose, load_training_set, split_by
+    from forecaster.prices.store import PriceStore
+    from forecaster.prices.universe import find_universe
+
+    if all_days and universe is None:
+        raise UsageError("--all-days goes with --universe", "without a universe all days count")
+    if tickers and universe is not None:
+        raise UsageError("tickers and --universe exclude each other", "give one of them")
+    store = PriceStore(settings.home)
+    listed = None if universe is None else find_universe(universe, settings.home)
+    chosen = choose(store, tickers, listed, all_days=all_days)
+    return load_training_set(store, chosen, split_by(recipe))
+
+
+def show_universe(universe: Mapping[str, Any] | None, console: "Console") -> None:
+    """How many of the members are there, and how many rows count as targets."""
+    if universe is None:
+        return
+    known = f" (changes known to {universe['known_to']})" if universe["known_to"] else ""
+    total, missing = universe["tickers"] + len(universe["missing"]), len(universe["missing"])
+    lean = ", so the results lean towards those that are there" if missing else ""
+    rows = universe["rows"]
+    counted = ", ".join(f"{count['counted']:,} {part}" for part, count in rows.items())
+    left_out = sum(count["left_out"] for count in rows.values())
+    console.print(
+        f"{universe['name']}{known}: members between {universe['first']} and {universe['last']}: {total:,}; "
+        f"in the store: {universe['tickers']:,}; missing: {missing:,}{lean}. "
+        f"Targets count on {_counting_days(universe)}; rows that count: {counted}; left out: {left_out:,}."
+    )
+
+
+def _counting_days(universe: Mapping[str, Any]) -> str:
+    start = universe["complete_from"]
+    if universe["targets"] == "days of membership" and start is not None and universe["first"] < start:
+        return f"days of membership from {start[:4]} on, on all days before"
+    return str(universe["targets"])

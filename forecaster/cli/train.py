@@ -1,22 +1,27 @@
 """`forecast train`: train one network and register it."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecaster.cli.flags import training_flags
+from forecaster.cli.flags import (
+    AllDaysFlag,
+    TrainingTickers,
+    TrainingUniverse,
+    read_training_set,
+    show_universe,
+    training_flags,
+)
 from forecaster.cli.screen import (
-    HomeFlag,
     JsonFlag,
     QuietFlag,
     figures_table,
     now,
-    open_settings,
     print_json,
     stderr_console,
     stdout_console,
 )
-from forecaster.cli.training_data import AllDaysFlag, TrainingTickers, TrainingUniverse
+from forecaster.settings import Recipe, Settings
 
 if TYPE_CHECKING:
     from forecaster.service.candidate import Candidate
@@ -24,45 +29,32 @@ if TYPE_CHECKING:
 
 @training_flags()
 def train(
-    context: typer.Context,
     tickers: TrainingTickers = None,
     name: Annotated[str, typer.Option("--name", help="Model to add a version to.")] = "main",
     universe: TrainingUniverse = None,
     all_days: AllDaysFlag = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
-    home: HomeFlag = None,
     *,
-    flags: dict[str, Any],
+    settings: Settings,
+    recipe: Recipe,
 ) -> None:
     """Train one network on all tickers, test it beside the naive forecast, register it."""
     from forecaster.cli.progress import training_progress
-    from forecaster.cli.training_data import load_training_data, show_universe
     from forecaster.files import check_writable
     from forecaster.registry.versions import ModelRegistry, check_model_name
     from forecaster.service.candidate import train_candidate
-    from forecaster.settings import override
 
-    settings = open_settings(context, home)
-    recipe = override(settings.train, flags)
     check_model_name(name)
     registry = ModelRegistry(settings.home)
-    data = load_training_data(settings, recipe, tickers, universe, all_days=all_days)
+    data = read_training_set(settings, recipe, tickers, universe, all_days=all_days)
     check_writable(registry.folder)
     notes = stderr_console(quiet=quiet)
     show_universe(data.universe, notes if json else stdout_console(quiet=quiet))
     if recipe.bidirectional:
         notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
     with training_progress(quiet=quiet) as report:
-        candidate = train_candidate(
-            data.panel,
-            data.split,
-            recipe,
-            now(),
-            lambda progress: report(recipe.cell, progress),
-            data.universe,
-            whole_store=not tickers and universe is None,
-        )
+        candidate = train_candidate(data, recipe, now(), lambda progress: report(recipe.cell, progress))
     version = registry.register(name, candidate.trained.network, candidate.card, candidate.trained.keras_file)
     if json:
         print_json("forecast.train/2", {"name": name, "version": version, **candidate.card})

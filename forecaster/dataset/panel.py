@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.prices.calendar import is_session, sessions_between
-from forecaster.prices.market import read_market
+from forecaster.prices.market import MarketSeries, read_market
 from forecaster.prices.store import PriceStore, empty_store
 from forecaster.prices.table import PriceTable, checked_ticker
 
@@ -26,8 +26,9 @@ class Panel:
         log_return: (N, D) log of close over the previous trading day's; NaN after a hole.
         log_range: (N, D) log of high over low; None when no ticker has highs and lows.
         log_volume: (N, D) log of 1 + shares traded; None when no ticker has volumes.
-        market_return: (D,) equal-weighted mean log return of the whole store.
+        market_return: (D,) log return of the market, NaN where it is not known.
         target_mask: (N, D) days that may be origins of targets; None for all. All days may be inputs.
+        market_members: the symbols that the market is the equal-weighted mean of.
     """
 
     tickers: tuple[str, ...]
@@ -38,6 +39,7 @@ class Panel:
     log_volume: Float32 | None
     market_return: Float32
     target_mask: NDArray[np.bool_] | None = None
+    market_members: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -55,6 +57,7 @@ class Panel:
             None if self.log_volume is None else self.log_volume[:, -days:],
             self.market_return[-days:],
             None if self.target_mask is None else self.target_mask[:, -days:],
+            self.market_members,
         )
 
 
@@ -78,21 +81,18 @@ def choose_tickers(store: PriceStore, wanted: Sequence[str] | None) -> list[str]
     return chosen
 
 
-def load_panel(store: PriceStore, tickers: Sequence[str]) -> Panel:
-    """Read `tickers` from the store, with the store's market.
+def load_panel(store: PriceStore, tickers: Sequence[str], market: MarketSeries | None = None) -> Panel:
+    """Read `tickers` from the store; the market is that of the whole store where none is given.
 
     Raises:
         NotFoundError: a ticker is not in the store.
         BadInputError: a file of the store is damaged.
     """
     tables = list(store.read_many(tickers))
-    market = read_market(store)
-    return build_panel(tables, market.dates, market.log_return)
+    return build_panel(tables, read_market(store) if market is None else market)
 
 
-def build_panel(
-    tables: Sequence[PriceTable], market_dates: Days, market_return: NDArray[np.float64]
-) -> Panel:
+def build_panel(tables: Sequence[PriceTable], market: MarketSeries) -> Panel:
     """Lay price tables on their common trading days; the market is NaN where it is not known."""
     dates = trading_days([table.dates for table in tables])
     places = [np.searchsorted(dates, table.dates) for table in tables]
@@ -106,7 +106,8 @@ def build_panel(
         log_return=log_return,
         log_range=_log_range(tables, places, dates),
         log_volume=_log_volume(tables, places, dates),
-        market_return=_align(dates, market_dates, market_return),
+        market_return=_align(dates, market.dates, market.log_return),
+        market_members=market.members,
     )
 
 

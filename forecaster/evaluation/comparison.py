@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import Split
+from forecaster.dataset.training_set import TrainingSet
 from forecaster.errors import ForecastError
 from forecaster.evaluation.baselines import BASELINES
-from forecaster.evaluation.experiment import Experiment, TrainResult, run_experiment
+from forecaster.evaluation.experiment import TrainResult, run_experiment
 from forecaster.evaluation.forecasts import Origins
 from forecaster.evaluation.scoring import (
     Actuals,
@@ -31,6 +32,7 @@ from forecaster.settings import Recipe
 
 NAIVE = "naive"
 REFERENCE_CELL = "gru"
+Runner = Callable[..., TrainResult]
 
 
 @dataclass(frozen=True)
@@ -103,22 +105,21 @@ def cell_recipes(recipe: Recipe, cells: Sequence[str], features: int, match: str
 
 
 def compare_cells(
-    experiment: Experiment,
-    panel: Panel,
-    split: Split,
+    data: TrainingSet,
     recipes: Sequence[Recipe],
     seeds: int,
     report: Callable[[str, int, Progress], None],
+    run: Runner = run_isolated,
 ) -> Comparison:
-    """Train every recipe with every seed, each in a process of its own, and score all beside the baselines.
+    """Train every recipe with every seed, and score all of them beside the baselines.
 
     Args:
-        experiment: where the prices are and which tickers; its recipe is replaced by each of `recipes`.
-        panel: the same prices, for the baselines and the truth.
-        split: origins of each part.
+        data: prices and split, the same for all.
         recipes: one a cell.
         seeds: runs a cell, from the recipe's seed upward.
         report: called with cell, number of the seed's run, and progress.
+        run: calls `work(task, report)`; by default in a process of its own for each training, so that time
+            and memory are that training's alone.
 
     Raises:
         ForecastError: no ticker has a window in the test part, or a run failed.
@@ -127,9 +128,9 @@ def compare_cells(
     for recipe in recipes:
         for number in range(seeds):
             seeded = replace(recipe, seed=recipe.seed + number)
-            task = replace(experiment, recipe=seeded)
-            outcome = run_isolated(run_experiment, task, partial(report, recipe.cell, number + 1))
+            outcome = run(run_experiment, (data, seeded), partial(report, recipe.cell, number + 1))
             outcomes.setdefault(recipe.cell, []).append(outcome)
+    panel, split = data.panel, data.split
     origins = _shared_origins(outcomes)
     horizon = recipes[0].horizon
     truth = actuals(panel, origins, horizon, split.train)
@@ -138,8 +139,8 @@ def compare_cells(
     rows = [_cell_result(cell, runs, truth, references) for cell, runs in outcomes.items()]
     rows += [_baseline_result(name, forecasts[name], truth, references) for name in BASELINES]
     for cell, runs in outcomes.items():
-        for number, run in enumerate(runs):
-            forecasts[cell if seeds == 1 else f"{cell}-seed{recipes[0].seed + number}"] = run.forecast
+        for number, outcome in enumerate(runs):
+            forecasts[cell if seeds == 1 else f"{cell}-seed{recipes[0].seed + number}"] = outcome.forecast
     return Comparison(panel, split, horizon, tuple(rows), truth, forecasts)
 
 

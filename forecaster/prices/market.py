@@ -16,6 +16,7 @@ from forecaster.prices.store import PriceStore, as_numpy
 from forecaster.prices.table import Days, Floats, PriceTable
 
 FINGERPRINT_KEY = b"forecast.market"
+MEMBERS_KEY = b"forecast.market.members"
 INDEX_MARK = "^"
 
 
@@ -27,11 +28,13 @@ class MarketSeries:
         dates: (D,) increasing, every day on which a ticker has a return.
         log_return: (D,) mean over tickers of log(adj_close / the previous session's adj_close).
         tickers: (D,) how many tickers the mean is of.
+        members: the symbols whose returns it is the mean of.
     """
 
     dates: Days
     log_return: Floats
     tickers: NDArray[np.int64]
+    members: tuple[str, ...] = ()
 
 
 def read_market(store: PriceStore) -> MarketSeries:
@@ -57,12 +60,16 @@ def read_market(store: PriceStore) -> MarketSeries:
 
 def mean_log_return(tables: Iterable[PriceTable]) -> MarketSeries:
     """Average the daily log returns of `tables`; a return across a missing session does not count."""
-    pieces = [_daily_returns(table) for table in tables]
+    members: list[str] = []
+    pieces = []
+    for table in tables:
+        members.append(table.ticker)
+        pieces.append(_daily_returns(table))
     days = np.concatenate([np.empty(0, "datetime64[D]"), *(dates for dates, _ in pieces)])
     returns = np.concatenate([np.empty(0), *(values for _, values in pieces)])
     dates, place = np.unique(days, return_inverse=True)
     count = np.bincount(place, minlength=len(dates))
-    return MarketSeries(dates, np.bincount(place, returns, len(dates)) / count, count)
+    return MarketSeries(dates, np.bincount(place, returns, len(dates)) / count, count, tuple(members))
 
 
 def _daily_returns(table: PriceTable) -> tuple[Days, Floats]:
@@ -95,13 +102,17 @@ def _read(path: Path, fingerprint: str) -> MarketSeries | None:
 
     try:
         with pq.ParquetFile(path) as file:
-            if (file.metadata.metadata or {}).get(FINGERPRINT_KEY) != fingerprint.encode():
+            about = file.metadata.metadata or {}
+            if about.get(FINGERPRINT_KEY) != fingerprint.encode():
                 return None
+            members = tuple(about[MEMBERS_KEY].decode().split())
             table = file.read(use_threads=False)
-        columns = [as_numpy(table.column(name)) for name in ("date", "log_return", "tickers")]
+        dates, log_return, count = (
+            as_numpy(table.column(name)) for name in ("date", "log_return", "tickers")
+        )
     except (OSError, KeyError, ValueError, pa.ArrowException):  # absent or damaged: it can be made again
         return None
-    return MarketSeries(*columns)
+    return MarketSeries(dates, log_return, count, members)
 
 
 def _write(path: Path, market: MarketSeries, fingerprint: str) -> None:
@@ -109,6 +120,8 @@ def _write(path: Path, market: MarketSeries, fingerprint: str) -> None:
     import pyarrow.parquet as pq
 
     columns = {"date": market.dates, "log_return": market.log_return, "tickers": market.tickers}
-    table = pa.table(columns).replace_schema_metadata({FINGERPRINT_KEY: fingerprint})
+    table = pa.table(columns).replace_schema_metadata(
+        {FINGERPRINT_KEY: fingerprint, MEMBERS_KEY: " ".join(market.members)}
+    )
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="lz4")

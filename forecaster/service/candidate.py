@@ -1,7 +1,7 @@
 """Train a network for service: its weights, and a card that says what it is and what it is worth."""
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +11,7 @@ import numpy as np
 
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import Split, split_dates
+from forecaster.dataset.training_set import TrainingSet
 from forecaster.errors import BadInputError
 from forecaster.evaluation.baselines import BASELINES
 from forecaster.evaluation.experiment import TrainResult, train_and_forecast
@@ -42,40 +43,32 @@ class Candidate:
 
 
 def train_candidate(
-    panel: Panel,
-    split: Split,
+    data: TrainingSet,
     recipe: Recipe,
     now: datetime,
     report: Callable[[Progress], None],
-    universe: Mapping[str, Any] | None = None,
     start: RecurrentNetwork | None = None,
-    *,
-    whole_store: bool = False,
 ) -> Candidate:
-    """Train on the panel, score its first and last step on the test part, write the card.
+    """Train, score the first and the last step on the test part, write the card.
 
     Args:
-        panel: prices through the last session.
-        split: origins of each part.
+        data: prices through the last session, and their split.
         recipe: what to train.
         now: the clock of the command.
         report: told of the training's progress.
-        universe: what `describe_selection` says of the tickers, for the card.
         start: the network whose weights training begins from; random ones without it.
-        whole_store: whether the tickers are all that the store had, so that a retraining takes all it has.
 
     Raises:
         ForecastError: too little data, or a loss that became NaN.
     """
-    outcome = train_and_forecast(panel, split, recipe, report, start)
+    outcome = train_and_forecast(data, recipe, report, start)
     if not len(outcome.origins):
         raise BadInputError(
             f"no ticker has {recipe.lookback} days in a row in the test part",
             "fetch more history, lower --lookback, or move --validation-end",
         )
-    scores = _score(panel, split, recipe.horizon, outcome)
-    card = _card(panel, split, recipe, outcome, scores, now)
-    card |= {"universe": universe, "whole_store": whole_store}
+    scores = _score(data.panel, data.split, recipe.horizon, outcome)
+    card = _card(data, recipe, outcome, scores, now)
     return Candidate(outcome.trained, scores, card, outcome.peak_memory_mb)
 
 
@@ -97,14 +90,13 @@ def _score(
 
 
 def _card(
-    panel: Panel,
-    split: Split,
+    data: TrainingSet,
     recipe: Recipe,
     outcome: TrainResult,
     scores: dict[str, dict[int, StepScores]],
     now: datetime,
 ) -> dict[str, Any]:
-    trained = outcome.trained
+    trained, panel = outcome.trained, data.panel
     return {
         "created": iso_utc(now),
         "parameters": trained.network.parameter_count(),
@@ -123,7 +115,10 @@ def _card(
             "kernel": trained.kernel,
         },
         "tickers": list(panel.tickers),
-        "split": split_dates(panel.dates, split),
+        "universe": data.universe,
+        "whole_store": data.whole_store,
+        "market": list(panel.market_members),
+        "split": split_dates(panel.dates, data.split),
         "prices": {"last_day": str(panel.dates[-1]), "digest": _digest(panel)},
         "scores": {str(step): asdict(score) for step, score in scores["network"].items()},
         "baselines": {

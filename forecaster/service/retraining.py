@@ -1,17 +1,18 @@
 """Train a challenger by the champion's recipe; it is promoted only if it passes the gate, then refitted."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from forecaster.dataset.features import available_features
-from forecaster.dataset.membership import describe_selection, restrict_targets, select_members
-from forecaster.dataset.panel import Panel, choose_tickers, load_panel
+from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import SHORTEST_PART, Split, split_dates, split_days
+from forecaster.dataset.training_set import Chosen, TrainingSet, choose, load_training_set
 from forecaster.errors import BadInputError, ForecastError
 from forecaster.files import check_writable
 from forecaster.network.fitting import Progress
@@ -56,10 +57,8 @@ class Retraining:
 
 @dataclass(frozen=True)
 class _Plan:
-    panel: Panel
-    split: Split
+    data: TrainingSet
     recipe: Recipe
-    universe: dict[str, Any] | None
 
 
 def retrain(
@@ -103,9 +102,10 @@ def retrain(
     plan = _plan(settings, store, champion, now)
     unseen_after = _unseen_after(champion, plan)
     if dry_run:
-        dates = split_dates(plan.panel.dates, plan.split)
+        panel = plan.data.panel
+        dates = split_dates(panel.dates, plan.data.split)
         what = (
-            f"train {champion.reference}'s recipe on {len(plan.panel.tickers)} tickers "
+            f"train {champion.reference}'s recipe on {len(panel.tickers)} tickers "
             f"to {dates['train_end']}, compare both on the origins after {unseen_after}"
         )
         return Retraining(name, version, "would retrain", what)
@@ -136,20 +136,11 @@ def _challenge(
     warm: bool,
 ) -> Retraining:
     """Train the challenger, put it to the gate, refit it if it is promoted, and keep all of that."""
-    panel, split, recipe = plan.panel, plan.split, plan.recipe
+    panel, split, recipe = plan.data.panel, plan.data.split, plan.recipe
     name, version = str(champion.card["name"]), int(champion.card["version"])
     evaluated = registry.load_evaluated(name, version)
     start = evaluated if warm else None
-    candidate = train_candidate(
-        panel,
-        split,
-        recipe,
-        now,
-        partial(report, name),
-        plan.universe,
-        start,
-        whole_store=bool(champion.card.get("whole_store")),
-    )
+    candidate = train_candidate(plan.data, recipe, now, partial(report, name), start)
     decision = decide(panel, unseen_after, evaluated, candidate.trained.network)
     refitted = Refit(None, {})
     if decision.promote:
@@ -187,36 +178,41 @@ def gate_split(dates: np.ndarray[Any, np.dtype[np.datetime64]], horizon: int) ->
 
 
 def _plan(settings: Settings, store: PriceStore, champion: RegisteredModel, now: datetime) -> _Plan:
-    card = champion.card
-    written = {key: value for key, value in card["recipe"].items() if not key.endswith("_end")}
-    recipe = override(
-        Recipe(),
-        written,
-        lambda key, value: f"{champion.reference}, card.json recipe: {key} = {value}",
+    recipe = replace(_recipe_of(champion), device=settings.train.device)
+    chosen = _chosen_as(champion.card, settings.home, store)
+    refuse_unfit_prices(store, chosen.tickers, now)
+    data = load_training_set(store, chosen, lambda dates: gate_split(dates, recipe.horizon))
+    _refuse_other_features(champion.network, data.panel)
+    return _Plan(data, recipe)
+
+
+def _recipe_of(champion: RegisteredModel) -> Recipe:
+    """The champion's recipe without its split dates: the gate has dates of its own.
+
+    Raises:
+        BadInputError: a later version of this tool wrote it.
+    """
+    written = {key: value for key, value in champion.card["recipe"].items() if not key.endswith("_end")}
+    unknown = sorted(written.keys() - {part.name for part in fields(Recipe)})
+    if unknown:
+        raise BadInputError(
+            f"{champion.reference} has unknown settings in its recipe: {', '.join(unknown)}",
+            "update forecast, or train a model anew with `forecast train`",
+        )
+    return override(
+        Recipe(), written, lambda key, value: f"{champion.reference}, card.json recipe: {key} = {value}"
     )
-    recipe = replace(recipe, device=settings.train.device)
+
+
+def _chosen_as(card: Mapping[str, Any], home: Path, store: PriceStore) -> Chosen:
+    """The tickers chosen as the card's were: by universe, all that are stored, or by name."""
     described = card.get("universe")
     if described is None:
-        panel = _panel(
-            store, choose_tickers(store, None if card.get("whole_store") else card["tickers"]), now
-        )
-        split = gate_split(panel.dates, recipe.horizon)
-        universe = None
-    else:
-        listed = settings.home / "data" / "universe" / f"{described['name']}.csv"
-        known = described["source"] == "package" or listed.is_file()
-        universe_now = find_universe(described["name" if known else "source"], settings.home)
-        selection = select_members(store, universe_now, all_days=described["targets"] == "all days")
-        panel = restrict_targets(_panel(store, selection.tickers, now), selection.counting)
-        split = gate_split(panel.dates, recipe.horizon)
-        universe = describe_selection(selection, panel, split)
-    _refuse_other_features(champion.network, panel)
-    return _Plan(panel, split, recipe, universe)
-
-
-def _panel(store: PriceStore, tickers: "list[str] | tuple[str, ...]", now: datetime) -> Panel:
-    refuse_unfit_prices(store, tickers, now)
-    return load_panel(store, tickers)
+        return choose(store, None if card.get("whole_store") else card["tickers"])
+    listed = home / "data" / "universe" / f"{described['name']}.csv"
+    known = described["source"] == "package" or listed.is_file()
+    universe = find_universe(described["name" if known else "source"], home)
+    return choose(store, universe=universe, all_days=described["targets"] == "all days")
 
 
 def _unseen_after(champion: RegisteredModel, plan: _Plan) -> np.datetime64:
@@ -226,9 +222,10 @@ def _unseen_after(champion: RegisteredModel, plan: _Plan) -> np.datetime64:
         BadInputError: too few sessions are left after it.
     """
     seen = np.datetime64(champion.card["split"]["validation_end"], "D")
-    held_out = plan.panel.dates[plan.split.test.start - 1]
+    panel = plan.data.panel
+    held_out = panel.dates[plan.data.split.test.start - 1]
     unseen_after: np.datetime64 = max(seen, held_out)
-    unseen_part(plan.panel, unseen_after, plan.recipe.horizon)
+    unseen_part(panel, unseen_after, plan.recipe.horizon)
     return unseen_after
 
 

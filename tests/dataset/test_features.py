@@ -29,7 +29,7 @@ def tables(**options: bool) -> list[PriceTable]:
 
 
 def panel_beside(market: MarketSeries, chosen: Sequence[PriceTable]) -> Panel:
-    return build_panel(chosen, market.dates, market.log_return)
+    return build_panel(chosen, market)
 
 
 def with_volume(table: PriceTable, days: slice, value: float) -> PriceTable:

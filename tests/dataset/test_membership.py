@@ -17,6 +17,7 @@ from forecaster.dataset.membership import (
 )
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import split_days
+from forecaster.dataset.training_set import TrainingSet
 from forecaster.errors import BadInputError, NotFoundError
 from forecaster.evaluation.baselines import BASELINES
 from forecaster.evaluation.experiment import TrainResult, train_and_forecast
@@ -115,7 +116,7 @@ def leaving_panel(*, changed: bool, target_mask: bool) -> Panel:
 
 
 def outcome_of(panel: Panel) -> TrainResult:
-    return train_and_forecast(panel, split_days(panel.dates, 2), RECIPE, lambda _: None)
+    return train_and_forecast(TrainingSet(panel, split_days(panel.dates, 2)), RECIPE, lambda _: None)
 
 
 def test_what_happens_to_a_company_that_left_changes_nothing() -> None:

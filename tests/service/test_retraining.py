@@ -112,11 +112,21 @@ def test_an_invalid_recipe_is_reported_in_the_card(
 ) -> None:
     registry = ModelRegistry(own_home)
     main = registry.load("main")
-    recipe = main.card["recipe"] | {"layers": 0}
+    recipe = main.card["recipe"] | {"epochs": 0}
     registry.register("odd", main.network, main.card | {"recipe": recipe}, b"keras")
     code, line = rejection(capsys, "retrain", "odd", "--no-fetch", "--home", own_home)
     assert code == ExitCode.USAGE
-    assert "odd@1, card.json recipe: layers = 0 is out of range" in line
+    assert "odd@1, card.json recipe: epochs = 0 is out of range" in line
+
+
+def test_a_recipe_of_a_later_release_is_rejected(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry = ModelRegistry(own_home)
+    main = registry.load("main")
+    recipe = main.card["recipe"] | {"attention": True}
+    registry.register("odd", main.network, main.card | {"recipe": recipe}, b"keras")
+    code, line = rejection(capsys, "retrain", "odd", "--no-fetch", "--home", own_home)
+    assert code == ExitCode.BAD_INPUT
+    assert "odd@1 has unknown settings in its recipe: attention" in line
 
 
 def test_retrain_keeps_figures_in_card_and_log(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,16 +8,14 @@ import typer
 from forecaster.cli.flags import training_flags
 from forecaster.cli.lab.flags import JobsFlag, chosen_cells, with_colour
 from forecaster.cli.screen import (
-    HomeFlag,
     JsonFlag,
     QuietFlag,
     figures_table,
-    open_settings,
     print_json,
     stderr_console,
     stdout_console,
 )
-from forecaster.settings import CELL_TITLES
+from forecaster.settings import CELL_TITLES, Recipe, Settings
 
 if TYPE_CHECKING:
     from forecaster.laboratory.prices.sweep import SweepPoint
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
 @training_flags("cell")
 def sweep(
-    context: typer.Context,
     tickers: Annotated[
         list[str] | None, typer.Argument(help="Tickers to work on (all in the store).", show_default=False)
     ] = None,
@@ -47,9 +44,9 @@ def sweep(
     jobs: JobsFlag = 2,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
-    home: HomeFlag = None,
     *,
-    flags: dict[str, Any],
+    settings: Settings,
+    recipe: Recipe,
 ) -> None:
     """The cells over one quantity: CRPS, time and memory, tested on the same days.
 
@@ -59,12 +56,10 @@ def sweep(
     from forecaster.laboratory.prices.sweep import RESULTS, plan_sweep, run_sweep
     from forecaster.laboratory.prices.trials import trial_setup
     from forecaster.laboratory.trials import ResultsFile
-    from forecaster.settings import override
 
-    settings = open_settings(context, home)
     chosen = _values(over, values)
     _check_match(match)
-    setup = trial_setup(settings.home, tickers, override(settings.train, flags))
+    setup = trial_setup(settings.home, tickers, recipe)
     if over == "tickers":
         _check_tickers(chosen, len(setup.tickers))
     plans = plan_sweep(setup, over, chosen, chosen_cells(cells), match, seeds)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from forecaster.dataset.features import available_features, compute_features
-from forecaster.dataset.panel import Panel, choose_tickers, load_panel
-from forecaster.dataset.split import split_dates, split_days
+from forecaster.dataset.panel import Panel, load_panel
+from forecaster.dataset.split import split_dates
+from forecaster.dataset.training_set import Chosen, choose, load_training_set, split_by
 from forecaster.evaluation.baselines import BASELINES
 from forecaster.evaluation.forecasts import network_forecasts
 from forecaster.evaluation.scoring import actuals, score_step
@@ -71,10 +72,9 @@ def trial_setup(home: Path, wanted: Sequence[str] | None, recipe: Recipe) -> Tri
         BadInputError, UsageError: they cannot be split.
     """
     store = PriceStore(home)
-    tickers = tuple(choose_tickers(store, wanted))
-    panel = load_panel(store, tickers)
-    split = split_days(panel.dates, recipe.horizon, recipe.train_end, recipe.validation_end)
-    dates = split_dates(panel.dates, split)
+    data = load_training_set(store, choose(store, wanted), split_by(recipe))
+    panel, tickers = data.panel, data.panel.tickers
+    dates = split_dates(panel.dates, data.split)
     given = Recipe(**asdict(recipe) | {name: dates[name] for name in ("train_end", "validation_end")})
     digest = digest_bytes("\n".join(tickers).encode(), np.ascontiguousarray(panel.close).tobytes())[:16]
     return TrialSetup(home, digest, tickers, len(available_features(panel)), given)
@@ -91,16 +91,15 @@ def run_price_trial(trial: PriceTrial) -> dict[str, Any]:
 
 def _run(trial: PriceTrial, report: Callable[[Any], None]) -> dict[str, Any]:
     del report  # nothing is worth showing before the end
-    whole = load_panel(PriceStore(trial.home), trial.tested_on)
-    names = available_features(whole)
+    recipe, store = trial.recipe, PriceStore(trial.home)
+    tested = load_training_set(store, Chosen(trial.tested_on), split_by(recipe))
+    whole, names = tested.panel, available_features(tested.panel)
     panel = _training_panel(trial)
-    recipe = trial.recipe
-    split = split_days(panel.dates, recipe.horizon, recipe.train_end, recipe.validation_end)
+    split = split_by(recipe)(panel.dates)
     trained = train_network(panel, names, split, recipe, start_engine(recipe.device))
     peak = peak_memory_mb()
-    test = split_days(whole.dates, recipe.horizon, recipe.train_end, recipe.validation_end)
-    origins, forecast = network_forecasts(trained.network, compute_features(whole, names), test.test)
-    truth = actuals(whole, origins, recipe.horizon, test.train)
+    origins, forecast = network_forecasts(trained.network, compute_features(whole, names), tested.split.test)
+    truth = actuals(whole, origins, recipe.horizon, tested.split.train)
     scored = score_step(forecast, truth, 1)
     reference = score_step(BASELINES[REFERENCE](whole, origins, recipe.horizon), truth, 1)
     return {

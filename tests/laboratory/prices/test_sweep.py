@@ -19,7 +19,7 @@ RECIPE = Recipe(horizon=2, lookback=20)
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> TrialSetup:
+def setup(tmp_path: Path) -> TrialSetup:
     filled_store(tmp_path, *(random_walk_table(name, 1500, seed) for seed, name in enumerate("ABC")))
     return trial_setup(tmp_path, None, RECIPE)
 

@@ -1,0 +1,105 @@
+"""Training sets: which tickers, their panel, the days that count as targets, and the split into parts.
+
+Training, comparing, retraining and the laboratory all build theirs here.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from forecaster.dataset.membership import Selection, describe_selection, restrict_targets, select_members
+from forecaster.dataset.panel import Days, Panel, choose_tickers, load_panel
+from forecaster.dataset.split import Split, split_days
+from forecaster.prices.market import MarketSeries
+from forecaster.prices.store import PriceStore
+from forecaster.prices.universe import Universe
+from forecaster.settings import Recipe
+
+SplitRule = Callable[[Days], Split]
+"""Gives the split of a panel's trading days."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The tickers of a training set.
+
+    Attributes:
+        tickers: N symbols, all of them stored.
+        selection: the universe that they are members of; None without one.
+        whole_store: whether they are all stocks that are stored.
+    """
+
+    tickers: tuple[str, ...]
+    selection: Selection | None = None
+    whole_store: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Prices that a network is trained, stopped and tested on.
+
+    Attributes:
+        panel: N tickers on D trading days; its `target_mask` holds the days of membership.
+        split: which days are origins of training, validation and test.
+        universe: what cards and documents say of the universe; None without one.
+        whole_store: whether the tickers are all stocks that are stored.
+    """
+
+    panel: Panel
+    split: Split
+    universe: dict[str, Any] | None = None
+    whole_store: bool = False
+
+
+def choose(
+    store: PriceStore,
+    tickers: Sequence[str] | None = None,
+    universe: Universe | None = None,
+    *,
+    all_days: bool = False,
+) -> Chosen:
+    """The members of `universe` that are stored, else the `tickers`, else all stocks of the store.
+
+    Args:
+        store: the prices.
+        tickers: symbols; None or empty: all stocks.
+        universe: whose members are chosen, in place of `tickers`.
+        all_days: with a universe, whether days outside membership count as targets too.
+
+    Raises:
+        NotFoundError: a ticker, every member of the universe, or any price is missing.
+        BadInputError: a price file is damaged.
+        UsageError: a name is not a ticker.
+    """
+    if universe is not None:
+        selection = select_members(store, universe, all_days=all_days)
+        return Chosen(selection.tickers, selection)
+    return Chosen(tuple(choose_tickers(store, tickers)), whole_store=not tickers)
+
+
+def split_by(recipe: Recipe) -> SplitRule:
+    """The split at the recipe's `train_end` and `validation_end`, with its horizon."""
+    return lambda dates: split_days(dates, recipe.horizon, recipe.train_end, recipe.validation_end)
+
+
+def load_training_set(
+    store: PriceStore, chosen: Chosen, split_rule: SplitRule, market: MarketSeries | None = None
+) -> TrainingSet:
+    """Read the prices of `chosen`, restrict the targets to days of membership, and split the days.
+
+    Args:
+        store: the prices.
+        chosen: which tickers.
+        split_rule: see `split_by`.
+        market: the market's daily return; that of the whole store without it.
+
+    Raises:
+        NotFoundError, BadInputError: prices are missing, damaged or too few.
+        UsageError: the split dates do not fit the prices.
+    """
+    selection = chosen.selection
+    panel = load_panel(store, chosen.tickers, market)
+    panel = restrict_targets(panel, None if selection is None else selection.counting)
+    split = split_rule(panel.dates)
+    universe = None if selection is None else describe_selection(selection, panel, split)
+    return TrainingSet(panel, split, universe, chosen.whole_store)
