@@ -1,3 +1,40 @@
-"""What a recurrent network can honestly say about a stock."""
+"""What a recurrent network can honestly say about a stock.
+
+>>> import forecaster as fc
+>>> model = fc.load_model("main", home="~/stocks")
+>>> model.predict(["AAPL", "MSFT"])
+
+Importing this package loads nothing heavy; each name is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forecaster.api import ComparisonResult, Home, Model, compare, load_model, train
+    from forecaster.errors import ForecastError
+    from forecaster.settings import Recipe
 
 __version__ = "0.1.0"
+__all__ = [
+    "ComparisonResult",
+    "ForecastError",
+    "Home",
+    "Model",
+    "Recipe",
+    "__version__",
+    "compare",
+    "load_model",
+    "train",
+]
+_MODULES = {"ForecastError": "forecaster.errors", "Recipe": "forecaster.settings"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'forecaster' has no attribute {name!r}")
+    return getattr(import_module(_MODULES.get(name, "forecaster.api")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

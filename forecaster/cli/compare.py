@@ -9,7 +9,6 @@ from forecaster.cli.flags import (
     AllDaysFlag,
     TrainingTickers,
     TrainingUniverse,
-    read_training_set,
     show_universe,
     training_flags,
 )
@@ -44,28 +43,30 @@ def compare(
     recipe: Recipe,
 ) -> None:
     """Train the cells on the same windows; one table and a verdict in words."""
+    from forecaster.api import Home, compare_on
     from forecaster.cli.comparison_screen import comparison_document, show_comparison
     from forecaster.cli.progress import training_progress
-    from forecaster.dataset.features import available_features
-    from forecaster.evaluation.comparison import cell_recipes, compare_cells
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
-    from forecaster.evaluation.verdict import judge
 
     chosen = _chosen_cells(cells)
     _check_match(match)
     check_output(output)
-    data = read_training_set(settings, recipe, tickers, universe, all_days=all_days)
-    recipes = cell_recipes(recipe, chosen, len(available_features(data.panel)), match)
+    data = Home(settings.home).training_set(tickers, universe=universe, all_days=all_days, recipe=recipe)
     show_universe(data.universe, stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet))
-    _announce(recipes, seeds, quiet=quiet)
+    _announce(recipe, seeds, quiet=quiet)
     with training_progress(quiet=quiet) as report:
-        comparison = compare_cells(
+        result = compare_on(
             data,
-            recipes,
-            seeds,
-            lambda cell, run, progress: report(cell if seeds == 1 else f"{cell} {run}/{seeds}", progress),
+            chosen,
+            recipe,
+            match=match,
+            seeds=seeds,
+            report=lambda cell, run, progress: report(
+                cell if seeds == 1 else f"{cell} {run}/{seeds}", progress
+            ),
+            isolated=True,
         )
-    verdict = judge(comparison)
+    comparison, verdict, recipes = result.comparison, result.verdict, result.recipes
     if output is not None:
         write_forecasts(output, comparison)
         stderr_console(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
@@ -94,9 +95,9 @@ def _check_match(match: str) -> None:
         raise UsageError(f"--match {match} is not known", "choose units or parameters")
 
 
-def _announce(recipes: list[Recipe], seeds: int, *, quiet: bool) -> None:
+def _announce(recipe: Recipe, seeds: int, *, quiet: bool) -> None:
     notes = stderr_console(quiet=quiet)
-    if recipes[0].bidirectional:
+    if recipe.bidirectional:
         notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
     if seeds == 1:
         notes.print("One seed: differences between cells may be luck; --seeds 5 shows how much.", style="dim")

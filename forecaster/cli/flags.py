@@ -2,19 +2,17 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from forecaster.cli.screen import HomeFlag, open_settings
-from forecaster.errors import UsageError
-from forecaster.settings import CELLS, DEVICES, Recipe, Settings, override
+from forecaster.settings import CELLS, DEVICES, Recipe, override
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from forecaster.dataset.training_set import TrainingSet
 
 TrainingTickers = Annotated[
     list[str] | None, typer.Argument(help="Tickers to train on (all that are stored).", show_default=False)
@@ -93,35 +91,6 @@ def training_flags(*left_out: str) -> Callable[[Callable[..., None]], Callable[.
         return run
 
     return decorate
-
-
-def read_training_set(
-    settings: Settings,
-    recipe: Recipe,
-    tickers: Sequence[str] | None,
-    universe: str | None,
-    *,
-    all_days: bool,
-) -> "TrainingSet":
-    """The training set that the flags choose.
-
-    Raises:
-        UsageError: the flags do not go together.
-        NotFoundError: a ticker, or every member of the universe, is not in the store.
-        BadInputError: prices are damaged, or too few.
-    """
-    from forecaster.dataset.training_set import choose, load_training_set, split_by
-    from forecaster.prices.store import PriceStore
-    from forecaster.prices.universe import find_universe
-
-    if all_days and universe is None:
-        raise UsageError("--all-days goes with --universe", "without a universe all days count")
-    if tickers and universe is not None:
-        raise UsageError("tickers and --universe exclude each other", "give one of them")
-    store = PriceStore(settings.home)
-    listed = None if universe is None else find_universe(universe, settings.home)
-    chosen = choose(store, tickers, listed, all_days=all_days)
-    return load_training_set(store, chosen, split_by(recipe))
 
 
 def show_universe(universe: Mapping[str, Any] | None, console: "Console") -> None:

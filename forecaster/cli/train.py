@@ -8,7 +8,6 @@ from forecaster.cli.flags import (
     AllDaysFlag,
     TrainingTickers,
     TrainingUniverse,
-    read_training_set,
     show_universe,
     training_flags,
 )
@@ -16,7 +15,6 @@ from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
     figures_table,
-    now,
     print_json,
     stderr_console,
     stdout_console,
@@ -24,7 +22,7 @@ from forecaster.cli.screen import (
 from forecaster.settings import Recipe, Settings
 
 if TYPE_CHECKING:
-    from forecaster.service.candidate import Candidate
+    from forecaster.api import Model
 
 
 @training_flags()
@@ -40,33 +38,33 @@ def train(
     recipe: Recipe,
 ) -> None:
     """Train one network on all tickers, test it beside the naive forecast, register it."""
+    from forecaster.api import Home, train_on
     from forecaster.cli.progress import training_progress
     from forecaster.files import check_writable
     from forecaster.registry.versions import ModelRegistry, check_model_name
-    from forecaster.service.candidate import train_candidate
 
     check_model_name(name)
     registry = ModelRegistry(settings.home)
-    data = read_training_set(settings, recipe, tickers, universe, all_days=all_days)
+    home = Home(settings.home)
+    data = home.training_set(tickers, universe=universe, all_days=all_days, recipe=recipe)
     check_writable(registry.folder)
     notes = stderr_console(quiet=quiet)
     show_universe(data.universe, notes if json else stdout_console(quiet=quiet))
     if recipe.bidirectional:
         notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
     with training_progress(quiet=quiet) as report:
-        candidate = train_candidate(data, recipe, now(), lambda progress: report(recipe.cell, progress))
-    version = registry.register(name, candidate.trained.network, candidate.card, candidate.trained.keras_file)
+        model = train_on(data, recipe, lambda progress: report(recipe.cell, progress)).save(home.path, name)
     if json:
-        print_json("forecast.train/2", {"name": name, "version": version, **candidate.card})
+        print_json("forecast.train/2", model.card)
     else:
-        _show(candidate, name, version, quiet=quiet)
+        _show(model, quiet=quiet)
 
 
-def _show(candidate: "Candidate", name: str, version: int, *, quiet: bool) -> None:
+def _show(model: "Model", *, quiet: bool) -> None:
     from forecaster.evaluation.verdict import MODEL_TITLES, show_p
 
     screen = stdout_console(quiet=quiet)
-    card, network = candidate.card, candidate.trained.network
+    card, network = model.card, model.network
     training, split = card["training"], card["split"]
     title = f"{MODEL_TITLES[network.cell]} {network.units}"
     screen.print(
@@ -80,21 +78,21 @@ def _show(candidate: "Candidate", name: str, version: int, *, quiet: bool) -> No
         f"Test, after {split['validation_end']}, to {split['test_end']}",
         *("forecast", "step", "CRPS ×10⁻⁴", "90 % held", "MAE $", "skill", "p"),
     )
-    for step in candidate.scores["network"]:
-        for model, scores in candidate.scores.items():
+    for step in card["scores"]:
+        for name, scores in {"network": card["scores"], **card["baselines"]}.items():
             row = scores[step]
             table.add_row(
-                title if model == "network" else MODEL_TITLES[model],
-                str(step),
-                f"{row.crps * 1e4:.2f}",
-                f"{row.coverage_90:.1%}",
-                f"{row.mae:.3f}",
-                "–" if model == "naive" else f"{row.skill:+.1%}",
-                "–" if model == "naive" else show_p(row.p_value),
+                title if name == "network" else MODEL_TITLES[name],
+                step,
+                f"{row['crps'] * 1e4:.2f}",
+                f"{row['coverage_90']:.1%}",
+                f"{row['mae']:.3f}",
+                "–" if name == "naive" else f"{row['skill']:+.1%}",
+                "–" if name == "naive" else show_p(row["p_value"]),
             )
         table.add_section()
     screen.print()
     screen.print(table)
     screen.print(
-        f"Registered as [bold]{name}@{version}[/bold], now in service. Next: forecast predict TICKER"
+        f"Registered as [bold]{model.reference}[/bold], now in service. Next: forecast predict TICKER"
     )

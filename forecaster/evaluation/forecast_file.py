@@ -48,7 +48,7 @@ def write_forecasts(path: Path, comparison: Comparison) -> None:
     import pyarrow.csv
     import pyarrow.parquet
 
-    tables = _tables(comparison)
+    tables = forecast_tables(comparison)
     first = next(tables)
     with atomic_path(path) as temporary:
         if path.suffix.lower() == ".csv":
@@ -61,7 +61,7 @@ def write_forecasts(path: Path, comparison: Comparison) -> None:
                 writer.write_table(table)
 
 
-def _tables(comparison: Comparison) -> "Iterator[pa.Table]":
+def forecast_tables(comparison: Comparison) -> "Iterator[pa.Table]":
     """One table a model and step: all of them at once would not fit in memory."""
     for model, forecast in comparison.forecasts.items():
         for step in range(1, comparison.horizon + 1):

@@ -1,0 +1,93 @@
+"""Prices in a pandas DataFrame of long form, as in a notebook, to checked price tables."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecaster.errors import BadInputError, UsageError
+from forecaster.prices.fetching import FetchLog, Request
+from forecaster.prices.importing.headings import find_columns
+from forecaster.prices.importing.rows import RowCollector
+from forecaster.prices.table import PriceTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PLACE = "the DataFrame"
+_REMEDY = (
+    "give one row for each ticker and day, with the columns ticker, date and close; open, high, low, "
+    "adj_close and volume are welcome"
+)
+
+
+@dataclass(frozen=True)
+class FrameTables:
+    """The tables of a DataFrame, one a ticker and sorted by it, and what was said of its rows."""
+
+    tables: tuple[PriceTable, ...]
+    log: FetchLog
+
+
+def tables_from_frame(frame: "pd.DataFrame", now: datetime) -> FrameTables:
+    """Check a long DataFrame row by row, as a file is, and group it by ticker.
+
+    Args:
+        frame: columns ticker, date and close at least, under any of the spellings that files may have;
+            ticker and date may stand in the index.
+        now: rows after it are rejected.
+
+    Raises:
+        UsageError: it is not a DataFrame of long form.
+        BadInputError: a needed column is missing, or no row can be used.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    if not isinstance(frame, pd.DataFrame):
+        raise UsageError(f"prices is a {type(frame).__name__}, not a DataFrame", _REMEDY)
+    if frame.columns.nlevels > 1:
+        raise UsageError("prices has columns of several levels", "bring it to long form with DataFrame.stack")
+    flat = _without_index(frame)
+    headings = [str(name) for name in flat.columns]
+    try:
+        places = find_columns(headings, _PLACE, needs_ticker=True)
+    except BadInputError as error:
+        raise BadInputError(error.message, _REMEDY) from error
+    block: dict[str, Any] = {}
+    for role, place in places.items():
+        try:
+            block[role] = pa.Array.from_pandas(flat.iloc[:, place])
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise BadInputError(
+                f"the column {headings[place]!r} has values of several types", _REMEDY
+            ) from error
+    log = FetchLog()
+    collector = RowCollector(Path(_PLACE), Request((), now), log)
+    collector.add(block, np.arange(len(flat)), None)
+    tables = tuple(collector.tables())
+    if not tables:
+        reason = f": {log.rejections[0].reason}" if log.rejections else ""
+        raise BadInputError(f"no row of the DataFrame can be used{reason}", _REMEDY)
+    return FrameTables(tables, log)
+
+
+def _without_index(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The frame with its index as columns, unless the index only numbers the rows."""
+    import pandas as pd
+
+    index = frame.index
+    if isinstance(index, pd.MultiIndex):
+        levels = [index.get_level_values(number) for number in range(index.nlevels)]
+    elif isinstance(index, pd.DatetimeIndex) or index.name is not None:
+        levels = [index]
+    else:
+        return frame
+    flat = frame.reset_index(drop=True)
+    for level in reversed(levels):
+        name = level.name or ("date" if isinstance(level, pd.DatetimeIndex) else "ticker")
+        if name not in flat.columns:
+            flat.insert(0, name, level)
+    return flat
