@@ -73,7 +73,7 @@ def below(difference: Difference) -> str:
 
 
 def within(difference: Difference, bound: float) -> str:
-    """The verdict on 'the two are equal but for `bound`': the whole interval has to lie inside or out."""
+    """The verdict on 'the two differ by `bound` at most': the whole interval has to lie inside or out."""
     if abs(difference.mean) + difference.margin <= bound:
         return SUPPORTED
     return NOT_SUPPORTED if abs(difference.mean) - difference.margin > bound else UNDECIDED
@@ -90,7 +90,8 @@ def difference_of_forecasts(first: Sequence[dict[str, Any]], second: Sequence[di
     no interval.
 
     Args:
-        first, second: outcomes, one a seed, each with "days" and "daily_crps".
+        first: outcomes, one a seed, each with "days" and "daily_crps".
+        second: those that it is compared with.
     """
     days = np.intersect1d(np.array(first[0]["days"]), np.array(second[0]["days"]))
     one, other = (_losses(runs, days) for runs in (first, second))
@@ -122,7 +123,8 @@ def paired_difference(first: Float, second: Float) -> Difference:
     based on a single sample: trimming/winsorization 1", Sankhyā A 25, 1963.
 
     Args:
-        first, second: (n,) positive measurements, taken in pairs.
+        first: (n,) positive measurements.
+        second: (n,) those that they were taken in pairs with.
     """
     ratios = np.sort(100 * (first / second - 1))
     cut = len(ratios) // _TRIMMED
