@@ -25,8 +25,8 @@ def price_claims(evidence: Evidence) -> list[Claim]:
     units = evidence.setup.recipe.units
     days = len(prices["large/gru"][0]["days"])
     on = f"CRPS one day ahead, {days:,} test days, {evidence.size.seeds} seeds"
-    small = f"{on}, learnt from one ticker"
-    large = f"{on}, learnt from {tickers} tickers"
+    small = f"{on}, trained on one ticker"
+    large = f"{on}, trained on {tickers} tickers"
     compare = "forecast compare --seeds 5"
     by_tickers = "forecast lab sweep --over tickers"
     return [
@@ -40,7 +40,7 @@ def price_claims(evidence: Evidence) -> list[Claim]:
         _lower("gates on prices", "Gated cells forecast prices better than a SimpleRNN.", large,
                "GRU − SimpleRNN", prices["large/gru"], prices["large/rnn"], compare),
         _lower("both ways", "A bidirectional layer forecasts better.",
-               f"{on}, learnt from {YEARS_BOTH_WAYS} years; it sees no day after its window",
+               f"{on}, trained on {YEARS_BOTH_WAYS} years; it sees no day after its window",
                "both ways − one way", prices["years/both ways"], prices["years/gru"],
                "forecast compare --bidirectional"),
         _overfits("more units", f"More units overfit ({units} → {WIDE}).", small, prices["wide/gru"],

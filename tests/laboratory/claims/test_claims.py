@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from factories import filled_store
 
+from forecaster.laboratory.cells.accounting import account
 from forecaster.laboratory.cells.costs import Cost, measure_costs
+from forecaster.laboratory.cells.coupling import Difference
 from forecaster.laboratory.claims import claims
 from forecaster.laboratory.claims.evidence import FULL, QUICK, Evidence, price_groups
 from forecaster.laboratory.claims.price_claims import price_claims
@@ -31,9 +33,14 @@ def price_run(level: float, seed: int = 0, loss: float = 1.0) -> dict[str, objec
     }
 
 
+def steady_run(level: float) -> dict[str, object]:
+    """An outcome with the same CRPS on every day."""
+    return price_run(level) | {"crps": level, "daily_crps": [level] * 300}
+
+
 def evidence(
     levels: dict[str, float] | None = None,
-    solved: dict[tuple[str, int], tuple[bool, bool]] | None = None,
+    solved: dict[tuple[str, int], tuple[bool, ...]] | None = None,
     lives: dict[str, float | None] | None = None,
     losses: dict[str, float] | None = None,
 ) -> Evidence:
@@ -78,12 +85,42 @@ def test_gru_and_lstm_are_alike_only_within_half_a_per_cent() -> None:
     assert verdict("GRU or LSTM", price_claims(evidence({"matched/lstm": 1.02}))) == "not supported"
 
 
+@pytest.mark.parametrize(
+    ("lstm", "expected"),
+    [
+        pytest.param(1 / 0.9951, "supported", id="just within, lower"),
+        pytest.param(1 / 1.0049, "supported", id="just within, higher"),
+        pytest.param(1 / 0.9949, "not supported", id="just beyond, lower"),
+        pytest.param(1 / 1.0051, "not supported", id="just beyond, higher"),
+    ],
+)
+def test_the_bound_of_alike_is_half_a_per_cent(lstm: float, expected: str) -> None:
+    """Runs that do not vary, so that only the bound decides."""
+    found = evidence()
+    found.prices["large/gru"] = [steady_run(1.0)] * 2
+    found.prices["matched/lstm"] = [steady_run(lstm)] * 2
+    claim = next(claim for claim in price_claims(found) if claim.name == "GRU or LSTM")
+    assert claim.verdict == expected
+    assert claim.sentence.endswith("(within 0.5 %).")
+
+
+def test_one_seed_decides_no_claim_on_prices() -> None:
+    levels = {"small/gru": 0.5, "large/lstm": 0.5, "large/rnn": 2.0, "years/both ways": 0.5, "wide/gru": 3.0}
+    found = evidence(levels)
+    one = replace(found, prices={name: runs[:1] for name, runs in found.prices.items()})
+    judged = price_claims(one)
+    assert {claim.verdict for claim in judged} == {"undecided"}
+    assert all("no interval from so few values" in claim.figure for claim in judged)
+    assert claims.memory_claim(one).verdict == "undecided"
+
+
 @pytest.mark.parametrize(("name", "group"), [("more units", "wide/gru"), ("more layers", "deep/gru")])
 def test_overfitting_is_a_better_fit_with_a_worse_test(name: str, group: str) -> None:
     worse, better = evidence({group: 1.1}, losses={group: 0.5}), evidence({group: 0.9}, losses={group: 0.5})
     assert verdict(name, price_claims(worse)) == "supported"
     assert verdict(name, price_claims(better)) == "not supported"
     assert verdict(name, price_claims(evidence({group: 1.1}, losses={group: 2.0}))) == "not supported"
+    assert verdict(name, price_claims(evidence({group: 1.1}, losses={group: 1.0}))) == "not supported"
     assert verdict(name, price_claims(evidence())) == "undecided"
 
 
@@ -113,6 +150,37 @@ def test_short_lags(rnn: tuple[bool, bool], expected: str) -> None:
     assert claims.short_lag_claim(evidence(solved=runs)).verdict == expected
 
 
+def of_hundred(successes: int) -> tuple[bool, ...]:
+    return tuple(number < successes for number in range(100))
+
+
+@pytest.mark.parametrize(
+    ("rnn", "gated", "long", "short"),
+    [
+        pytest.param(20, 80, "supported", "not supported", id="a fifth fails, four fifths succeed"),
+        pytest.param(21, 80, "undecided", "undecided", id="the SimpleRNN succeeds too often"),
+        pytest.param(20, 79, "undecided", "not supported", id="gated cells succeed too rarely"),
+        pytest.param(79, 80, "undecided", "undecided", id="the SimpleRNN nearly as often"),
+        pytest.param(80, 80, "not supported", "supported", id="the SimpleRNN as often"),
+    ],
+)
+def test_shares_of_seeds_that_fail_and_succeed(rnn: int, gated: int, long: str, short: str) -> None:
+    solved = {
+        (cell, lag): of_hundred(rnn if cell == "rnn" else gated)
+        for cell in CELLS
+        for lag in (QUICK.short_lag, LAG)
+    }
+    found = evidence(solved=solved)
+    assert claims.long_lag_claim(found).verdict == long
+    assert claims.short_lag_claim(found).verdict == short
+
+
+@pytest.mark.parametrize("weaker", ["lstm", "gru"])
+def test_both_gated_cells_have_to_bridge_the_long_lag(weaker: str) -> None:
+    solved = {(cell, LAG): of_hundred({"rnn": 20, weaker: 79}.get(cell, 100)) for cell in CELLS}
+    assert claims.long_lag_claim(evidence(solved=solved)).verdict == "undecided"
+
+
 @pytest.mark.parametrize(
     ("lives", "expected"),
     [
@@ -140,6 +208,21 @@ def test_untrained_half_lives_are_of_every_cell_and_seed(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("lstm", "gru", "expected"),
+    [
+        pytest.param([8.0, 8.1, 7.9], [6.0, 6.1, 5.9], "supported", id="both further"),
+        pytest.param([8.0, 8.1, 7.9], [3.0, 3.1, 2.9], "not supported", id="the GRU less far"),
+        pytest.param([3.0, 3.1, 2.9], [8.0, 8.1, 7.9], "not supported", id="the LSTM less far"),
+        pytest.param([8.0, 8.1, 7.9], [3.9, 4.2, 4.0], "undecided", id="the GRU as far"),
+        pytest.param([3.9, 4.2, 4.0], [8.0, 8.1, 7.9], "undecided", id="the LSTM as far"),
+    ],
+)
+def test_gates_alone(lstm: list[float], gru: list[float], expected: str) -> None:
+    lives = {"rnn": [4.0, 4.1, 3.9], "lstm": lstm, "gru": gru}
+    assert claims.untrained_claim(lives, GROUND).verdict == expected
+
+
+@pytest.mark.parametrize(
     ("gru", "expected"), [(0.5, "supported"), (2.0, "not supported")], ids=["faster", "slower"]
 )
 def test_times(gru: float, expected: str) -> None:
@@ -157,6 +240,44 @@ def test_memory_and_what_needs_no_training() -> None:
     ratio = claims.parameter_ratio(GROUND)
     assert ratio.verdict == "supported"
     assert ratio.figure == "1 : 3.08 : 4.00; the published GRU 3.00"
+
+
+@pytest.mark.parametrize(
+    ("lstm", "gru", "published", "expected"),
+    [
+        pytest.param(4.09, 2.91, 3.09, "supported", id="all near"),
+        pytest.param(3.91, 3.09, 2.91, "supported", id="all near, the other way"),
+        pytest.param(4.11, 3.0, 3.0, "not supported", id="LSTM too many"),
+        pytest.param(3.89, 3.0, 3.0, "not supported", id="LSTM too few"),
+        pytest.param(4.0, 3.11, 3.0, "not supported", id="GRU too many"),
+        pytest.param(4.0, 2.89, 3.0, "not supported", id="GRU too few"),
+        pytest.param(4.0, 3.0, 3.11, "not supported", id="published GRU too many"),
+        pytest.param(4.0, 3.0, 2.89, "not supported", id="published GRU too few"),
+    ],
+)
+def test_parameter_ratios_are_near_within_a_tenth(
+    monkeypatch: pytest.MonkeyPatch, lstm: float, gru: float, published: float, expected: str
+) -> None:
+    formula = account("gru", GROUND.features, GROUND.recipe.units, reset_after=False).parameters
+    one = formula / published
+    counts = {"rnn": one, "lstm": lstm * one, "gru": gru * one}
+    monkeypatch.setattr(claims, "keras_parameters", lambda cell, *_: counts[cell])
+    assert claims.parameter_ratio(GROUND).verdict == expected
+
+
+@pytest.mark.parametrize(
+    ("largest", "expected"),
+    [
+        pytest.param(9e-13, "supported", id="rounding"),
+        pytest.param(1.1e-12, "not supported", id="more than rounding"),
+    ],
+)
+def test_identical_is_within_rounding(monkeypatch: pytest.MonkeyPatch, largest: float, expected: str) -> None:
+    differences = [Difference("all ties", largest), Difference("one", 0.3), Difference("other", 0.08)]
+    monkeypatch.setattr(claims, "coupling_differences", lambda *_: differences)
+    found = claims.coupling_claim()
+    assert found.verdict == expected
+    assert found.figure.endswith("with a tie cut 0.08 or more")
 
 
 @pytest.mark.parametrize("size", [QUICK, FULL], ids=["quick", "full"])
