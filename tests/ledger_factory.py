@@ -1,15 +1,15 @@
 """Forecasts for the ledger without a network: distributions at one origin, as `predict` would give them."""
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from forecaster.ledger.ledger import Ledger, Recorded
+from forecaster.ledger.ledger import ForecastRows, Ledger, Recorded
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.prices.calendar import closing_time, next_sessions
-from forecaster.service.prediction import Prediction
 
 
 def prediction(
@@ -18,28 +18,39 @@ def prediction(
     learnt: ForecastDistribution,
     walk: ForecastDistribution,
     model: str = "main@1",
-) -> Prediction:
-    """What the ledger needs of a prediction; both distributions are (H,)."""
+) -> ForecastRows:
+    """One ticker's forecast from one origin; both distributions are (H,)."""
     steps = len(learnt.location)
-    nothing = np.zeros(steps)
-    return Prediction(
-        ticker=ticker,
-        model=model,
-        trained_on=True,
-        last_date=origin,
-        last_close=100.0,
-        sessions_old=0,
-        dates=next_sessions(origin, steps),
-        median=nothing,
-        intervals={},
-        naive_median=nothing,
-        naive_interval=np.zeros((2, steps)),
-        expected_move=nothing,
-        distribution=learnt,
-        naive_distribution=walk,
-        history_dates=np.array([origin]),
-        history=np.array([100.0]),
+    name, _, version = model.partition("@")
+    return ForecastRows(
+        model=name,
+        version=int(version),
+        ticker=np.full(steps, ticker, dtype=object),
+        origin=np.full(steps, origin, dtype="datetime64[D]"),
+        step=np.arange(1, steps + 1),
+        target=next_sessions(origin, steps),
+        last_close=np.full(steps, 100.0),
+        forecast=learnt,
+        naive=walk,
     )
+
+
+def together(rows: Sequence[ForecastRows]) -> ForecastRows:
+    """The rows of several forecasts of one model."""
+    columns = {
+        name: np.concatenate([getattr(each, name) for each in rows])
+        for name in ("ticker", "origin", "step", "target", "last_close")
+    }
+    distributions = {
+        name: ForecastDistribution(
+            *(
+                np.concatenate([getattr(getattr(each, name), part.name) for each in rows])
+                for part in fields(ForecastDistribution)
+            )
+        )
+        for name in ("forecast", "naive")
+    }
+    return replace(rows[0], **columns, **distributions)
 
 
 def normal(scale: Sequence[float] | float, location: float = 0.0) -> ForecastDistribution:
@@ -53,12 +64,12 @@ def record_daily(
 ) -> None:
     """Record a one-step normal of `scale` for AAA from each origin, beside a naive one."""
     made = [prediction("AAA", origin, normal(scale, location), normal(walk)) for origin in origins]
-    Ledger(home).record(made, closing_time(origins[0]))
+    Ledger(home).record(together(made), closing_time(origins[0]))
 
 
-def record_now(home: Path, one: Prediction, now: datetime | None = None) -> Recorded:
+def record_now(home: Path, one: ForecastRows, now: datetime | None = None) -> Recorded:
     """Record one prediction at the close of its origin, or at `now`."""
-    return Ledger(home).record([one], now or closing_time(one.last_date))
+    return Ledger(home).record(one, now or closing_time(one.origin[0]))
 
 
 def outcomes(home: Path) -> list[float | None]:

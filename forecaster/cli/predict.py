@@ -1,5 +1,6 @@
-"""`forecast predict`: dated median and intervals from the model in service, without TensorFlow."""
+"""`forecast predict`: dated medians and intervals from the model in service, without TensorFlow."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,20 +14,39 @@ from forecaster.cli.screen import (
     figures_table,
     now,
     open_settings,
+    plain_table,
     print_json,
     stderr_console,
     stdout_console,
 )
+from forecaster.errors import ForecastError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from forecaster.prices.store import PriceStore
+    from forecaster.registry.versions import RegisteredModel
     from forecaster.service.prediction import Prediction
+
+NARROW = 50
+SHOWN_IN_FULL = 5
+"""More tickers than these share one table without charts."""
 
 
 def predict(
     context: typer.Context,
-    tickers: Annotated[list[str], typer.Argument(help="Tickers in the store.", show_default=False)],
+    tickers: Annotated[
+        list[str] | None, typer.Argument(help="Tickers to predict (all that are stored).", show_default=False)
+    ] = None,
+    universe: Annotated[
+        str | None,
+        typer.Option(
+            "--universe",
+            metavar="sp500|sample|FILE",
+            help="Predict its members of today.",
+            show_default=False,
+        ),
+    ] = None,
     horizon: Annotated[
         int | None,
         typer.Option("--horizon", help="Sessions ahead.", show_default="all the model was trained for"),
@@ -36,7 +56,7 @@ def predict(
     ] = None,
     level: Annotated[int, typer.Option("--level", help="The wider interval, per cent.")] = 90,
     fallback: Annotated[
-        bool, typer.Option("--fallback", help="If the model in service is damaged, ask the last good one.")
+        bool, typer.Option("--fallback", help="If the model in service is damaged, use the last good one.")
     ] = False,
     record: Annotated[
         bool, typer.Option("--record", help="Keep the forecasts in the ledger, for `forecast score`.")
@@ -45,117 +65,212 @@ def predict(
     quiet: QuietFlag = False,
     home: HomeFlag = None,
 ) -> None:
-    """Predict tickers on the coming New York sessions, beside the naive forecast."""
-    from forecaster.dataset.panel import choose_tickers
+    """Predict tickers on the coming New York sessions, beside the naive forecast.
+
+    A ticker that cannot be predicted costs only itself: it is listed on stderr with the reason, the
+    others are predicted, and the exit code is that of the first that failed.
+    """
     from forecaster.prices.store import PriceStore
     from forecaster.registry.promotion import load_or_fall_back
     from forecaster.registry.versions import ModelRegistry
-    from forecaster.service.prediction import predict as predict_ticker
+    from forecaster.service.prediction import predict_stored
 
     settings = open_settings(context, home)
+    if not NARROW < level < 100:
+        raise UsageError(f"--level {level} is out of range", "it must be above 50 and below 100")
     store, registry = PriceStore(settings.home), ModelRegistry(settings.home)
-    chosen = choose_tickers(store, tickers)
-    registered, refused = load_or_fall_back(registry, model) if fallback else (registry.load(model), None)
-    if refused:
-        stderr_console(quiet=quiet).print(
-            f"warning: {refused}; {registered.reference} answers in its place", style="yellow", soft_wrap=True
+    chosen = _chosen(store, settings.home, tickers, universe)
+    used, damage = load_or_fall_back(registry, model) if fallback else (registry.load(model), None)
+    notes, moment = stderr_console(quiet=quiet), now()
+    if damage:
+        notes.print(
+            f"warning: {damage}; {used.reference} is used in its place", style="yellow", soft_wrap=True
         )
-    moment = now()
-    predictions = [predict_ticker(store, registered, ticker, moment, horizon, level) for ticker in chosen]
-    for prediction in predictions:
-        _warn(prediction, stderr_console(quiet=quiet))
-    recorded = _record(settings.home, predictions, moment, stderr_console(quiet=quiet)) if record else None
+    batch = predict_stored(store, used.network, chosen, horizon, (NARROW, level))
+    if len(chosen) == 1:
+        for error in batch.failures.values():
+            raise error
+    _warn(batch.predictions, used, moment, notes)
+    recorded = _record(settings.home, used.reference, batch.predictions, moment, notes) if record else None
     if json:
-        documents = [_document(item) for item in predictions]
-        content = {"predictions": documents, "fallback": refused, "recorded": recorded}
-        print_json("forecast.predict/1", content)
-        return
-    screen = stdout_console(quiet=quiet)
-    for prediction in predictions:
-        _show(prediction, screen)
+        content = {
+            "predictions": [_document(item, used, moment, level) for item in batch.predictions],
+            "failures": [
+                {"ticker": ticker, "reason": error.message, "remedy": error.remedy}
+                for ticker, error in batch.failures.items()
+            ],
+            "fallback": damage,
+            "recorded": recorded,
+        }
+        print_json("forecast.predict/2", content)
+    else:
+        _show(batch.predictions, used.reference, level, stdout_console(quiet=quiet))
+    _fail(batch.failures, len(chosen), notes)
 
 
-def _warn(prediction: "Prediction", notes: "Console") -> None:
-    if prediction.sessions_old:
-        notes.print(
-            f"warning: {prediction.ticker}'s last price is of {prediction.last_date}, "
-            f"{prediction.sessions_old:,} sessions ago; `forecast fetch` brings newer ones",
-            style="yellow",
-            soft_wrap=True,
+def _chosen(store: "PriceStore", home: Path, tickers: list[str] | None, universe: str | None) -> list[str]:
+    """The tickers to predict, in capitals and once each, stored or not."""
+    from forecaster.cli.data import members_asked
+    from forecaster.dataset.panel import choose_tickers
+    from forecaster.prices.table import checked_ticker
+    from forecaster.prices.universe import find_universe
+
+    if tickers and universe is not None:
+        raise UsageError("tickers and --universe exclude each other", "give one of them")
+    if universe is not None:
+        return members_asked(find_universe(universe, home), None)[1]
+    if not tickers or not store.tickers():
+        return choose_tickers(store, None)  # which says so of an empty store
+    return list(dict.fromkeys(checked_ticker(ticker) for ticker in tickers))
+
+
+def _warn(
+    predictions: "Sequence[Prediction]", used: "RegisteredModel", moment: datetime, notes: "Console"
+) -> None:
+    """One line on old prices and one on tickers that were not trained on, however many there are."""
+    from forecaster.prices.fetching import name_some
+
+    old = {each.ticker: each for each in predictions if each.sessions_old(moment)}
+    trained_on = set(used.card["tickers"])
+    others = [each.ticker for each in predictions if each.ticker not in trained_on]
+    lines = []
+    if len(old) == 1:
+        ((ticker, found),) = old.items()
+        lines.append(
+            f"warning: {ticker}'s last price is of {found.last_date}, "
+            f"{found.sessions_old(moment):,} sessions ago; `forecast fetch` brings newer ones"
         )
-    if not prediction.trained_on:
-        notes.print(
-            f"note: {prediction.model} was not trained on {prediction.ticker}, but on other tickers",
-            style="yellow",
-            soft_wrap=True,
+    elif old:
+        lines.append(
+            f"warning: the last prices of {len(old):,} tickers are at least a session old: {name_some(old)}; "
+            "`forecast fetch` brings newer ones"
         )
+    if others:
+        lines.append(f"note: {used.reference} was not trained on {name_some(others)}, but on other tickers")
+    for line in lines:
+        notes.print(line, style="yellow", soft_wrap=True)
 
 
 def _record(
-    home: Path, predictions: list["Prediction"], moment: datetime, notes: "Console"
+    home: Path, model: str, predictions: "Sequence[Prediction]", moment: datetime, notes: "Console"
 ) -> dict[str, int]:
     from dataclasses import asdict
 
     from forecaster.ledger.ledger import Ledger
+    from forecaster.service.prediction import ledger_rows
 
-    recorded = Ledger(home).record(predictions, moment)
+    recorded = Ledger(home).record(ledger_rows(model, predictions), moment)
     parts = [f"Recorded: {recorded.new:,} forecasts"]
     if recorded.known:
         parts.append(f"{recorded.known:,} were recorded before")
     if recorded.over:
-        parts.append(f"{recorded.over:,} are left out, as their day is over")
+        parts.append(f"{recorded.over:,} are left out, as their target date has closed")
     notes.print("; ".join(parts) + ".", soft_wrap=True)
     return asdict(recorded)
 
 
-def _show(prediction: "Prediction", screen: "Console") -> None:
+def _fail(failures: dict[str, ForecastError], total: int, notes: "Console") -> None:
+    """List the tickers that could not be predicted, and end with the kind of the first."""
+    from forecaster.prices.fetching import name_some
+
+    if not failures:
+        return
+    for ticker, error in failures.items():
+        reason = error.message if ticker in error.message else f"{ticker}: {error.message}"
+        notes.print(f"failed: {reason}; {error.remedy}", markup=False, soft_wrap=True)
+    first = next(iter(failures.values()))
+    raise type(first)(
+        f"{len(failures):,} of {total:,} tickers could not be predicted: {name_some(failures)}", first.remedy
+    )
+
+
+def _show(predictions: "Sequence[Prediction]", model: str, level: int, screen: "Console") -> None:
+    if len(predictions) > SHOWN_IN_FULL:
+        _show_many(predictions, model, level, screen)
+        return
+    for prediction in predictions:
+        _show_one(prediction, model, level, screen)
+
+
+def _show_many(predictions: "Sequence[Prediction]", model: str, level: int, screen: "Console") -> None:
+    """A line for each ticker: the last step of its forecast."""
+    last = len(predictions[0].dates)
+    screen.print(f"{len(predictions):,} tickers by {model}, {last} session{'s' if last > 1 else ''} ahead")
+    headings = ("ticker", "close", "session", "median", f"{NARROW} %", f"{level} %", "move")
+    rows = (
+        (
+            prediction.ticker,
+            _price(prediction.last_close),
+            str(prediction.dates[-1]),
+            _price(prediction.median[-1]),
+            _between(prediction.intervals[NARROW][:, -1]),
+            _between(prediction.intervals[level][:, -1]),
+            f"±{prediction.expected_move[-1]:.1f}%",
+        )
+        for prediction in predictions
+    )
+    screen.out(plain_table(headings, rows), highlight=False)
+    screen.print(_legend(level) + " Every step: --json, or name up to five tickers.", style="dim")
+
+
+def _show_one(prediction: "Prediction", model: str, level: int, screen: "Console") -> None:
     from forecaster.report.charts import fan_chart
 
-    narrow, wide = sorted(prediction.intervals)
     close = f"close of {prediction.last_date}: {_price(prediction.last_close)}"
-    screen.print(f"[bold]{prediction.ticker}[/bold]  {close}  model {prediction.model}")
-    table = figures_table(None, "session", "median", f"{narrow} %", f"{wide} %", "move", f"naive {wide} %")
+    screen.print(f"[bold]{prediction.ticker}[/bold]  {close}  model {model}")
+    table = figures_table(None, "session", "median", f"{NARROW} %", f"{level} %", "move", f"naive {level} %")
     for step, date in enumerate(prediction.dates):
         table.add_row(
             str(date),
             _price(prediction.median[step]),
-            _between(prediction.intervals[narrow][:, step]),
-            _between(prediction.intervals[wide][:, step]),
+            _between(prediction.intervals[NARROW][:, step]),
+            _between(prediction.intervals[level][:, step]),
             f"±{prediction.expected_move[step]:.1f}%",
-            _between(prediction.naive_interval[:, step]),
+            _between(prediction.naive_intervals[level][:, step]),
         )
     screen.print(table)
     screen.print(
-        f"{narrow} %, {wide} %: intervals that hold the close with that chance; move: half of the 68 % one; "
-        f"naive: the close stays at {_price(prediction.last_close)}, within its past volatility.",
+        f"{_legend(level)} naive: the close stays at {_price(prediction.last_close)}, within its past "
+        "volatility.",
         style="dim",
     )
     colour = screen.is_terminal and not screen.no_color
     screen.out(fan_chart(prediction, min(screen.width, 100), 14, colour=colour), highlight=False)
 
 
-def _document(prediction: "Prediction") -> dict[str, Any]:
+def _legend(level: int) -> str:
+    return (
+        f"{NARROW} %, {level} %: intervals that cover the close with that chance; move: half of the 68 % one."
+    )
+
+
+def _document(
+    prediction: "Prediction", used: "RegisteredModel", moment: datetime, level: int
+) -> dict[str, Any]:
+    naive = prediction.naive_intervals[level].tolist()
+    ends = {str(width): values.tolist() for width, values in prediction.intervals.items()}
+    median, move = prediction.median.tolist(), prediction.expected_move.tolist()
     return {
         "ticker": prediction.ticker,
-        "model": prediction.model,
-        "trained_on": prediction.trained_on,
+        "model": used.reference,
+        "trained_on": prediction.ticker in used.card["tickers"],
         "last_date": str(prediction.last_date),
         "last_close": prediction.last_close,
-        "sessions_old": prediction.sessions_old,
+        "sessions_old": prediction.sessions_old(moment),
         "steps": [
             {
                 "step": step + 1,
                 "date": str(date),
-                "median": prediction.median[step],
+                "median": median[step],
                 "intervals": {
-                    str(level): {"lower": ends[0, step], "upper": ends[1, step]}
-                    for level, ends in prediction.intervals.items()
+                    width: {"lower": lower[step], "upper": upper[step]}
+                    for width, (lower, upper) in ends.items()
                 },
-                "expected_move_percent": prediction.expected_move[step],
+                "expected_move_percent": move[step],
                 "naive": {
-                    "median": prediction.naive_median[step],
-                    "lower": prediction.naive_interval[0, step],
-                    "upper": prediction.naive_interval[1, step],
+                    "median": prediction.last_close,
+                    "lower": naive[0][step],
+                    "upper": naive[1][step],
                 },
             }
             for step, date in enumerate(prediction.dates)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.dataset.panel import Panel
+from forecaster.dataset.panel import LatestDays, Panel
 from forecaster.dataset.volatility import exponential_mean, volatility
 
 Float32 = NDArray[np.float32]
@@ -51,7 +51,7 @@ def available_features(panel: Panel) -> tuple[str, ...]:
     return tuple(names)
 
 
-def compute_features(panel: Panel, names: Sequence[str]) -> Features:
+def compute_features(panel: Panel | LatestDays, names: Sequence[str]) -> Features:
     """Compute the named features of every ticker and day from what was known at that day's close.
 
     A bar's range or volume that is missing counts as its usual value, zero on the feature's scale.
@@ -66,41 +66,41 @@ def compute_features(panel: Panel, names: Sequence[str]) -> Features:
     return Features(tuple(names), values, sigma, valid_input)
 
 
-def _feature(name: str, panel: Panel, sigma: Float32) -> NDArray[np.floating]:
+def _feature(name: str, panel: Panel | LatestDays, sigma: Float32) -> NDArray[np.floating]:
     """One feature, (N, D) or (D,), NaN where unknown."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return _FORMULAS[name](panel, sigma)
 
 
-def _return(panel: Panel, sigma: Float32) -> NDArray[np.floating]:
+def _return(panel: Panel | LatestDays, sigma: Float32) -> NDArray[np.floating]:
     return panel.log_return / sigma
 
 
-def _magnitude(panel: Panel, sigma: Float32) -> NDArray[np.floating]:
+def _magnitude(panel: Panel | LatestDays, sigma: Float32) -> NDArray[np.floating]:
     return np.log(np.abs(panel.log_return) / sigma + _SMALLEST_MOVE)
 
 
-def _volatility(_: Panel, sigma: Float32) -> NDArray[np.floating]:
+def _volatility(_: Panel | LatestDays, sigma: Float32) -> NDArray[np.floating]:
     return np.log(sigma) + _VOLATILITY_SHIFT
 
 
-def _market_return(panel: Panel, _: Float32) -> NDArray[np.floating]:
+def _market_return(panel: Panel | LatestDays, _: Float32) -> NDArray[np.floating]:
     return panel.market_return / volatility(panel.market_return)
 
 
-def _market_volatility(panel: Panel, _: Float32) -> NDArray[np.floating]:
+def _market_volatility(panel: Panel | LatestDays, _: Float32) -> NDArray[np.floating]:
     shifted: NDArray[np.floating] = np.log(volatility(panel.market_return)) + _MARKET_SHIFT
     return shifted
 
 
-def _range(panel: Panel, sigma: Float32) -> NDArray[np.floating]:
+def _range(panel: Panel | LatestDays, sigma: Float32) -> NDArray[np.floating]:
     if panel.log_range is None:
         return np.full(panel.shape, np.nan, dtype=np.float32)
     ranged: NDArray[np.floating] = np.log(panel.log_range / sigma + _SMALLEST_MOVE)
     return ranged
 
 
-def _volume(panel: Panel, _: Float32) -> NDArray[np.floating]:
+def _volume(panel: Panel | LatestDays, _: Float32) -> NDArray[np.floating]:
     if panel.log_volume is None:
         return np.full(panel.shape, np.nan, dtype=np.float32)
     return panel.log_volume - exponential_mean(panel.log_volume, _VOLUME_DECAY)

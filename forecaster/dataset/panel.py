@@ -1,4 +1,4 @@
-"""Many tickers on one calendar: the arrays that features, targets and baselines are made of."""
+"""Many tickers as arrays: on one calendar to train and test on, or right-aligned to forecast from."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.prices.calendar import is_session, sessions_between
-from forecaster.prices.market import MarketSeries, read_market
+from forecaster.prices.market import MarketSeries, daily_returns, read_market
 from forecaster.prices.store import PriceStore, empty_store
 from forecaster.prices.table import PriceTable, checked_ticker
 
 Days = NDArray[np.datetime64]
 Float32 = NDArray[np.float32]
+LATEST_COLUMNS = ("adj_close", "high", "low", "volume")
+"""What `latest_days` needs of a price table."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,92 @@ def build_panel(tables: Sequence[PriceTable], market: MarketSeries) -> Panel:
         market_return=_align(dates, market.dates, market.log_return),
         market_members=market.members,
     )
+
+
+@dataclass(frozen=True)
+class LatestDays:
+    """The last D trading days of each of N tickers, right-aligned: their last columns are their last days.
+
+    Tickers may end on different days; where one has fewer than D days, the columns before them are NaN.
+
+    Attributes:
+        tickers: N symbols.
+        dates: (N, D) each ticker's trading days; NaT before the first.
+        close: (N, D) adjusted close.
+        log_return, log_range, log_volume: (N, D) as in `Panel`.
+        market_return: (N, D) of each ticker's days.
+        past_spread: (N,) root mean square of all past daily returns, those before the D days too.
+    """
+
+    tickers: tuple[str, ...]
+    dates: Days
+    close: NDArray[np.float64]
+    log_return: Float32
+    log_range: Float32
+    log_volume: Float32
+    market_return: Float32
+    past_spread: NDArray[np.float64]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(tickers, days)."""
+        return self.close.shape[0], self.close.shape[1]
+
+
+def latest_days(tables: Sequence[PriceTable], market: MarketSeries, days: int) -> LatestDays:
+    """Lay the last `days` trading days of each table side by side.
+
+    Args:
+        tables: N tickers' bars, each with one bar at least.
+        market: the market's daily return.
+        days: D.
+    """
+    shape = (len(tables), days)
+    dates = np.full(shape, np.datetime64("NaT"), dtype="datetime64[D]")
+    close, high, low, volume = (np.full(shape, np.nan) for _ in range(4))
+    log_return = np.full(shape, np.nan, dtype=np.float32)
+    spread = np.empty(len(tables))
+    for row, table in enumerate(tables):
+        # One bar more than there are days: the first day's return is from the day before.
+        tail = table.take(slice(max(len(table) - days - 1, 0), None))
+        own = _own_days(tail.dates)
+        place = np.searchsorted(own, tail.dates)
+        kept = min(days, len(own))
+        dates[row, -kept:] = own[-kept:]
+        for matrix, name in ((close, "adj_close"), (high, "high"), (low, "low"), (volume, "volume")):
+            values = np.full(len(own), np.nan)
+            values[place] = tail.columns[name]
+            matrix[row, -kept:] = values[-kept:]
+            if name == "adj_close":
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    log_return[row, -kept:] = np.diff(np.log(values), prepend=np.nan)[-kept:]
+        spread[row] = _past_spread(table)
+    high /= low
+    market_return = np.full(shape, np.nan, dtype=np.float32)
+    found = np.searchsorted(market.dates, dates)
+    known = np.minimum(found, max(len(market.dates) - 1, 0))
+    if len(market.dates):
+        shared = market.dates[known] == dates
+        market_return[shared] = market.log_return[known[shared]]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log_range, log_volume = np.log(high).astype(np.float32), np.log1p(volume).astype(np.float32)
+    names = tuple(table.ticker for table in tables)
+    return LatestDays(names, dates, close, log_return, log_range, log_volume, market_return, spread)
+
+
+def _own_days(dates: Days) -> Days:
+    """As `trading_days`, of one ticker: the sessions that it spans, and its bars on other days."""
+    sessions = sessions_between(dates[0], dates[-1])
+    if len(sessions) == len(dates) and bool((sessions == dates).all()):
+        return dates
+    return np.union1d(sessions, dates)
+
+
+def _past_spread(table: PriceTable) -> float:
+    """Root mean square about zero of all daily returns; one across a missing session does not count."""
+    _, returns = daily_returns(table)
+    squared = np.square(returns.astype(np.float32).astype(np.float64))
+    return float(np.sqrt(squared.mean())) if len(squared) else 0.0
 
 
 def trading_days(calendars: Sequence[Days]) -> Days:

@@ -22,14 +22,14 @@ _TAIL_DEGREES = 6.0
 def naive(panel: Panel, origins: Origins, horizon: int) -> ForecastDistribution:
     """Last close; a normal range with the ticker's volatility over all its past."""
     _, spread = _past_mean_and_spread(panel.log_return)
-    return _random_walk(0.0, spread[origins.ticker, origins.day], np.inf, horizon)
+    return random_walk(0.0, spread[origins.ticker, origins.day], np.inf, horizon)
 
 
 def drift(panel: Panel, origins: Origins, horizon: int) -> ForecastDistribution:
     """Last close, carried on at the ticker's mean past return; the range as in `naive`."""
     mean, spread = _past_mean_and_spread(panel.log_return)
     place = origins.ticker, origins.day
-    return _random_walk(mean[place], spread[place], np.inf, horizon)
+    return random_walk(mean[place], spread[place], np.inf, horizon)
 
 
 def riskmetrics_t(panel: Panel, origins: Origins, horizon: int) -> ForecastDistribution:
@@ -39,7 +39,7 @@ def riskmetrics_t(panel: Panel, origins: Origins, horizon: int) -> ForecastDistr
     """
     sigma = volatility(panel.log_return)[origins.ticker, origins.day]
     scale = sigma * np.sqrt((_TAIL_DEGREES - 2) / _TAIL_DEGREES)
-    return _random_walk(0.0, scale, _TAIL_DEGREES, horizon)
+    return random_walk(0.0, scale, _TAIL_DEGREES, horizon)
 
 
 BASELINES: dict[str, Baseline] = {"naive": naive, "drift": drift, "riskmetrics-t": riskmetrics_t}
@@ -55,9 +55,10 @@ def _past_mean_and_spread(log_return: NDArray[np.float32]) -> tuple[NDArray[np.f
     return mean, spread
 
 
-def _random_walk(
+def random_walk(
     daily_drift: NDArray[np.float64] | float, daily_scale: NDArray[np.floating], degrees: float, horizon: int
 ) -> ForecastDistribution:
+    """Independent daily returns of one mean and scale, (O, H): the scale grows as √h, the mean as h."""
     steps = np.arange(1, horizon + 1)
     scale = daily_scale[:, None] * np.sqrt(steps)
     location = np.multiply.outer(np.broadcast_to(daily_drift, daily_scale.shape), steps)

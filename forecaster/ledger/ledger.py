@@ -12,9 +12,10 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecaster.errors import (
     BadInputError,
@@ -25,11 +26,9 @@ from forecaster.errors import (
     UsageError,
 )
 from forecaster.files import make_folder, sync_folder
+from forecaster.network.student_t import ForecastDistribution
 from forecaster.prices.calendar import last_closed_session
 from forecaster.settings import iso_utc
-
-if TYPE_CHECKING:
-    from forecaster.service.prediction import Prediction
 
 FORMAT = 1
 _WAIT_SECONDS = 30.0
@@ -75,6 +74,35 @@ _REFUSALS: dict[int, tuple[type[ForecastError], str]] = {
 
 
 @dataclass(frozen=True)
+class ForecastRows:
+    """Forecasts of one model version to record, a row for each ticker and step, (R,) each.
+
+    Attributes:
+        model, version: whose they are.
+        ticker: symbols.
+        origin: the sessions at whose close they were made.
+        step: 1 for the next session.
+        target: the sessions that are predicted.
+        last_close: adjusted closes of the origins.
+        forecast: the model's distributions of cumulative log return.
+        naive: the naive forecast's, normals.
+    """
+
+    model: str
+    version: int
+    ticker: NDArray[np.object_]
+    origin: NDArray[np.datetime64]
+    step: NDArray[np.int_]
+    target: NDArray[np.datetime64]
+    last_close: NDArray[np.float64]
+    forecast: ForecastDistribution
+    naive: ForecastDistribution
+
+    def __len__(self) -> int:
+        return len(self.ticker)
+
+
+@dataclass(frozen=True)
 class Recorded:
     """What became of forecasts offered to the ledger.
 
@@ -115,11 +143,9 @@ class Ledger:
     def __init__(self, home: Path) -> None:
         self.path = home / "models" / "ledger.sqlite"
 
-    def record(self, predictions: "Sequence[Prediction]", now: datetime) -> Recorded:
-        """Keep forecasts of days that are not over; one that is kept already stays as it is."""
-        closed = last_closed_session(now)
-        rows = [row for prediction in predictions for row in _rows(prediction, now) if row[5] > str(closed)]
-        offered = sum(len(prediction.dates) for prediction in predictions)
+    def record(self, forecasts: ForecastRows, now: datetime) -> Recorded:
+        """Keep forecasts whose target date has not closed; one that is kept already stays as it is."""
+        rows = _open_rows(forecasts, now)
         columns = (
             "model, version, ticker, origin, step, target, last_close, location, scale, degrees_of_freedom, "
             "naive_location, naive_scale, recorded_at"
@@ -132,7 +158,7 @@ class Ledger:
                 rows,
             )
             new = connection.total_changes - before
-        return Recorded(new, len(rows) - new, offered - len(rows))
+        return Recorded(new, len(rows) - new, len(forecasts) - len(rows))
 
     def due(self, now: datetime) -> OpenForecasts:
         """The forecasts whose day is over and whose outcome is not known yet."""
@@ -234,20 +260,20 @@ class Ledger:
             raise DiskError(f"cannot write {self.path}: {reason}", "mend its rights") from error
 
 
-def _rows(prediction: "Prediction", now: datetime) -> list[tuple[Any, ...]]:
-    name, _, version = prediction.model.partition("@")
-    learnt, walk = prediction.distribution, prediction.naive_distribution
-    return [
-        (
-            *(name, int(version), prediction.ticker),
-            *(str(prediction.last_date), step + 1, str(date), prediction.last_close),
-            *(
-                float(learnt.location[step]),
-                float(learnt.scale[step]),
-                float(learnt.degrees_of_freedom[step]),
-            ),
-            *(float(walk.location[step]), float(walk.scale[step])),
-            iso_utc(now),
-        )
-        for step, date in enumerate(prediction.dates)
+def _open_rows(forecasts: ForecastRows, now: datetime) -> list[tuple[Any, ...]]:
+    """The values to insert, of the forecasts whose target date has not closed."""
+    kept = forecasts.target > last_closed_session(now)
+    learned, naive = forecasts.forecast, forecasts.naive
+    figures = (
+        *(forecasts.last_close, learned.location, learned.scale, learned.degrees_of_freedom),
+        *(naive.location, naive.scale),
+    )
+    columns = [
+        forecasts.ticker[kept].tolist(),
+        forecasts.origin[kept].astype(str).tolist(),
+        forecasts.step[kept].tolist(),
+        forecasts.target[kept].astype(str).tolist(),
+        *(column[kept].astype(np.float64).tolist() for column in figures),
     ]
+    head, recorded_at = (forecasts.model, forecasts.version), iso_utc(now)
+    return [(*head, *row, recorded_at) for row in zip(*columns, strict=True)]

@@ -5,7 +5,7 @@ session.
 """
 
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
@@ -25,10 +25,16 @@ def is_session(dates: Days) -> NDArray[np.bool_]:
     return np.asarray(np.is_busday(np.asarray(dates, "datetime64[D]"), busdaycal=_calendar()))
 
 
+@lru_cache(256)
 def sessions_between(first: np.datetime64, last: np.datetime64) -> Days:
-    """The sessions from `first` to `last`, both included if they are sessions themselves."""
+    """The sessions from `first` to `last`, both included if they are sessions themselves; read only.
+
+    Many tickers span the same days, so the latest answers are kept.
+    """
     days: Days = np.arange(first, max(first, last + 1), dtype="datetime64[D]")
-    return days[is_session(days)]
+    days = days[is_session(days)]
+    days.flags.writeable = False
+    return days
 
 
 def next_sessions(after: np.datetime64, count: int) -> Days:

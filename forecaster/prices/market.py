@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.errors import DiskError
+from forecaster.errors import DiskError, ForecastError
 from forecaster.files import atomic_path, digest_bytes
 from forecaster.prices.calendar import sessions_between
 from forecaster.prices.store import PriceStore, as_numpy
@@ -40,10 +40,8 @@ class MarketSeries:
 def read_market(store: PriceStore) -> MarketSeries:
     """The market of all that is stored, from its own file if that is as new as the prices.
 
-    Otherwise it is computed, and kept where the folder allows.
-
-    Raises:
-        BadInputError: a price file is damaged.
+    Otherwise it is computed, and kept where the folder allows. A damaged price file is left out, so that
+    it costs only its own ticker; `members` says which tickers are in.
     """
     path = store.folder.parent / "market.parquet"
     fingerprint = _fingerprint(store.folder)
@@ -51,7 +49,8 @@ def read_market(store: PriceStore) -> MarketSeries:
     if kept is not None:
         return kept
     stocks = [ticker for ticker in store.tickers() if not ticker.startswith(INDEX_MARK)]
-    market = mean_log_return(store.read_many(stocks))
+    read = store.read_each(stocks)
+    market = mean_log_return(table for table in read if not isinstance(table, ForecastError))
     if stocks:
         with suppress(DiskError):  # a folder that cannot be written still answers, only slower
             _write(path, market, fingerprint)
@@ -64,7 +63,7 @@ def mean_log_return(tables: Iterable[PriceTable]) -> MarketSeries:
     pieces = []
     for table in tables:
         members.append(table.ticker)
-        pieces.append(_daily_returns(table))
+        pieces.append(daily_returns(table))
     days = np.concatenate([np.empty(0, "datetime64[D]"), *(dates for dates, _ in pieces)])
     returns = np.concatenate([np.empty(0), *(values for _, values in pieces)])
     dates, place = np.unique(days, return_inverse=True)
@@ -72,10 +71,13 @@ def mean_log_return(tables: Iterable[PriceTable]) -> MarketSeries:
     return MarketSeries(dates, np.bincount(place, returns, len(dates)) / count, count, tuple(members))
 
 
-def _daily_returns(table: PriceTable) -> tuple[Days, Floats]:
+def daily_returns(table: PriceTable) -> tuple[Days, Floats]:
+    """A table's daily log returns and their days; one across a missing session is left out."""
     if len(table) < 2:
         return table.dates[:0], np.empty(0)
     sessions = sessions_between(table.dates[0], table.dates[-1])
+    if len(sessions) == len(table) and bool((sessions == table.dates).all()):
+        return table.dates[1:], np.diff(np.log(table.columns["adj_close"]))
     passed = np.searchsorted(sessions, table.dates, side="right")
     daily = np.diff(passed) <= 1
     returns = np.diff(np.log(table.columns["adj_close"]))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from forecaster.errors import BadInputError, DiskError, ForecastError, NotFoundE
 from forecaster.files import atomic_path, digest_bytes
 from forecaster.prices.calendar import last_closed_session, new_york_date
 from forecaster.prices.fetch_state import FetchState, fetch_state_from_json
-from forecaster.prices.table import COLUMNS, Days, Floats, PriceTable, checked_ticker, row_faults
+from forecaster.prices.table import COLUMNS, Days, Floats, PriceTable, checked_ticker, complete, row_faults
 from forecaster.settings import iso_utc
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ class PriceStore:
         if not self.path(ticker).is_file():
             raise self._not_found(checked_ticker(ticker))
 
-    def read(self, ticker: str) -> PriceTable:
-        """All bars of a ticker.
+    def read(self, ticker: str, columns: Sequence[str] = COLUMNS) -> PriceTable:
+        """All bars of a ticker; of the columns only those named, the others as where nothing is known.
 
         Raises:
             NotFoundError: there is no such ticker; close matches are named.
@@ -88,10 +89,10 @@ class PriceStore:
             UsageError: it is not a ticker, or its file is from another version of this tool.
         """
         ticker = checked_ticker(ticker)
-        table, _ = self._open(ticker)
+        table, _ = self._open(ticker, columns)
         try:
-            columns = {name: as_numpy(table.column(name)) for name in COLUMNS}
-            return PriceTable(ticker, as_numpy(table.column("date")), columns)
+            found = {name: as_numpy(table.column(name)) for name in columns}
+            return PriceTable(ticker, as_numpy(table.column("date")), complete(found, table.num_rows))
         except ValueError as error:
             raise _damaged(self.path(ticker), str(error)) from error
 
@@ -101,14 +102,26 @@ class PriceStore:
         Raises:
             NotFoundError, BadInputError, UsageError: as `read`, when the ticker's turn comes.
         """
+        for table in self.read_each(tickers):
+            if isinstance(table, ForecastError):
+                raise table
+            yield table
+
+    def read_each(
+        self, tickers: Sequence[str], columns: Sequence[str] = COLUMNS
+    ) -> Iterator[PriceTable | ForecastError]:
+        """As `read_many`, with the error in its place where a ticker cannot be read.
+
+        Of the columns only `columns` are read; the others hold what they hold where nothing is known.
+        """
         if len(tickers) == 1:
-            yield self.read(tickers[0])
+            yield self._attempt(tickers[0], columns)
             return
         with ThreadPoolExecutor(READERS) as pool:
-            waiting: deque[Future[PriceTable]] = deque()
+            waiting: deque[Future[PriceTable | ForecastError]] = deque()
             try:
                 for ticker in tickers:
-                    waiting.append(pool.submit(self.read, ticker))
+                    waiting.append(pool.submit(self._attempt, ticker, columns))
                     if len(waiting) >= READ_AHEAD:
                         yield waiting.popleft().result()
                 while waiting:
@@ -116,6 +129,12 @@ class PriceStore:
             finally:
                 for future in waiting:
                     future.cancel()
+
+    def _attempt(self, ticker: str, columns: Sequence[str]) -> PriceTable | ForecastError:
+        try:
+            return self.read(ticker, columns)
+        except ForecastError as error:
+            return error
 
     def info(self, ticker: str) -> StoredInfo:
         """Source, age and span of a ticker without reading its prices.
@@ -196,7 +215,7 @@ class PriceStore:
         more = len(faults) - NAMED_ROWS
         return [*complaints, f"and {more} more bad rows"] if more > 0 else complaints
 
-    def _open(self, ticker: str) -> tuple["pa.Table", StoredInfo]:
+    def _open(self, ticker: str, columns: Sequence[str]) -> tuple["pa.Table", StoredInfo]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -204,12 +223,13 @@ class PriceStore:
         try:
             with pq.ParquetFile(path, memory_map=True) as file:
                 info = _parse_info(path, file.metadata.metadata or {}, file.metadata.num_rows)
-                table = file.read(use_threads=False).combine_chunks()
+                schema = file.schema_arrow.remove_metadata()
+                table = file.read(columns=["date", *columns], use_threads=False).combine_chunks()
         except FileNotFoundError:
             raise self._not_found(ticker) from None
         except (OSError, pa.ArrowException) as error:
             raise _damaged(path, _first_line(error)) from error
-        if table.schema.remove_metadata() != _schema():
+        if schema != _schema():
             raise _damaged(path, "its columns are not those of a price file")
         return table, info
 
@@ -247,6 +267,7 @@ def content_digest(table: PriceTable) -> str:
     return digest_bytes(*parts)
 
 
+@cache
 def _schema() -> "pa.Schema":
     import pyarrow as pa
 

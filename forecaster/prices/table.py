@@ -68,9 +68,9 @@ class PriceTable:
 
 
 def complete(columns: Columns, days: int) -> dict[str, Floats]:
-    """`columns` with those of COLUMNS that it lacks: dividend 0, split 1, else NaN."""
+    """`columns` with those of COLUMNS that it lacks, not to be written to: dividend 0, split 1, else NaN."""
     return {
-        name: columns[name] if name in columns else np.full(days, DEFAULTS.get(name, np.nan))
+        name: columns[name] if name in columns else np.broadcast_to(DEFAULTS.get(name, np.nan), days)
         for name in COLUMNS
     }
 

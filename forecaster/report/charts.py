@@ -80,7 +80,7 @@ def fan_chart(prediction: Prediction, width: int, height: int, *, colour: bool) 
     import plotext
 
     past = np.arange(1 - len(prediction.history), 1)
-    ahead = np.arange(len(prediction.dates) + 1)
+    future = np.arange(len(prediction.dates) + 1)
     plotext.clear_figure()
     plotext.plotsize(width, height)
     plotext.theme("clear")
@@ -90,19 +90,19 @@ def fan_chart(prediction: Prediction, width: int, height: int, *, colour: bool) 
     for level, ends in (wide, narrow):
         tint = "blue" if level == wide[0] else "cyan"
         for end in ends:
-            _line(ahead * stretch, _from_close(prediction, end), tint, "·" if level == wide[0] else ":")
+            _line(future * stretch, _from_close(prediction, end), tint, "·" if level == wide[0] else ":")
     _line(past, prediction.history, "default", "braille")
-    _line(ahead * stretch, _from_close(prediction, prediction.median), "green", "braille")
-    ticks = [float(past[0]), 0.0, float(ahead[-1] * stretch)]
+    _line(future * stretch, _from_close(prediction, prediction.median), "green", "braille")
+    ticks = [float(past[0]), 0.0, float(future[-1] * stretch)]
     dates = (prediction.history_dates[0], prediction.last_date, prediction.dates[-1])
     plotext.xticks(ticks, [str(date) for date in dates])
     picture: str = plotext.build()
     return picture if colour else plotext.uncolorize(picture)
 
 
-def _from_close(prediction: Prediction, ahead: NDArray[np.float64]) -> NDArray[np.float64]:
+def _from_close(prediction: Prediction, closes: NDArray[np.float64]) -> NDArray[np.float64]:
     """The fan opens at the last close."""
-    return np.concatenate([[prediction.last_close], ahead])
+    return np.concatenate([[prediction.last_close], closes])
 
 
 def _line(x: NDArray[Any], y: NDArray[np.float64], colour: str, marker: str) -> None:

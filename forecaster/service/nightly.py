@@ -13,22 +13,22 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from forecaster.errors import BadInputError, ExitCode, ForecastError, NotFoundError, TryLaterError
+from forecaster.errors import ExitCode, ForecastError, NotFoundError, TryLaterError
 from forecaster.files import disk_error, home_lock
 from forecaster.ledger.alarms import find_alarms
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.scoring import fill_outcomes
+from forecaster.prices.fetching import name_some
 from forecaster.prices.store import PriceStore
 from forecaster.processes import TaskTimeoutError, run_isolated
-from forecaster.registry.versions import ModelRegistry, RegisteredModel
+from forecaster.registry.versions import ModelRegistry
 from forecaster.service.events import log_alarms, log_event, turn_over
-from forecaster.service.prediction import Prediction, predict
+from forecaster.service.prediction import ledger_rows, predict_stored
 from forecaster.service.refreshing import refresh_prices
 from forecaster.service.run_status import DONE, FAILED, RUNNING, RunStatus, read_run_status, write_run_status
 from forecaster.settings import Settings, iso_utc
 
 RUN_LOG = "run.log"
-_LEVEL = 90
 _NICENESS = 10  # whoever asks for a forecast meanwhile comes first
 
 Step = Callable[[Settings, datetime], str]
@@ -219,43 +219,29 @@ def retrain_step(settings: Settings, now: datetime) -> str:
 
 
 def predict_step(settings: Settings, now: datetime) -> str:
-    """Record every champion's forecast of every ticker; one with too few prices is left out.
+    """Record every champion's forecast of every ticker; one that cannot be forecast is left out.
 
     Raises:
         ForecastError: a champion cannot be loaded, or can forecast no ticker at all.
     """
     registry, store = ModelRegistry(settings.home), PriceStore(settings.home)
-    new = left_out = 0
+    new, left_out = 0, set[str]()
     failures: list[ForecastError] = []
     for name in registry.names() or [registry.default_name()]:
         try:
-            predictions, refused = _predict_all(registry.load(name), store, now)
+            model = registry.load(name)
+            batch = predict_stored(store, model.network, store.tickers())
+            if batch.failures and not batch.predictions:
+                raise next(iter(batch.failures.values()))
         except ForecastError as error:
             failures.append(type(error)(f"{name}: {error.message}", error.remedy))
             continue
-        new += Ledger(settings.home).record(predictions, now).new
-        left_out += refused
+        new += Ledger(settings.home).record(ledger_rows(model.reference, batch.predictions), now).new
+        left_out |= batch.failures.keys()
     if failures:
         raise failures[0]
-    return f"forecasts recorded: {new}, tickers without enough prices: {left_out}"
-
-
-def _predict_all(model: RegisteredModel, store: PriceStore, now: datetime) -> tuple[list[Prediction], int]:
-    """One model's forecasts of all tickers, and how many tickers have too few prices.
-
-    Raises:
-        BadInputError: all of them.
-    """
-    predictions: list[Prediction] = []
-    refusals: list[BadInputError] = []
-    for ticker in store.tickers():
-        try:
-            predictions.append(predict(store, model, ticker, now, None, _LEVEL))
-        except BadInputError as error:
-            refusals.append(error)
-    if refusals and not predictions:
-        raise refusals[0]
-    return predictions, len(refusals)
+    named = f" ({name_some(sorted(left_out))})" if left_out else ""
+    return f"forecasts recorded: {new}, tickers left out: {len(left_out)}{named}"
 
 
 def score_step(settings: Settings, now: datetime) -> str:

@@ -1,44 +1,46 @@
-"""Predict one ticker from a registered network, without Keras."""
+"""Predict tickers from a registered network, all of them as one batch and without Keras."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.dataset.features import compute_features
-from forecaster.dataset.panel import Panel, load_panel
+from forecaster.dataset.features import Features, compute_features
+from forecaster.dataset.panel import LATEST_COLUMNS, LatestDays, latest_days
 from forecaster.dataset.volatility import WARM_UP
-from forecaster.errors import BadInputError, UsageError
-from forecaster.evaluation.baselines import naive
+from forecaster.errors import BadInputError, ForecastError, UsageError
+from forecaster.evaluation.baselines import random_walk
 from forecaster.evaluation.forecasts import Origins, in_returns
+from forecaster.ledger.ledger import ForecastRows
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.prices.calendar import last_closed_session, next_sessions, session_count
+from forecaster.prices.market import MarketSeries, read_market
 from forecaster.prices.store import PriceStore
-from forecaster.registry.versions import RegisteredModel
+from forecaster.prices.table import PriceTable
 
 # By then the slowest of the features' exponential means has forgotten all but 1e-13 of its start.
 _WARM_UP_DAYS = 1000
+_MOVE_LEVEL = 68
+_HISTORY_DAYS = 63
 
 Prices = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A dated forecast of one ticker for H sessions ahead, in dollars.
+    """A dated forecast of one ticker for H sessions ahead, in the currency of its prices.
 
     Attributes:
         ticker: the symbol.
-        model: NAME@VERSION.
-        trained_on: whether the network was trained on this ticker.
         last_date, last_close: the close it was made at.
-        sessions_old: sessions that have closed since then.
-        dates: (H,) the New York sessions foretold.
+        dates: (H,) the New York sessions that are predicted.
         median: (H,).
         intervals: by level in per cent, lower and upper ends (2, H).
-        naive_median: (H,) the last close.
-        naive_interval: (2, H) of the naive forecast at the widest level.
+        naive_intervals: the same of the naive forecast, whose median is the last close.
         expected_move: (H,) half the width of the central 68 % of the log return, in per cent.
         distribution: (H,) of the cumulative log return from the last close.
         naive_distribution: (H,) of the naive forecast, a normal.
@@ -46,116 +48,211 @@ class Prediction:
     """
 
     ticker: str
-    model: str
-    trained_on: bool
     last_date: np.datetime64
     last_close: float
-    sessions_old: int
     dates: NDArray[np.datetime64]
     median: Prices
-    intervals: dict[int, Prices]
-    naive_median: Prices
-    naive_interval: Prices
+    intervals: dict[float, Prices]
+    naive_intervals: dict[float, Prices]
     expected_move: Prices
     distribution: ForecastDistribution
     naive_distribution: ForecastDistribution
     history_dates: NDArray[np.datetime64]
     history: Prices
 
+    def sessions_old(self, now: datetime) -> int:
+        """How many sessions have closed since the last price."""
+        return _session_count(self.last_date, last_closed_session(now))
 
-def predict(
-    store: PriceStore, model: RegisteredModel, ticker: str, now: datetime, horizon: int | None, level: int
-) -> Prediction:
-    """Forecast `ticker` from its last close in the store.
+
+@dataclass(frozen=True)
+class Batch:
+    """The tickers that could be predicted, in the order asked for, and why the others could not."""
+
+    predictions: tuple[Prediction, ...]
+    failures: dict[str, ForecastError]
+
+
+def predict_stored(
+    store: PriceStore,
+    network: RecurrentNetwork,
+    tickers: Sequence[str],
+    horizon: int | None = None,
+    levels: Sequence[float] = (50, 90),
+) -> Batch:
+    """Predict stored tickers from their last closes; one that cannot be predicted costs only itself.
 
     Args:
         store: prices.
-        model: network and card, as the registry loaded them.
-        ticker: any ticker in the store.
-        now: decides how old the prices are, nothing else.
-        horizon: steps to show, at most those trained for (None: all of them).
-        level: the wider interval, in per cent; the narrower is 50 %.
+        network: any trained network.
+        tickers: symbols.
+        horizon: steps, at most those trained for (None: all of them).
+        levels: of the intervals, in per cent.
 
     Raises:
         UsageError: more steps than the network was trained for, or a level that is none.
-        NotFoundError: the ticker is not in the store.
-        BadInputError: the last days have a hole, or are too few.
     """
-    network = model.network
-    steps = _checked_steps(horizon, network.horizon)
-    if not 50 < level < 100:
-        raise UsageError(f"--level {level} is out of range", "it must be above 50 and below 100")
-    panel = load_panel(store, [ticker])
-    forecast = forecast_last_day(network, panel)
-    walk = naive(panel, _last_origin(panel), network.horizon)
-    last_close = float(panel.close[0, -1])
-    last_date = panel.dates[-1]
-    return Prediction(
-        ticker=ticker,
-        model=model.reference,
-        trained_on=ticker in model.card["tickers"],
-        last_date=last_date,
-        last_close=last_close,
-        sessions_old=session_count(last_date, last_closed_session(now)),
-        dates=next_sessions(last_date, steps),
-        median=last_close * np.exp(forecast.location[0, :steps].astype(np.float64)),
-        intervals={width: _interval(forecast, last_close, width)[:, :steps] for width in (50, level)},
-        naive_median=np.full(steps, last_close),
-        naive_interval=_interval(walk, last_close, level)[:, :steps],
-        expected_move=100 * np.diff(_return_interval(forecast, 68), axis=0)[0, :steps] / 2,
-        distribution=_first_ticker(forecast, steps),
-        naive_distribution=_first_ticker(walk, steps),
-        history_dates=panel.dates[-63:],
-        history=panel.close[0, -63:],
+    check_levels(levels)
+    checked_steps(horizon, network.horizon)
+    tables: list[PriceTable] = []
+    failures: dict[str, ForecastError] = {}
+    for ticker, read in zip(tickers, store.read_each(tickers, LATEST_COLUMNS), strict=True):
+        if isinstance(read, ForecastError):
+            failures[ticker] = read
+        else:
+            tables.append(read)
+    if not tables:
+        return Batch((), failures)
+    batch = predict_tables(network, tables, read_market(store), horizon, levels)
+    failures |= batch.failures
+    return Batch(batch.predictions, {ticker: failures[ticker] for ticker in tickers if ticker in failures})
+
+
+def predict_tables(
+    network: RecurrentNetwork,
+    tables: Sequence[PriceTable],
+    market: MarketSeries,
+    horizon: int | None = None,
+    levels: Sequence[float] = (50, 90),
+) -> Batch:
+    """As `predict_stored`, from price tables and the market's daily return.
+
+    Raises:
+        UsageError: more steps than the network was trained for, or a level that is none.
+    """
+    check_levels(levels)
+    steps = checked_steps(horizon, network.horizon)
+    latest = latest_days(tables, market, network.lookback + _WARM_UP_DAYS)
+    forecast, valid = forecast_latest(network, latest)
+    walk = random_walk(0.0, latest.past_spread, np.inf, network.horizon)  # the naive forecast
+    inside = _quantiles(forecast, [*levels, _MOVE_LEVEL], steps)
+    naive = _quantiles(walk, levels, steps)
+    predictions: list[Prediction] = []
+    failures: dict[str, ForecastError] = {}
+    for row, ticker in enumerate(latest.tickers):
+        if valid[row] < network.lookback:
+            failures[ticker] = _too_few_days(ticker, network.lookback, int(valid[row]))
+            continue
+        last_close, last_date = float(latest.close[row, -1]), latest.dates[row, -1]
+        ends, walk_ends = last_close * np.exp(inside[:-1, :, row]), last_close * np.exp(naive[:, :, row])
+        past = min(_HISTORY_DAYS, int((~np.isnat(latest.dates[row])).sum()))
+        predictions.append(
+            Prediction(
+                ticker=ticker,
+                last_date=last_date,
+                last_close=last_close,
+                dates=_next_sessions(last_date, steps),
+                median=last_close * np.exp(forecast.location[row, :steps].astype(np.float64)),
+                intervals=dict(zip(levels, ends, strict=True)),
+                naive_intervals=dict(zip(levels, walk_ends, strict=True)),
+                expected_move=100 * np.diff(inside[-1, :, row], axis=0)[0] / 2,
+                distribution=_row(forecast, row, steps),
+                naive_distribution=_row(walk, row, steps),
+                history_dates=latest.dates[row, -past:],
+                history=latest.close[row, -past:],
+            )
+        )
+    return Batch(tuple(predictions), failures)
+
+
+def forecast_latest(
+    network: RecurrentNetwork, latest: LatestDays
+) -> tuple[ForecastDistribution, NDArray[np.int64]]:
+    """The network's distributions of cumulative log returns from each ticker's last day, (N, H).
+
+    Returns:
+        The distributions, and (N,) how many of the last `lookback` days can be used: a forecast holds only
+        where all of them can.
+    """
+    lookback = network.lookback
+    features = compute_features(latest, network.features)
+    valid = features.valid_input[:, -lookback:].sum(1)
+    raw = network.head_output(features.values[:, -lookback:], 1)[:, -1]
+    return in_returns(network.distribution(raw), features, _last_days(features)), valid
+
+
+def ledger_rows(model: str, predictions: Sequence[Prediction]) -> ForecastRows:
+    """The predictions of NAME@VERSION as the ledger records them, a row for each ticker and step."""
+    name, _, version = model.partition("@")
+    counts = [len(each.dates) for each in predictions]
+    return ForecastRows(
+        model=name,
+        version=int(version),
+        ticker=np.repeat(np.array([each.ticker for each in predictions], dtype=object), counts),
+        origin=np.repeat(np.array([each.last_date for each in predictions], "datetime64[D]"), counts),
+        step=np.concatenate([np.arange(1, count + 1) for count in counts] or [np.empty(0, int)]),
+        target=np.concatenate([each.dates for each in predictions] or [np.empty(0, "datetime64[D]")]),
+        last_close=np.repeat(np.array([each.last_close for each in predictions]), counts),
+        forecast=_joined([each.distribution for each in predictions]),
+        naive=_joined([each.naive_distribution for each in predictions]),
     )
 
 
-def forecast_last_day(network: RecurrentNetwork, panel: Panel) -> ForecastDistribution:
-    """The network's distribution of cumulative log returns from the panel's last day, (N, H).
+def check_levels(levels: Sequence[float]) -> None:
+    """See that each level is a share in per cent.
 
     Raises:
-        BadInputError: the days that the network looks back on have a hole, or there are not so many.
+        UsageError: one is not above 0 and below 100.
     """
-    lookback = network.lookback
-    features = compute_features(panel.last(lookback + _WARM_UP_DAYS), network.features)
-    usable = features.valid_input[:, -lookback:]
-    if usable.shape[1] < lookback or not usable.all():
-        raise BadInputError(
-            f"{', '.join(panel.tickers)}: the network looks back {lookback} trading days without a hole, "
-            f"after {WARM_UP} more, and only {int(usable.sum(1).min())} of the last {lookback} can be used",
-            "fetch the missing days (`forecast data status` names them)",
-        )
-    raw = network.head_output(features.values[:, -lookback:], 1)[:, -1]
-    last = features.valid_input.shape[1] - 1
-    origins = Origins(np.arange(len(panel.tickers)), np.full(len(panel.tickers), last))
-    return in_returns(network.distribution(raw), features, origins)
+    for level in levels:
+        if not 0 < level < 100:
+            raise UsageError(f"the level {level} is out of range", "it must be above 0 and below 100")
 
 
-def _checked_steps(horizon: int | None, trained: int) -> int:
+def checked_steps(horizon: int | None, trained: int) -> int:
+    """The steps to predict.
+
+    Raises:
+        UsageError: the network was not trained for so many.
+    """
     if horizon is not None and not 1 <= horizon <= trained:
         raise UsageError(
-            f"--horizon {horizon}: this network foretells 1 to {trained} sessions ahead",
+            f"--horizon {horizon}: this network predicts 1 to {trained} sessions ahead",
             f"train one that goes further with `forecast train --horizon {max(horizon, 1)}`",
         )
     return horizon or trained
 
 
-def _last_origin(panel: Panel) -> Origins:
-    return Origins(np.array([0]), np.array([panel.shape[1] - 1]))
-
-
-def _first_ticker(forecast: ForecastDistribution, steps: int) -> ForecastDistribution:
-    return ForecastDistribution(
-        forecast.location[0, :steps], forecast.scale[0, :steps], forecast.degrees_of_freedom[0, :steps]
+def _too_few_days(ticker: str, lookback: int, valid: int) -> BadInputError:
+    return BadInputError(
+        f"{ticker}: the network looks back {lookback} trading days without a gap, after {WARM_UP} more, and "
+        f"only {valid} of the last {lookback} can be used",
+        "fetch the missing days (`forecast data status` names them)",
     )
 
 
-def _return_interval(forecast: ForecastDistribution, level: int) -> Prices:
-    """(2, H) lower and upper ends of the central interval of the first ticker's log return."""
-    tail = (1 - level / 100) / 2
-    ends: Prices = forecast.quantile(np.array([tail, 1 - tail]))[0].T
-    return ends
+def _quantiles(forecast: ForecastDistribution, levels: Sequence[float], steps: int) -> Prices:
+    """(levels, 2, N, steps) lower and upper ends of the central intervals of the log return."""
+    tails = (1 - np.array(levels, dtype=np.float64) / 100) / 2
+    ends = forecast.quantile(np.concatenate([tails, 1 - tails]))[:, :steps]
+    return np.moveaxis(ends, -1, 0).reshape(2, len(levels), *ends.shape[:2]).swapaxes(0, 1)
 
 
-def _interval(forecast: ForecastDistribution, last_close: float, level: int) -> Prices:
-    return last_close * np.exp(_return_interval(forecast, level))
+def _last_days(features: Features) -> Origins:
+    tickers, days = features.valid_input.shape
+    return Origins(np.arange(tickers), np.full(tickers, days - 1))
+
+
+def _row(forecast: ForecastDistribution, row: int, steps: int) -> ForecastDistribution:
+    return ForecastDistribution(
+        forecast.location[row, :steps], forecast.scale[row, :steps], forecast.degrees_of_freedom[row, :steps]
+    )
+
+
+def _joined(parts: Sequence[ForecastDistribution]) -> ForecastDistribution:
+    empty = [np.empty(0)]
+    return ForecastDistribution(
+        np.concatenate([part.location for part in parts] or empty),
+        np.concatenate([part.scale for part in parts] or empty),
+        np.concatenate([part.degrees_of_freedom for part in parts] or empty),
+    )
+
+
+@cache
+def _next_sessions(after: np.datetime64, count: int) -> NDArray[np.datetime64]:
+    return next_sessions(after, count)
+
+
+@cache
+def _session_count(after: np.datetime64, through: np.datetime64) -> int:
+    return session_count(after, through)

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from command import rejection
+from factories import filled_store
+from trained_home import recent_table
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
+from forecaster.ledger.ledger import Ledger
 from forecaster.registry.versions import ModelRegistry
 
 
@@ -33,7 +36,7 @@ def test_a_dated_table_and_a_chart(trained_home: Path, capsys: pytest.CaptureFix
 def test_json_holds_what_the_table_does(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = predict(capsys, trained_home, "AAA", "BBB", "--json", "--horizon", "2", "--level", "80")
     document = json.loads(out)
-    assert document["schema"] == "forecast.predict/1"
+    assert document["schema"] == "forecast.predict/2"
     assert [item["ticker"] for item in document["predictions"]] == ["AAA", "BBB"]
     first = document["predictions"][0]
     assert (first["model"], first["trained_on"], first["sessions_old"]) == ("main@1", True, 0)
@@ -65,7 +68,7 @@ def test_doubts_go_to_stderr(
     [
         pytest.param(["ZZZ"], ExitCode.NOT_FOUND, "ZZZ", id="unknown-ticker"),
         pytest.param(["../AAA"], ExitCode.USAGE, "is not a ticker", id="a-path-for-a-ticker"),
-        pytest.param(["AAA", "--horizon", "9"], ExitCode.USAGE, "foretells 1 to 3", id="horizon-too-large"),
+        pytest.param(["AAA", "--horizon", "9"], ExitCode.USAGE, "predicts 1 to 3", id="horizon-too-large"),
         pytest.param(["AAA", "--level", "105"], ExitCode.USAGE, "--level 105", id="level-out-of-range"),
         pytest.param(["AAA", "--level", "much"], ExitCode.USAGE, "valid integer", id="level-no-number"),
         pytest.param(
@@ -76,7 +79,7 @@ def test_doubts_go_to_stderr(
         ),
         pytest.param(["AAA", "--model", "main@7"], ExitCode.NOT_FOUND, "no version 7", id="no-such-version"),
         pytest.param(["SHORT"], ExitCode.BAD_INPUT, "fetch the missing days", id="too-few-days"),
-        pytest.param([], ExitCode.USAGE, "Missing argument", id="no-ticker"),
+        pytest.param(["AAA", "--universe", "sp500"], ExitCode.USAGE, "exclude each other", id="both"),
     ],
 )
 def test_refusals_are_one_line(
@@ -129,10 +132,72 @@ def test_the_last_good_model_answers_only_when_told_to(
     assert rejection(capsys, "predict", "AAA", "--home", own_home)[0] == ExitCode.BAD_INPUT
     out, err = predict(capsys, own_home, "AAA", "--fallback", "--json")
     assert "2/weights.npz is damaged" in err
-    assert "main@1 answers in its place" in err
+    assert "main@1 is used in its place" in err
     document = json.loads(out)
     assert document["predictions"][0]["model"] == "main@1"
     assert "2/weights.npz is damaged" in document["fallback"]
+
+
+def test_the_tickers_that_can_be_predicted_are(
+    trained_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["predict", "AAA", "ZZZ", "SHORT", "BBB", "--home", str(trained_home)]
+    assert run(arguments) == ExitCode.NOT_FOUND
+    out, err = capsys.readouterr()
+    assert "AAA" in out
+    assert "BBB" in out
+    lines = err.splitlines()
+    assert "there are no prices of ZZZ" in lines[0]
+    assert "SHORT: the network looks back 12 trading days without a gap" in lines[1]
+    assert lines[2].startswith("forecast: 2 of 4 tickers could not be predicted: ZZZ, SHORT")
+    assert run([*arguments, "--json"]) == ExitCode.NOT_FOUND
+    document = json.loads(capsys.readouterr().out)
+    assert [item["ticker"] for item in document["predictions"]] == ["AAA", "BBB"]
+    assert [item["ticker"] for item in document["failures"]] == ["ZZZ", "SHORT"]
+    assert "forecast data status" in document["failures"][1]["remedy"]
+
+
+def test_the_first_failure_decides_the_exit_code(
+    trained_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", "SHORT", "ZZZ", "--home", str(trained_home)]) == ExitCode.BAD_INPUT
+    assert "2 of 2 tickers" in capsys.readouterr().err
+
+
+def test_what_can_be_predicted_is_recorded(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", "SHORT", "AAA", "--record", "--home", str(own_home)]) == ExitCode.BAD_INPUT
+    assert "Recorded: 3 forecasts." in capsys.readouterr().err
+    assert {row[0] for row in Ledger(own_home).select("SELECT ticker FROM forecasts")} == {"AAA"}
+
+
+def test_without_tickers_all_are_predicted_in_one_table(
+    trained_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", "--home", str(trained_home)]) == ExitCode.BAD_INPUT  # two of seven have gaps
+    out, err = capsys.readouterr()
+    for ticker in ("AAA", "BBB", "CCC", "NEW", "OLD"):
+        assert any(line.startswith(f"{ticker} ") for line in out.splitlines()) or ticker in out
+    assert "2 of 7 tickers could not be predicted" in err
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_universe_names_the_tickers(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = own_home / "mine.txt"
+    listed.write_text("AAA\nBBB\n")
+    out, _ = predict(capsys, own_home, "--universe", str(listed), "--json")
+    assert [item["ticker"] for item in json.loads(out)["predictions"]] == ["AAA", "BBB"]
+
+
+def test_more_than_five_tickers_share_one_table(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"T{number}" for number in range(6)]
+    filled_store(own_home, *(recent_table(name, seed=seed) for seed, name in enumerate(names)))
+    out, err = predict(capsys, own_home, *names)
+    assert "6 tickers by main@1, 3 sessions ahead" in out
+    rows = [line for line in out.splitlines() if line.startswith("T")]
+    assert [row.split()[0] for row in rows] == names
+    assert all("2026-11-25" in row and "±" in row for row in rows)
+    assert max(map(len, out.splitlines())) <= 80
+    assert "was not trained on T0, T1, T2, T3, T4 and 1 more" in err
 
 
 def test_help_needs_no_numpy() -> None:

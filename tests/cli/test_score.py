@@ -34,7 +34,7 @@ def test_record_then_score(own_home: Path, capsys: pytest.CaptureFixture[str]) -
     captured = capsys.readouterr()
     # Of OLD's three days, all are over by the tests' own day.
     assert json.loads(captured.out)["recorded"] == {"new": 3, "known": 0, "over": 3}
-    assert "3 are left out, as their day is over" in captured.err
+    assert "3 are left out, as their target date has closed" in captured.err
     run(arguments)
     assert json.loads(capsys.readouterr().out)["recorded"]["known"] == 3
     row = Ledger(own_home).select("SELECT model, version, ticker, origin FROM forecasts WHERE step = 1")

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from network_factory import random_network
 
 from forecaster.dataset.features import ALWAYS, available_features, compute_features
-from forecaster.dataset.panel import Panel, build_panel
+from forecaster.dataset.panel import Panel, build_panel, latest_days
 from forecaster.evaluation.baselines import BASELINES
 from forecaster.evaluation.forecasts import Origins, network_forecasts
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.prices.market import MarketSeries, mean_log_return
 from forecaster.prices.table import PriceTable
-from forecaster.service.prediction import forecast_last_day
+from forecaster.service.prediction import forecast_latest
 
 DAYS, LOOKBACK = 90, 12
 NAMES = (*ALWAYS, "range", "volume")
@@ -189,9 +189,11 @@ def test_a_prediction_is_the_same_whether_the_future_is_known_or_not(
     network = random_network("gru", bidirectional=bidirectional, lookback=LOOKBACK, features=NAMES)
     market = mean_log_return(tables())
     past = [table.take(slice(origin + 1)) for table in tables()]
-    predicted = forecast_last_day(network, panel_beside(market, past))
+    predicted, valid = forecast_latest(network, latest_days(past, market, DAYS))
+    assert (valid == LOOKBACK).all()
     shaken = replace(market, log_return=market.log_return + (market.dates > past[0].dates[-1]))
-    assert_same(predicted, forecast_last_day(network, panel_beside(shaken, past)), np.array([0, 1]))
+    again, _ = forecast_latest(network, latest_days(past, shaken, DAYS))
+    assert_same(predicted, again, np.array([0, 1]))
     features = compute_features(panel_beside(market, tables()), NAMES)
     origins, tested = network_forecasts(network, features, range(origin, origin + 1))
     assert origins.day.tolist() == [origin, origin]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ledger_factory import normal, outcomes, prediction, record_now
+from ledger_factory import normal, outcomes, prediction, record_now, together
 
 from forecaster.errors import (
     BadInputError,
@@ -122,11 +122,11 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
         with pytest.raises(DiskError, match="free some space"):
-            Ledger(tmp_path).record(many, closing_time(MONDAY))
+            Ledger(tmp_path).record(together(many), closing_time(MONDAY))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert len(outcomes(tmp_path)) == 2
-    assert Ledger(tmp_path).record(many, closing_time(MONDAY)).new == 2000
+    assert Ledger(tmp_path).record(together(many), closing_time(MONDAY)).new == 2000
 
 
 def test_a_kill_amid_recording_leaves_nothing_of_it(tmp_path: Path) -> None:

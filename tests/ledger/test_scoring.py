@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from factories import closes_table, filled_store, panel_of, random_walk_table
-from ledger_factory import normal, outcomes, prediction, record_now
+from ledger_factory import normal, outcomes, prediction, record_now, together
 
 from forecaster.evaluation.baselines import naive
 from forecaster.evaluation.forecasts import Origins
@@ -99,7 +99,7 @@ def test_scores_are_those_of_the_evaluation(tmp_path: Path) -> None:
         origin = panel.dates[origins.day[place]]
         made.append(prediction(panel.tickers[origins.ticker[place]], origin, one, other))
     ledger = Ledger(tmp_path)
-    ledger.record(made, closing_time(panel.dates[70]))
+    ledger.record(together(made), closing_time(panel.dates[70]))
     fill_outcomes(ledger, filled_store(tmp_path, *tables), LATER)
     truth = actuals(panel, origins, horizon, range(60))
     for step, live in enumerate(live_scores(ledger), start=1):
@@ -124,7 +124,7 @@ def test_groups_add_up_to_the_whole(tmp_path: Path) -> None:
         for origin in days[:50]
     ]
     ledger = Ledger(tmp_path)
-    ledger.record(made, closing_time(days[0]))
+    ledger.record(together(made), closing_time(days[0]))
     fill_outcomes(ledger, filled_store(tmp_path, *tables), LATER)
     whole = live_scores(ledger)[0]
     for expression, groups in ((GROUPS["ticker"], ["AAA", "BBB"]), (GROUPS["month"], ["2015-01", "2015-02"])):

@@ -50,3 +50,14 @@ def test_a_damaged_or_unwritable_copy_does_no_harm(tmp_path: Path) -> None:
 def test_an_empty_store_has_no_market_and_stays_empty(tmp_path: Path) -> None:
     assert len(read_market(filled_store(tmp_path / "x", random_walk_table("^IDX"))).dates) == 0
     assert not (tmp_path / "x" / "data" / "market.parquet").exists()
+
+
+def test_a_damaged_file_is_left_out_and_the_members_say_so(tmp_path: Path) -> None:
+    store = filled_store(tmp_path, *(random_walk_table(name, seed=seed) for seed, name in enumerate("ABC")))
+    assert read_market(store).members == ("A", "B", "C")
+    store.path("B").write_bytes(b"rubbish")
+    market = read_market(store)
+    assert market.members == ("A", "C")
+    expected = mean_log_return([store.read("A"), store.read("C")])
+    np.testing.assert_array_equal(market.log_return, expected.log_return)
+    assert read_market(store).members == ("A", "C")  # from its own file

@@ -1,43 +1,48 @@
-"""Predictions of one ticker: dates, prices, intervals, and what is refused."""
+"""Predictions: dates, prices, intervals, batches, and what is rejected."""
 
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-from trained_home import LAST_SESSION
+from trained_home import LAST_SESSION, recent_table, without
 
 from forecaster.dataset.features import compute_features
-from forecaster.dataset.panel import load_panel
+from forecaster.dataset.panel import build_panel, latest_days, load_panel
 from forecaster.errors import BadInputError, ForecastError, NotFoundError, UsageError
-from forecaster.evaluation.forecasts import network_forecasts
+from forecaster.evaluation.baselines import naive
+from forecaster.evaluation.forecasts import Origins, network_forecasts
 from forecaster.prices.calendar import is_session
+from forecaster.prices.market import mean_log_return
 from forecaster.prices.store import PriceStore
 from forecaster.registry.versions import ModelRegistry
-from forecaster.service.prediction import Prediction, forecast_last_day, predict
+from forecaster.service.prediction import Prediction, forecast_latest, ledger_rows, predict_stored
 
 NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
 
 
-def predicted(home: Path, ticker: str = "AAA", horizon: int | None = None, level: int = 90) -> Prediction:
-    return predict(PriceStore(home), ModelRegistry(home).load(None), ticker, NOW, horizon, level)
+def predicted(home: Path, ticker: str = "AAA", horizon: int | None = None, level: float = 90) -> Prediction:
+    network = ModelRegistry(home).load(None).network
+    batch = predict_stored(PriceStore(home), network, [ticker], horizon, (50, level))
+    for error in batch.failures.values():
+        raise error
+    return batch.predictions[0]
 
 
 def test_the_dates_are_the_coming_sessions(trained_home: Path) -> None:
     prediction = predicted(trained_home)
     # Saturday the 21st and Sunday lie between; Thanksgiving is the 26th.
     assert [str(day) for day in prediction.dates] == ["2026-11-23", "2026-11-24", "2026-11-25"]
-    assert (prediction.last_date, prediction.sessions_old) == (LAST_SESSION, 0)
+    assert (prediction.last_date, prediction.sessions_old(NOW)) == (LAST_SESSION, 0)
 
 
 def test_holidays_are_passed_over(trained_home: Path) -> None:
     prediction = predicted(trained_home, "OLD")
     assert str(prediction.last_date) == "2026-11-13"
-    assert prediction.sessions_old == 5
+    assert prediction.sessions_old(NOW) == 5
     assert is_session(prediction.dates).all()
 
 
@@ -69,28 +74,83 @@ def test_prices_are_the_last_close_times_the_network_s_return(trained_home: Path
 
 def test_the_naive_forecast_stays_at_the_close(trained_home: Path) -> None:
     prediction = predicted(trained_home)
-    assert (prediction.naive_median == prediction.last_close).all()
-    product = prediction.naive_interval[0] * prediction.naive_interval[1]
-    np.testing.assert_allclose(product, prediction.last_close**2)
+    lower, upper = prediction.naive_intervals[90]
+    np.testing.assert_allclose(lower * upper, prediction.last_close**2)
+    panel = load_panel(PriceStore(trained_home), ["AAA"])
+    walk = naive(panel, Origins(np.array([0]), np.array([len(panel.dates) - 1])), 3)
+    ends = walk.quantile(np.array([0.05, 0.95]))[0].T
+    np.testing.assert_allclose([lower, upper], prediction.last_close * np.exp(ends), rtol=1e-9)
 
 
 def test_only_the_last_thousand_days_and_the_lookback_are_needed(trained_home: Path) -> None:
     """Two computations of the same forecast: from the last days alone, and from all of them."""
-    model = ModelRegistry(trained_home).load(None)
-    panel = load_panel(PriceStore(trained_home), ["AAA"])
-    longer = replace(
-        panel,
-        dates=np.arange(1200) + np.datetime64("2020-01-01"),
-        close=np.tile(panel.close, 4),
-        log_return=np.tile(np.nan_to_num(panel.log_return), 4),
-        log_range=np.tile(panel.log_range, 4),
-        log_volume=np.tile(panel.log_volume, 4),
-        market_return=np.tile(np.nan_to_num(panel.market_return), 4),
-    )
-    found = forecast_last_day(model.network, longer)
-    features = compute_features(longer, model.network.features)
-    _, expected = network_forecasts(model.network, features, range(1199, 1200))
+    network = ModelRegistry(trained_home).load(None).network
+    tables = [recent_table(name, 1600, seed) for seed, name in enumerate(("LONG", "OTHER"))]
+    market = mean_log_return(tables)
+    found, _ = forecast_latest(network, latest_days(tables, market, network.lookback + 1000))
+    panel = build_panel(tables, market)
+    _, expected = network_forecasts(network, compute_features(panel, network.features), range(1599, 1600))
     np.testing.assert_allclose(found.scale, expected.scale, rtol=1e-5)
+    np.testing.assert_allclose(found.location, expected.location, rtol=1e-4, atol=1e-8)
+
+
+def test_a_batch_gives_what_each_ticker_gives_alone(trained_home: Path) -> None:
+    """Of different ends, lengths and sources; two of them cannot be predicted."""
+    names = ["AAA", "OLD", "SHORT", "BBB", "HOLE", "NEW"]
+    network = ModelRegistry(trained_home).load(None).network
+    batch = predict_stored(PriceStore(trained_home), network, names)
+    assert [each.ticker for each in batch.predictions] == ["AAA", "OLD", "BBB", "NEW"]
+    assert list(batch.failures) == ["SHORT", "HOLE"]
+    for found in batch.predictions:
+        alone = predicted(trained_home, found.ticker)
+        assert (found.last_date, found.last_close) == (alone.last_date, alone.last_close)
+        np.testing.assert_array_equal(found.dates, alone.dates)
+        np.testing.assert_allclose(found.median, alone.median, rtol=1e-6)
+        np.testing.assert_allclose(found.expected_move, alone.expected_move, rtol=1e-5)
+        for level in (50, 90):
+            np.testing.assert_allclose(found.intervals[level], alone.intervals[level], rtol=1e-6)
+            np.testing.assert_allclose(found.naive_intervals[level], alone.naive_intervals[level], rtol=1e-12)
+
+
+def test_what_is_damaged_costs_only_itself(own_home: Path) -> None:
+    store, network = PriceStore(own_home), ModelRegistry(own_home).load(None).network
+    store.path("BBB").write_bytes(b"PAR1 and rubbish")
+    store.path("ZERO").write_bytes(b"")
+    batch = predict_stored(store, network, ["BBB", "AAA", "ZZZ", "ZERO"])
+    assert [each.ticker for each in batch.predictions] == ["AAA"]
+    kinds = {ticker: type(error) for ticker, error in batch.failures.items()}
+    assert kinds == {"BBB": BadInputError, "ZZZ": NotFoundError, "ZERO": BadInputError}
+
+
+@pytest.mark.parametrize("gap", [2, 40])
+def test_a_gap_before_the_lookback_is_passed_over_as_in_a_panel(trained_home: Path, gap: int) -> None:
+    network = ModelRegistry(trained_home).load(None).network
+    whole = recent_table("GAPS", 300, 7)
+    tables = [without(whole, -gap), recent_table("OTHER", 300, 8, last=np.datetime64("2026-11-13"))]
+    market = mean_log_return(tables)
+    found, valid = forecast_latest(network, latest_days(tables, market, 1012))
+    for row, table in enumerate(tables):
+        panel = build_panel([table], market)
+        features = compute_features(panel, network.features)
+        assert valid[row] == features.valid_input[0, -network.lookback :].sum()
+        if valid[row] == network.lookback:
+            last = panel.shape[1] - 1
+            _, expected = network_forecasts(network, features, range(last, last + 1))
+            np.testing.assert_allclose(found.scale[row], expected.scale[0], rtol=1e-5)
+    assert (valid[0] == network.lookback) == (gap == 40)
+
+
+def test_rows_for_the_ledger_hold_every_step(trained_home: Path) -> None:
+    network = ModelRegistry(trained_home).load(None).network
+    batch = predict_stored(PriceStore(trained_home), network, ["AAA", "OLD"], 2)
+    rows = ledger_rows("main@1", batch.predictions)
+    assert (rows.model, rows.version, len(rows)) == ("main", 1, 4)
+    assert rows.ticker.tolist() == ["AAA", "AAA", "OLD", "OLD"]
+    assert rows.step.tolist() == [1, 2, 1, 2]
+    assert [str(day) for day in rows.origin] == ["2026-11-20"] * 2 + ["2026-11-13"] * 2
+    assert [str(day) for day in rows.target[:2]] == ["2026-11-23", "2026-11-24"]
+    np.testing.assert_array_equal(rows.forecast.scale[2:], batch.predictions[1].distribution.scale)
+    assert len(ledger_rows("main@1", ())) == 0
 
 
 def test_fewer_steps_are_the_first_of_all_steps(trained_home: Path) -> None:
@@ -100,18 +160,13 @@ def test_fewer_steps_are_the_first_of_all_steps(trained_home: Path) -> None:
     np.testing.assert_array_equal(short.intervals[90], whole.intervals[90][:, :2])
 
 
-def test_a_ticker_that_was_not_trained_on_is_marked(trained_home: Path) -> None:
-    assert predicted(trained_home).trained_on
-    assert not predicted(trained_home, "NEW").trained_on
-
-
 @pytest.mark.parametrize(
     ("ticker", "horizon", "level", "error", "words"),
     [
-        pytest.param("AAA", 4, 90, UsageError, "foretells 1 to 3 .* --horizon 4", id="horizon-too-large"),
-        pytest.param("AAA", 0, 90, UsageError, "foretells 1 to 3", id="no-horizon"),
-        pytest.param("AAA", None, 100, UsageError, "--level 100 is out of range", id="level-100"),
-        pytest.param("AAA", None, 50, UsageError, "--level 50 is out of range", id="level-50"),
+        pytest.param("AAA", 4, 90, UsageError, "predicts 1 to 3 .* --horizon 4", id="horizon-too-large"),
+        pytest.param("AAA", 0, 90, UsageError, "predicts 1 to 3", id="no-horizon"),
+        pytest.param("AAA", None, 100, UsageError, "the level 100 is out of range", id="level-100"),
+        pytest.param("AAA", None, 0, UsageError, "the level 0 is out of range", id="level-0"),
         pytest.param("ZZZ", None, 90, NotFoundError, "ZZZ", id="not-in-the-store"),
         pytest.param(
             "SHORT", None, 90, BadInputError, "only 5 of the last 12 can be used", id="too-few-days"
@@ -119,7 +174,7 @@ def test_a_ticker_that_was_not_trained_on_is_marked(trained_home: Path) -> None:
         pytest.param("HOLE", None, 90, BadInputError, "only 10 of the last 12 can be used", id="a-hole"),
     ],
 )
-def test_what_cannot_be_foretold_is_refused(
+def test_what_cannot_be_predicted_is_rejected(
     trained_home: Path, ticker: str, horizon: int | None, level: int, error: type[ForecastError], words: str
 ) -> None:
     with pytest.raises(error, match=words):
