@@ -11,8 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forecaster.api import ComparisonResult, Home, Model, compare, load_model, train
+    from forecaster.api import ComparisonResult, Model, compare, load_model, train
     from forecaster.errors import ForecastError
+    from forecaster.home import Home
     from forecaster.settings import Recipe
 
 __version__ = "0.1.0"
@@ -27,7 +28,11 @@ __all__ = [
     "load_model",
     "train",
 ]
-_MODULES = {"ForecastError": "forecaster.errors", "Recipe": "forecaster.settings"}
+_MODULES = {
+    "ForecastError": "forecaster.errors",
+    "Home": "forecaster.home",
+    "Recipe": "forecaster.settings",
+}
 
 
 def __getattr__(name: str) -> Any:

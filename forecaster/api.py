@@ -1,4 +1,4 @@
-"""The public Python API: models, training and comparing with DataFrames in and out, and a home folder.
+"""Models, training and comparing with DataFrames in and out: the public Python API, with `home.Home`.
 
 The names stand in `forecaster` itself: `import forecaster as fc; fc.load_model("main")`.
 """
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.dataset.panel import build_panel
-from forecaster.dataset.training_set import TrainingSet, choose, load_training_set, split_by
-from forecaster.errors import UsageError
+from forecaster.dataset.panel import build_panel, choose_tickers
+from forecaster.dataset.training_set import TrainingSet, split_by
+from forecaster.errors import ForecastError, NotFoundError, UsageError
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.prices.market import INDEX_MARK, MarketSeries, mean_log_return
 from forecaster.prices.store import PriceStore
-from forecaster.prices.table import PriceTable
-from forecaster.registry.versions import ModelRegistry, RegisteredModel, check_model_name
-from forecaster.settings import CELLS, Recipe, Settings, current_time, find_home, load_settings, override
+from forecaster.prices.table import PriceTable, checked_ticker
+from forecaster.registry.versions import ModelRegistry, RegisteredModel
+from forecaster.settings import CELLS, Recipe, current_time, find_home, override
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from forecaster.evaluation.comparison import Comparison
     from forecaster.evaluation.verdict import Verdict
     from forecaster.network.fitting import Progress
+    from forecaster.service.prediction import Prediction
 
 LEVELS = (50, 90)
 
@@ -102,7 +103,36 @@ class Model:
             UsageError: there are no prices to read, or a level or the horizon is out of range.
             NotFoundError, BadInputError: not one ticker can be forecast.
         """
-        raise NotImplementedError
+        from forecaster.service.prediction import predict_stored, predict_tables
+
+        asked = [tickers] if isinstance(tickers, str) else list(tickers or [])
+        if prices is not None:
+            tables = _tables(prices)
+            known_market = _market(tables, market)
+            self._warn_of_another_market(tables, market)
+            wanted, missing = _pick(tables, asked)
+            batch = predict_tables(self.network, wanted, known_market, horizon, levels)
+            failures = missing | batch.failures
+        elif self.home is not None:
+            store = PriceStore(self.home)
+            given = None if market is None else _market((), market)
+            chosen = [checked_ticker(ticker) for ticker in asked] or choose_tickers(store, None)
+            batch = predict_stored(store, self.network, chosen, horizon, levels, given)
+            failures = batch.failures
+        else:
+            raise UsageError("there are no prices to forecast from", "give prices=, a DataFrame of long form")
+        _report_failures(failures, served=bool(batch.predictions))
+        return _frame_of(batch.predictions, levels)
+
+    def _warn_of_another_market(self, tables: Sequence[PriceTable], given: "pd.Series | None") -> None:
+        trained = len(self.card.get("market", ()))
+        here = sum(not table.ticker.startswith(INDEX_MARK) for table in tables)
+        if given is None and 2 * here < trained:
+            warnings.warn(
+                f"the market is the mean of {here} tickers, and the network was trained with that of "
+                f"{trained}: give more tickers, or market=",
+                stacklevel=3,
+            )
 
     def save(self, home: str | Path, name: str = "main") -> "Model":
         """Register the model in a home folder as the next version of `name`, in service from now on.
@@ -115,7 +145,7 @@ class Model:
             raise UsageError(f"{self.reference} is registered already", "copy its folder instead")
         folder = find_home(Path(home), os.environ, Path.cwd())
         version = ModelRegistry(folder).register(name, self.network, dict(self.card), self._keras_file)
-        return _model(ModelRegistry(folder).load(f"{name}@{version}"), folder)
+        return model_of(ModelRegistry(folder).load(f"{name}@{version}"), folder)
 
 
 @dataclass(frozen=True)
@@ -165,134 +195,6 @@ class ComparisonResult:
         return frame
 
 
-class Home:
-    """A folder with prices, models and settings: what the commands work on.
-
-    Args:
-        path: the folder; None: FORECAST_HOME, the nearest parent with a forecast.toml, or the current one.
-
-    Raises:
-        UsageError: its forecast.toml, or a FORECAST_… variable, is invalid.
-    """
-
-    def __init__(self, path: str | Path | None = None) -> None:
-        chosen = None if path is None else Path(path)
-        folder = find_home(chosen, os.environ, Path.cwd())
-        self.settings: Settings = load_settings(folder, os.environ)
-
-    def __repr__(self) -> str:
-        """Like Home('/home/me/stocks')."""
-        return f"Home({str(self.path)!r})"
-
-    @property
-    def path(self) -> Path:
-        """The folder."""
-        return self.settings.home
-
-    @property
-    def tickers(self) -> list[str]:
-        """The tickers whose prices are stored, sorted."""
-        return PriceStore(self.path).tickers()
-
-    def prices(self, tickers: Sequence[str] | None = None) -> "pd.DataFrame":
-        """Stored prices in long form: ticker, date and the columns of a price table.
-
-        Raises:
-            NotFoundError, BadInputError: a ticker is not stored, or its file is damaged.
-        """
-        import pandas as pd
-
-        store = PriceStore(self.path)
-        tables = store.read_many(choose(store, tickers).tickers)
-        frames = [
-            pd.DataFrame(
-                {"ticker": table.ticker, "date": table.dates.astype("datetime64[s]"), **table.columns}
-            )
-            for table in tables
-        ]
-        return pd.concat(frames, ignore_index=True)
-
-    def training_set(
-        self,
-        tickers: Sequence[str] | None = None,
-        *,
-        universe: str | None = None,
-        all_days: bool = False,
-        recipe: Recipe | None = None,
-    ) -> TrainingSet:
-        """The prices of tickers, or of a universe's members, split as the recipe says.
-
-        Args:
-            tickers: symbols; None for all that are stored.
-            universe: sp500, sample, a list in data/universe/ or a file; in place of `tickers`.
-            all_days: with a universe, whether days outside membership count as targets too.
-            recipe: the settings' recipe without it.
-
-        Raises:
-            UsageError: the arguments do not go together.
-            NotFoundError, BadInputError: prices are missing, damaged or too few.
-        """
-        from forecaster.prices.universe import find_universe
-
-        if all_days and universe is None:
-            raise UsageError("all days can be chosen for a universe only", "without one all days count")
-        if tickers and universe is not None:
-            raise UsageError("tickers and a universe exclude each other", "give one of them")
-        store = PriceStore(self.path)
-        listed = None if universe is None else find_universe(universe, self.path)
-        chosen = choose(store, tickers, listed, all_days=all_days)
-        return load_training_set(store, chosen, split_by(recipe or self.settings.train))
-
-    def load_model(self, reference: str | None = None) -> Model:
-        """NAME@VERSION, NAME's champion, or by default the champion of `main` or of the only model.
-
-        Raises:
-            NotFoundError: there is no such model.
-            BadInputError: its files are damaged.
-        """
-        return _model(ModelRegistry(self.path).load(reference), self.path)
-
-    def train(
-        self,
-        tickers: Sequence[str] | None = None,
-        recipe: Recipe | None = None,
-        *,
-        universe: str | None = None,
-        name: str = "main",
-    ) -> Model:
-        """Train on stored prices, and register the network as the next version of `name`, in service.
-
-        Raises:
-            NotFoundError, BadInputError: prices are missing, damaged or too few.
-            ForecastError: the loss became NaN.
-        """
-        chosen = recipe or self.settings.train
-        check_model_name(name)
-        data = self.training_set(tickers, universe=universe, recipe=chosen)
-        return train_on(data, chosen).save(self.path, name)
-
-    def compare(
-        self,
-        tickers: Sequence[str] | None = None,
-        cells: Sequence[str] = CELLS,
-        recipe: Recipe | None = None,
-        *,
-        universe: str | None = None,
-        match: str = "units",
-        seeds: int = 1,
-    ) -> ComparisonResult:
-        """As `compare`, on stored prices."""
-        chosen = recipe or self.settings.train
-        data = self.training_set(tickers, universe=universe, recipe=chosen)
-        return compare_on(data, cells, chosen, match=match, seeds=seeds)
-
-    def predict(
-        self, tickers: Sequence[str] | str | None = None, *, model: str | None = None, **options: Any
-    ) -> "pd.DataFrame":
-        """As `Model.predict`, by the model in service."""
-        return self.load_model(model).predict(tickers, **options)
-
-
 def load_model(reference: str | None = None, home: str | Path | None = None) -> Model:
     """Load a registered model: NAME, NAME@VERSION, or by default `main` or the only one there is.
 
@@ -304,7 +206,8 @@ def load_model(reference: str | None = None, home: str | Path | None = None) -> 
         NotFoundError: there is no such model.
         BadInputError: its files are damaged.
     """
-    return Home(home).load_model(reference)
+    folder = find_home(None if home is None else Path(home), os.environ, Path.cwd())
+    return model_of(ModelRegistry(folder).load(reference), folder)
 
 
 def train(
@@ -424,7 +327,8 @@ def _now() -> datetime:
     return current_time(os.environ)
 
 
-def _model(registered: RegisteredModel, home: Path | None) -> Model:
+def model_of(registered: RegisteredModel, home: Path) -> Model:
+    """A model as the registry loaded it, that predicts from the prices of `home`."""
     return Model(registered.reference, registered.card, registered.network, home)
 
 
@@ -443,6 +347,51 @@ def _tables(prices: "pd.DataFrame") -> tuple[PriceTable, ...]:
     if rejections:
         warnings.warn(f"{len(rejections)} rows rejected, the first: {rejections[0]}", stacklevel=4)
     return found.tables
+
+
+def _pick(
+    tables: Sequence[PriceTable], asked: Sequence[str]
+) -> tuple[list[PriceTable], dict[str, ForecastError]]:
+    """The tables asked for, in that order (all of them if none is), and an error for each that is missing."""
+    if not asked:
+        return list(tables), {}
+    by_ticker = {table.ticker: table for table in tables}
+    names = [checked_ticker(ticker) for ticker in asked]
+    missing: dict[str, ForecastError] = {
+        name: NotFoundError(f"prices has no rows of {name}", "check the spelling")
+        for name in names
+        if name not in by_ticker
+    }
+    return [by_ticker[name] for name in names if name in by_ticker], missing
+
+
+def _report_failures(failures: Mapping[str, ForecastError], *, served: bool) -> None:
+    """Warn of tickers that are left out; raise the first one's error where nothing is left."""
+    if failures and not served:
+        raise next(iter(failures.values()))
+    for ticker, error in failures.items():
+        reason = error.message if ticker in error.message else f"{ticker}: {error.message}"
+        warnings.warn(f"left out: {reason}", stacklevel=4)
+
+
+def _frame_of(predictions: "Sequence[Prediction]", levels: Sequence[float]) -> "pd.DataFrame":
+    import pandas as pd
+
+    counts = [len(each.dates) for each in predictions]
+    columns: dict[str, Any] = {
+        "ticker": np.repeat([each.ticker for each in predictions], counts),
+        "origin": np.repeat(np.array([each.last_date for each in predictions], "M8[s]"), counts),
+        "step": np.concatenate([np.arange(1, count + 1) for count in counts]),
+        "date": np.concatenate([each.dates for each in predictions]).astype("M8[s]"),
+        "last_close": np.repeat([each.last_close for each in predictions], counts),
+        "median": np.concatenate([each.median for each in predictions]),
+    }
+    for level in levels:
+        for end, name in enumerate(("lo", "hi")):
+            columns[f"{name}_{level:g}"] = np.concatenate(
+                [each.intervals[level][end] for each in predictions]
+            )
+    return pd.DataFrame(columns)
 
 
 def _market(tables: Sequence[PriceTable], given: "pd.Series | None") -> MarketSeries:

@@ -43,10 +43,11 @@ def compare(
     recipe: Recipe,
 ) -> None:
     """Train the cells on the same windows; one table and a verdict in words."""
-    from forecaster.api import Home, compare_on
+    from forecaster.api import compare_on
     from forecaster.cli.comparison_screen import comparison_document, show_comparison
     from forecaster.cli.progress import training_progress
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
+    from forecaster.home import Home
 
     chosen = _chosen_cells(cells)
     _check_match(match)

@@ -38,9 +38,10 @@ def train(
     recipe: Recipe,
 ) -> None:
     """Train one network on all tickers, test it beside the naive forecast, register it."""
-    from forecaster.api import Home, train_on
+    from forecaster.api import train_on
     from forecaster.cli.progress import training_progress
     from forecaster.files import check_writable
+    from forecaster.home import Home
     from forecaster.registry.versions import ModelRegistry, check_model_name
 
     check_model_name(name)

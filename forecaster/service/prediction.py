@@ -79,6 +79,7 @@ def predict_stored(
     tickers: Sequence[str],
     horizon: int | None = None,
     levels: Sequence[float] = (50, 90),
+    market: MarketSeries | None = None,
 ) -> Batch:
     """Predict stored tickers from their last closes; one that cannot be predicted costs only itself.
 
@@ -88,6 +89,7 @@ def predict_stored(
         tickers: symbols.
         horizon: steps, at most those trained for (None: all of them).
         levels: of the intervals, in per cent.
+        market: the market's daily return; that of the whole store without it.
 
     Raises:
         UsageError: more steps than the network was trained for, or a level that is none.
@@ -103,7 +105,7 @@ def predict_stored(
             tables.append(read)
     if not tables:
         return Batch((), failures)
-    batch = predict_tables(network, tables, read_market(store), horizon, levels)
+    batch = predict_tables(network, tables, market or read_market(store), horizon, levels)
     failures |= batch.failures
     return Batch(batch.predictions, {ticker: failures[ticker] for ticker in tickers if ticker in failures})
 

@@ -59,7 +59,8 @@ def tables_from_frame(frame: "pd.DataFrame", now: datetime) -> FrameTables:
     block: dict[str, Any] = {}
     for role, place in places.items():
         try:
-            block[role] = pa.Array.from_pandas(flat.iloc[:, place])
+            column = pa.Array.from_pandas(flat.iloc[:, place])
+            block[role] = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise BadInputError(
                 f"the column {headings[place]!r} has values of several types", _REMEDY

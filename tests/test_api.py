@@ -1,0 +1,217 @@
+"""The public Python API, as a notebook uses it."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from factories import random_walk_table
+from trained_home import RECIPE, TRAINED_ON, recent_table
+
+import forecaster as fc
+from forecaster.errors import BadInputError, NotFoundError, UsageError
+from forecaster.prices.table import PriceTable
+
+ROOT = Path(__file__).parents[1]
+COLUMNS = ["ticker", "origin", "step", "date", "last_close", "median", "lo_50", "hi_50", "lo_90", "hi_90"]
+YAHOO = {"ticker": "Symbol", "date": "Date", "close": "Close", "adj_close": "Adj Close", "high": "High"}
+
+
+def long_form(*tables: PriceTable) -> pd.DataFrame:
+    return pd.concat(
+        [pd.DataFrame({"ticker": table.ticker, "date": table.dates, **table.columns}) for table in tables],
+        ignore_index=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def prices() -> pd.DataFrame:
+    return long_form(*(recent_table(name, seed=seed) for seed, name in enumerate(TRAINED_ON)))
+
+
+def test_a_stored_model_predicts_stored_tickers(trained_home: Path) -> None:
+    model = fc.load_model("main", home=trained_home)
+    assert repr(model) == "<Model main@1: gru, 4 units, 3 steps>"
+    found = model.predict(["aaa", "BBB"])
+    assert list(found.columns) == COLUMNS
+    assert found["ticker"].tolist() == ["AAA"] * 3 + ["BBB"] * 3
+    assert found["step"].tolist() == [1, 2, 3] * 2
+    assert found["date"].dt.strftime("%F").tolist()[:3] == ["2026-11-23", "2026-11-24", "2026-11-25"]
+    assert (found["origin"] == pd.Timestamp("2026-11-20")).all()
+    assert (found["lo_90"] < found["lo_50"]).all()
+    assert (found["lo_50"] < found["median"]).all()
+    assert (found["median"] < found["hi_50"]).all()
+
+
+def test_the_same_prices_as_a_frame_give_the_same_forecast(trained_home: Path, prices: pd.DataFrame) -> None:
+    model = fc.load_model("main", home=trained_home)
+    whole = fc.Home(trained_home).prices(["AAA", "BBB", "CCC", "NEW", "OLD", "SHORT", "HOLE"])
+    stored = model.predict("AAA", levels=(80, 99.5), horizon=2)
+    given = model.predict("AAA", prices=whole, levels=(80, 99.5), horizon=2)
+    assert list(stored.columns[6:]) == ["lo_80", "hi_80", "lo_99.5", "hi_99.5"]
+    pd.testing.assert_frame_equal(stored, given)
+    assert not np.allclose(model.predict("AAA", prices=prices)["hi_90"][:2], stored["hi_99.5"])
+
+
+def test_the_market_can_be_given(trained_home: Path, prices: pd.DataFrame) -> None:
+    model = fc.load_model("main@1", home=trained_home)
+    returns = np.log(prices.pivot_table("adj_close", "date", "ticker")).diff().iloc[1:]
+    implied, given = model.predict(prices=prices), model.predict(prices=prices, market=returns.mean(axis=1))
+    pd.testing.assert_frame_equal(implied, given)
+    other = model.predict(prices=prices, market=returns["AAA"] + 0.05)
+    assert not np.allclose(other["hi_90"], given["hi_90"])
+
+
+def test_the_future_does_not_move_a_forecast(trained_home: Path, prices: pd.DataFrame) -> None:
+    model = fc.load_model("main", home=trained_home)
+    day = sorted(prices["date"])[-30]
+    past = prices[prices["date"] <= day]
+    market = pd.Series(0.001, index=sorted(set(prices["date"])))
+    shaken = market.where(market.index <= day, 0.5)
+    pd.testing.assert_frame_equal(
+        model.predict(prices=past, market=market), model.predict(prices=past, market=shaken)
+    )
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        pytest.param(lambda frame: frame.set_index(["ticker", "date"]), id="two-levels"),
+        pytest.param(lambda frame: frame.set_index("date"), id="date-index"),
+        pytest.param(lambda frame: frame.rename(columns=str.title), id="capitals"),
+        pytest.param(lambda frame: frame.rename(columns=YAHOO), id="yahoo"),
+        pytest.param(lambda frame: frame.assign(date=frame["date"].astype(str)), id="text-dates"),
+        pytest.param(lambda frame: frame.sample(frac=1, random_state=1), id="shuffled"),
+        pytest.param(lambda frame: frame.assign(ticker=frame["ticker"].astype("category")), id="category"),
+    ],
+)
+def test_frames_of_many_shapes_are_read(trained_home: Path, prices: pd.DataFrame, shape: object) -> None:
+    model = fc.load_model(home=trained_home)
+    expected, found = model.predict(prices=prices), model.predict(prices=shape(prices))  # type: ignore[operator]
+    pd.testing.assert_frame_equal(expected, found)
+
+
+@pytest.mark.parametrize(
+    ("frame", "error", "words"),
+    [
+        pytest.param([1, 2], UsageError, "is a list, not a DataFrame", id="list"),
+        pytest.param(pd.DataFrame({"close": [1.0]}), BadInputError, "no column ticker", id="columns"),
+        pytest.param(
+            pd.DataFrame({"ticker": ["A"], "date": ["2020-01-02"], "close": [-1.0]}),
+            BadInputError,
+            "no row of the DataFrame can be used.*not positive",
+            id="no-row",
+        ),
+        pytest.param(pd.DataFrame({("Close", "AAPL"): [1.0]}), UsageError, "several levels", id="wide"),
+        pytest.param(
+            pd.DataFrame({"ticker": ["A"], "date": ["2020-01-02"], "close": [{}]}),
+            BadInputError,
+            "close",
+            id="objects",
+        ),
+    ],
+)
+def test_frames_that_cannot_be_read_say_why(
+    trained_home: Path, frame: object, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        fc.load_model(home=trained_home).predict(prices=frame)  # type: ignore[arg-type]
+
+
+def test_a_rejected_row_is_a_warning(trained_home: Path, prices: pd.DataFrame) -> None:
+    bad = prices.copy()
+    bad.loc[5, "close"] = np.nan
+    with pytest.warns(UserWarning, match="1 rows rejected, the first: .*:5: AAA: close is missing"):
+        fc.load_model(home=trained_home).predict("BBB", prices=bad)
+
+
+def test_what_cannot_be_predicted_is_left_out_with_a_warning(trained_home: Path) -> None:
+    model = fc.load_model(home=trained_home)
+    with pytest.warns(UserWarning, match=r"left out: SHORT: the network looks back 12"):
+        found = model.predict(["SHORT", "AAA"])
+    assert set(found["ticker"]) == {"AAA"}
+    with pytest.raises(NotFoundError, match="ZZZ"):
+        model.predict("ZZZ")
+    with pytest.raises(UsageError, match="the level 100 is out of range"):
+        model.predict("AAA", levels=(100,))
+
+
+def test_a_smaller_market_than_in_training_is_a_warning(trained_home: Path, prices: pd.DataFrame) -> None:
+    model = fc.load_model(home=trained_home)
+    assert model.card["market"] == ["AAA", "BBB", "CCC"]
+    with pytest.warns(UserWarning, match="the market is the mean of 1 tickers.*that of 3"):
+        model.predict(prices=prices[prices["ticker"] == "AAA"])
+
+
+def test_train_compare_save_and_load(tmp_path: Path, prices: pd.DataFrame) -> None:
+    recipe = fc.Recipe(lookback=10, horizon=2, units=3, epochs=1, device="cpu")
+    model = fc.train(prices, recipe)
+    assert repr(model) == "<Model unsaved: gru, 3 units, 2 steps>"
+    assert (model.recipe.units, model.recipe.horizon) == (3, 2)
+    assert set(model.scores["model"]) == {"network", "naive", "drift", "riskmetrics-t"}
+    with pytest.raises(UsageError, match="no prices to forecast from"):
+        model.predict("AAA")
+    before = model.predict(prices=prices)
+    saved = model.save(tmp_path, "mine")
+    assert saved.reference == "mine@1"
+    pd.testing.assert_frame_equal(fc.load_model("mine", home=tmp_path).predict(prices=prices), before)
+    with pytest.raises(UsageError, match="registered already"):
+        saved.save(tmp_path, "mine")
+    result = fc.compare(prices, cells=("rnn",), recipe=recipe)
+    assert set(result.table["model"]) == {"rnn", "naive", "drift", "riskmetrics-t"}
+    assert {"ticker", "origin", "step", "date", "close", "median"} <= set(result.forecasts.columns)
+    assert "SimpleRNN" in repr(result)
+    with pytest.raises(UsageError, match="no known cell"):
+        fc.compare(prices, cells=("transformer",), recipe=recipe)
+
+
+def test_a_home_is_what_the_commands_work_on(own_home: Path) -> None:
+    home = fc.Home(own_home)
+    assert home.tickers == ["AAA", "BBB", "CCC", "HOLE", "NEW", "OLD", "SHORT"]
+    assert home.load_model().reference == "main@1"
+    data = home.training_set(["AAA", "BBB"], recipe=RECIPE)
+    assert data.panel.tickers == ("AAA", "BBB")
+    with pytest.raises(UsageError, match="exclude each other"):
+        home.training_set(["AAA"], universe="sample")
+    assert home.predict("AAA")["ticker"].unique().tolist() == ["AAA"]
+
+
+def test_every_public_name_has_a_docstring_and_stands_in_the_docs() -> None:
+    reference = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    for name in fc.__all__:
+        if name != "__version__":
+            assert getattr(fc, name).__doc__
+            assert f"`{name}" in reference
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = fc.nothing
+
+
+def test_predicting_from_a_frame_needs_no_tensorflow_and_no_home(trained_home: Path, tmp_path: Path) -> None:
+    script = f"""
+import json, sys
+import forecaster as fc
+light = sorted(sys.modules.keys() & {{"numpy", "pandas", "pyarrow", "keras", "tensorflow"}})
+model = fc.load_model("main", home={str(trained_home)!r})
+import pandas as pd
+found = model.predict(prices=pd.read_csv("prices.csv"))
+heavy = sorted(sys.modules.keys() & {{"keras", "tensorflow", "jax", "torch"}})
+print(json.dumps([light, heavy, len(found)]))
+"""
+    long_form(random_walk_table("AAA"), random_walk_table("BBB", seed=1)).to_csv(
+        tmp_path / "prices.csv", index=False
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert json.loads(ran.stdout) == [[], [], 6]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["prices.csv"]
+
+
+def test_the_script_of_the_examples_is_short() -> None:
+    source = (ROOT / "examples" / "quickstart.py").read_text(encoding="utf-8")
+    ast.parse(source)
+    assert len(source.splitlines()) <= 20
