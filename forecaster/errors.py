@@ -11,6 +11,7 @@ ForecastError            1   a failed check, or the base of all others
 A message is one line: what happened and why; `remedy` says what to do next.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import ClassVar
 
@@ -81,3 +82,14 @@ class TryLaterError(ForecastError):
     """Nothing is wrong that time would not mend: a lock, a rate limit."""
 
     exit_code = ExitCode.TRY_LATER
+
+
+def name_some(names: Iterable[object], limit: int = 5) -> str:
+    """The first few names and how many more there are, for a message.
+
+    >>> name_some(["AAPL", "KO", "XOM"], limit=2)
+    'AAPL, KO and 1 more'
+    """
+    listed = [str(name) for name in names]
+    more = f" and {len(listed) - limit:,} more" if len(listed) > limit else ""
+    return ", ".join(listed[:limit]) + more

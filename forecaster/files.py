@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 from forecaster.errors import DiskError, TryLaterError
@@ -155,3 +156,19 @@ def _umask() -> int:
     current = os.umask(0)
     os.umask(current)
     return current
+
+
+def json_value(value: object) -> object:
+    """What JSON has in place of a date, a path or a NumPy scalar: `default` of `json.dumps`.
+
+    Raises:
+        TypeError: it is something else; nothing is written as whatever `str` makes of it.
+    """
+    if isinstance(value, date):  # a datetime too
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # a NumPy scalar
+        plain: object = value.item()
+        return json_value(plain) if isinstance(plain, date) else plain
+    raise TypeError(f"{type(value).__name__} has no form in JSON")

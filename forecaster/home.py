@@ -2,18 +2,26 @@
 
 import os
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from forecaster.api import ComparisonResult, Model, compare_on, model_of, train_on
 from forecaster.dataset.training_set import TrainingSet, choose, load_training_set, split_by
 from forecaster.errors import UsageError
 from forecaster.prices.store import PriceStore
+from forecaster.prices.table import checked_ticker
 from forecaster.registry.versions import ModelRegistry, check_model_name
-from forecaster.settings import CELLS, Recipe, Settings, find_home, load_settings
+from forecaster.settings import CELLS, Recipe, Settings, current_time, find_home, load_settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from forecaster.prices.fetching import FetchReport, PriceSource, Request, Watch
+
+YAHOO = "yahoo"
 
 
 class Home:
@@ -62,6 +70,76 @@ class Home:
             for table in tables
         ]
         return pd.concat(frames, ignore_index=True)
+
+    def fetch(
+        self,
+        tickers: Sequence[str] = (),
+        *,
+        universe: str | None = None,
+        source: str = YAHOO,
+        start: str | None = None,
+    ) -> "FetchReport":
+        """Bring prices into the store, only what is missing; failures are in the report.
+
+        Args:
+            tickers: symbols; from Yahoo, all that are stored where none is given.
+            universe: sp500, sample, a list in data/universe/ or a file, whose members are fetched too.
+            source: yahoo, sample, or the path of a file or folder.
+            start: ISO date; nothing before it is wanted.
+
+        Raises:
+            UsageError: there is nothing to fetch, or a name or date is invalid.
+            TryLaterError: another process writes to the folder.
+            DiskError, BadInputError, NotFoundError, UnavailableError: the disk or the source is of no use.
+        """
+        return self.run_request(self.request(tickers, universe=universe, source=source, start=start), source)
+
+    def request(
+        self,
+        tickers: Sequence[str] = (),
+        *,
+        universe: str | None = None,
+        source: str = YAHOO,
+        start: str | None = None,
+        as_of: str | None = None,
+    ) -> "Request":
+        """What `fetch` asks the source for; `as_of` is the day whose members of the universe are meant.
+
+        Raises:
+            UsageError: there is nothing to fetch, or a name or date is invalid.
+            NotFoundError: the universe has no member on that day.
+        """
+        from forecaster.prices.fetching import Request
+        from forecaster.prices.universe import find_universe, members_on
+
+        now = current_time(os.environ)
+        names = [checked_ticker(ticker) for ticker in tickers]
+        if universe is not None:
+            names += members_on(find_universe(universe, self.path), as_of, now.date())[1]
+        if source == YAHOO and not names:
+            names = self.tickers
+            if not names:
+                raise UsageError(
+                    "there is no ticker to fetch",
+                    "name some, or give --universe sp500; --source sample needs no network",
+                )
+        return Request(tuple(dict.fromkeys(names)), now, _day(start))
+
+    def run_request(
+        self, request: "Request", source: str = YAHOO, watch: "Watch" = lambda _: None
+    ) -> "FetchReport":
+        """Fetch what `request` asks for, under the folder's lock; `watch` is called with each outcome.
+
+        Raises:
+            TryLaterError: another process writes to the folder.
+            DiskError, BadInputError, NotFoundError, UnavailableError: the disk or the source is of no use.
+        """
+        from forecaster.files import home_lock
+        from forecaster.prices.fetching import fetch_prices
+
+        chosen = _source(source, self.settings)
+        with home_lock(self.path):
+            return fetch_prices(chosen, PriceStore(self.path), request, watch)
 
     def training_set(
         self,
@@ -142,3 +220,22 @@ class Home:
     ) -> "pd.DataFrame":
         """As `Model.predict`, by the model in service."""
         return self.load_model(model).predict(tickers, **options)
+
+
+def _source(text: str, settings: Settings) -> "PriceSource":
+    from forecaster.prices.importing.files import FileSource
+    from forecaster.prices.sample import SampleSource
+    from forecaster.prices.yahoo.fetch import YahooSource
+
+    if text == YAHOO:
+        return YahooSource(settings)
+    return SampleSource() if text == "sample" else FileSource(Path(text).expanduser())
+
+
+def _day(text: str | None) -> np.datetime64 | None:
+    if text is None:
+        return None
+    try:
+        return np.datetime64(date.fromisoformat(text), "D")
+    except ValueError:
+        raise UsageError(f"--start {text} is not a date", "write it like 2010-01-31") from None

@@ -1,24 +1,21 @@
 """`forecast data`: what is stored, its age and gaps; verify and repair it; universes; export."""
 
-import sys
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from forecaster.cli import screen
-from forecaster.errors import ExitCode
+from forecaster.errors import ExitCode, name_some
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.table import Table
 
+    from forecaster.prices.fetching import Failure
     from forecaster.prices.health import TickerHealth
     from forecaster.prices.store import PriceStore
-    from forecaster.prices.universe import Universe
-    from forecaster.prices.yahoo.fetch import Failure
     from forecaster.settings import Settings
 
 
@@ -79,9 +76,9 @@ def verify(
     """Check every file's digest and prices; exit with 1 if any is damaged and stays so."""
     store, chosen = _open_store(context, home, tickers)
     found = _damaged(store, chosen)
-    left, failures = found, []
+    left, failures = found, list["Failure"]()
     if found and repair:
-        failures = _repair(screen.open_settings(context, home), store, list(found))
+        failures = _repair(screen.open_settings(context, home), store, found)
         left = _damaged(store, list(found))
     if json:
         listed = [
@@ -96,7 +93,7 @@ def verify(
         repaired = f"; repaired: {len(found) - len(left):,}" if repair else ""
         console.print(f"Checked: {len(chosen):,}; damaged: {len(found):,}{repaired}.")
         for failure in failures:
-            console.print(f"{failure.ticker}: {failure.kind}: {failure.reason}", markup=False, soft_wrap=True)
+            console.print(str(failure), markup=False, soft_wrap=True)
         if left:
             advice = "Try again later" if repair else "`forecast data verify --repair` fetches them anew"
             console.print(f"{advice}, or remove the damaged files.")
@@ -110,12 +107,14 @@ def _damaged(store: "PriceStore", tickers: list[str]) -> dict[str, list[str]]:
     return {ticker: complaints for ticker, complaints in found.items() if complaints}
 
 
-def _repair(settings: "Settings", store: "PriceStore", damaged: list[str]) -> list["Failure"]:
-    from forecaster.cli.fetch import fetch_with_progress
-    from forecaster.prices.fetching import Request
+def _repair(settings: "Settings", store: "PriceStore", damaged: dict[str, list[str]]) -> list["Failure"]:
+    from forecaster.files import home_lock
+    from forecaster.prices.fetching import Request, fetch_prices
+    from forecaster.prices.yahoo.fetch import YahooSource
 
-    request = Request(tuple(damaged), screen.now())
-    return fetch_with_progress(settings, store, request, quiet=True, anew=frozenset(damaged)).failures
+    source, request = YahooSource(settings, damaged), Request(tuple(damaged), screen.now())
+    with home_lock(settings.home):
+        return list(fetch_prices(source, store, request, lambda _: None).failures)
 
 
 @data_app.command()
@@ -187,11 +186,9 @@ def _status_table(healths: list["TickerHealth"]) -> "Table":
 
 def _details(health: "TickerHealth") -> list[str]:
     """What the table has no room for."""
-    from forecaster.prices.fetching import name_some
-
     lines = []
     if len(health.holes):
-        named = name_some([str(day) for day in health.holes], NAMED_HOLES)
+        named = name_some(health.holes, NAMED_HOLES)
         lines.append(f"{health.ticker} has no price of {named}")
     if health.pending:
         lines.append(
@@ -258,9 +255,7 @@ AsOfFlag = Annotated[
 
 def universe(
     context: typer.Context,
-    name: Annotated[
-        str, typer.Option("--universe", metavar="sp500|sample|FILE", help="Which universe.")
-    ] = "sp500",
+    name: Annotated[str, typer.Argument(metavar="[sp500|sample|FILE]", help="Which universe.")] = "sp500",
     as_of: AsOfFlag = None,
     json: screen.JsonFlag = False,
     home: screen.HomeFlag = None,
@@ -271,10 +266,10 @@ def universe(
     line, or a CSV file with a column symbol and perhaps the columns first and last, the days of
     membership; data/universe/NAME.csv can be called by its name.
     """
-    from forecaster.prices.universe import find_universe
+    from forecaster.prices.universe import find_universe, members_on
 
     found = find_universe(name, screen.open_settings(context, home).home)
-    day, members = members_asked(found, as_of)
+    day, members = members_on(found, as_of, screen.now().date())
     remarks = found.describe(day, screen.now().date())
     if json:
         document = {
@@ -297,29 +292,6 @@ def universe(
         console.print(remark, markup=False)
     console.print()
     console.print(Columns([Text(symbol) for symbol in members], equal=True, column_first=True))
-
-
-def members_asked(found: "Universe", as_of: str | None) -> tuple[date, list[str]]:
-    """The day that --as-of names, and the members on it, of whom there is at least one."""
-    from forecaster.errors import NotFoundError
-    from forecaster.prices.universe import day_asked
-
-    day = day_asked(found, as_of, screen.now().date())
-    members = found.members(day)
-    if not members:
-        raise NotFoundError(f"{found.name} had no member on {day}", "choose a later day")
-    return day, members
-
-
-def universe_to_fetch(name: str, as_of: str | None, home: "Path", *, quiet: bool) -> list[str]:
-    """The members to fetch; on stderr how many they are and how old that knowledge is."""
-    from forecaster.prices.universe import find_universe
-
-    found = find_universe(name, home)
-    day, members = members_asked(found, as_of)
-    if not quiet and found.known_to is not None:
-        sys.stderr.write("".join(f"{remark}\n" for remark in found.describe(day, screen.now().date())))
-    return members
 
 
 data_app.command()(universe)

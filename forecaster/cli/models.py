@@ -35,7 +35,7 @@ def list_models(context: typer.Context, json: JsonFlag = False, home: HomeFlag =
     registry = ModelRegistry(open_settings(context, home).home)
     rows = _rows(registry)
     if json:
-        print_json("forecast.models/1", {"models": rows})
+        print_json("forecast.models-list/1", {"models": rows})
     elif not rows:
         stderr_console().print(
             f"No model has been trained in {registry.home}; run `forecast train`.", soft_wrap=True
@@ -59,7 +59,7 @@ def show_model(
     card = registry.card(name, version)
     service = _service(registry, name, version)
     if json:
-        print_json("forecast.model/2", {**card, "service": service})
+        print_json("forecast.models-show/2", {**card, "service": service})
     else:
         _show_card(card, service)
 
@@ -225,9 +225,11 @@ def export(
     model: Annotated[
         str, typer.Argument(metavar="NAME[@VERSION]", help="What to export.", show_default=False)
     ],
-    destination: Annotated[
+    output: Annotated[
         str,
-        typer.Argument(metavar="DIR", help="Folder; for mlflow also a server's address.", show_default=False),
+        typer.Option(
+            "--output", metavar="DIR", help="Folder; for mlflow also a server's address.", show_default=False
+        ),
     ],
     to: Annotated[str, typer.Option("--to", help="keras, onnx or mlflow.")] = "keras",
     json: JsonFlag = False,
@@ -249,12 +251,12 @@ def export(
     if to == "mlflow":
         from forecaster.registry.mlflow_export import export_to_mlflow
 
-        run, new = export_to_mlflow(registry, model, destination)
+        run, new = export_to_mlflow(registry, model, output)
         told, content = f"MLflow's run {run}" + ("" if new else ", which was there already"), {"run": run}
     else:
         from forecaster.registry.export import export_files
 
-        files = [str(path) for path in export_files(registry, model, Path(destination).expanduser(), to)]
+        files = [str(path) for path in export_files(registry, model, Path(output).expanduser(), to)]
         told, content = " and ".join(files), {"files": files}
     if json:
         print_json("forecast.models-export/1", {"model": model, "to": to, **content})
@@ -362,7 +364,7 @@ def prune(
 def _show_change(change: "Change", *, json: bool) -> None:
     if json:
         document = {"name": change.name, "version": change.version, "before": change.before}
-        print_json("forecast.models-service/1", document)
+        print_json("forecast.models-promote/1", document)  # a rollback is a promotion too
         return
     reference = f"{change.name}@{change.version}"
     if change.before == change.version:
@@ -376,7 +378,7 @@ def _show_change(change: "Change", *, json: bool) -> None:
 
 def _show_removed(name: str, versions: list[int], *, json: bool) -> None:
     if json:
-        print_json("forecast.models-removed/1", {"name": name, "versions": versions})
+        print_json("forecast.models-remove/1", {"name": name, "versions": versions})
         return
     named = ", ".join(f"{name}@{version}" for version in versions)
     stdout_console().print(f"Removed: {named or 'nothing'}.", soft_wrap=True)

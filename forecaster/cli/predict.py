@@ -19,7 +19,7 @@ from forecaster.cli.screen import (
     stderr_console,
     stdout_console,
 )
-from forecaster.errors import ForecastError, UsageError
+from forecaster.errors import ForecastError, UsageError, name_some
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -110,15 +110,14 @@ def predict(
 
 def _chosen(store: "PriceStore", home: Path, tickers: list[str] | None, universe: str | None) -> list[str]:
     """The tickers to predict, in capitals and once each, stored or not."""
-    from forecaster.cli.data import members_asked
     from forecaster.dataset.panel import choose_tickers
     from forecaster.prices.table import checked_ticker
-    from forecaster.prices.universe import find_universe
+    from forecaster.prices.universe import find_universe, members_on
 
     if tickers and universe is not None:
         raise UsageError("tickers and --universe exclude each other", "give one of them")
     if universe is not None:
-        return members_asked(find_universe(universe, home), None)[1]
+        return members_on(find_universe(universe, home), None, now().date())[1]
     if not tickers or not store.tickers():
         return choose_tickers(store, None)  # which says so of an empty store
     return list(dict.fromkeys(checked_ticker(ticker) for ticker in tickers))
@@ -128,8 +127,6 @@ def _warn(
     predictions: "Sequence[Prediction]", used: "RegisteredModel", moment: datetime, notes: "Console"
 ) -> None:
     """One line on old prices and one on tickers that were not trained on, however many there are."""
-    from forecaster.prices.fetching import name_some
-
     old = {each.ticker: each for each in predictions if each.sessions_old(moment)}
     trained_on = set(used.card["tickers"])
     others = [each.ticker for each in predictions if each.ticker not in trained_on]
@@ -171,8 +168,6 @@ def _record(
 
 def _fail(failures: dict[str, ForecastError], total: int, notes: "Console") -> None:
     """List the tickers that could not be predicted, and end with the kind of the first."""
-    from forecaster.prices.fetching import name_some
-
     if not failures:
         return
     for ticker, error in failures.items():

@@ -1,6 +1,8 @@
-"""How training looks: a live line of progress on a terminal, a plain line an epoch elsewhere."""
+"""How training and fetching look: a live line on a terminal, plain lines elsewhere."""
 
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -8,6 +10,7 @@ from forecaster.cli.screen import stderr_console
 
 if TYPE_CHECKING:
     from forecaster.network.fitting import Progress
+    from forecaster.prices.fetching import Watch
 
 
 class ProgressReport(Protocol):
@@ -61,3 +64,52 @@ def _figures(progress: "Progress") -> str:
         f"epoch {progress.epoch}/{progress.epochs}  loss {progress.loss:.4f}  validation {validation}  "
         f"{progress.targets_per_second:,.0f} targets/s  {progress.seconds_left:.0f} s left"
     )
+
+
+@contextmanager
+def fetch_progress(tally: "Tally", *, quiet: bool) -> Iterator["Watch"]:
+    """Print failures on stderr as they come and, on a terminal, how far the fetch is."""
+    from forecaster.prices.fetching import Failure, FailureKind, TickerOutcome
+
+    console = stderr_console(quiet=quiet)
+    status = console.status("")
+
+    def watch(result: TickerOutcome | Failure) -> None:
+        failed = isinstance(result, Failure)
+        if isinstance(result, Failure) and result.kind is not FailureKind.NOT_REQUESTED:
+            console.print(f"failed: {result}", markup=False, soft_wrap=True)
+        status.update(tally.advance(failed=failed))
+
+    if not sys.stderr.isatty() or quiet:
+        yield watch
+        return
+    status.update(tally.line())
+    with status:
+        yield watch
+
+
+class Tally:
+    """How many tickers are done, how quickly, and when the rest will be; `total` 0 where it is not known."""
+
+    def __init__(self, title: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._title, self._total = title, total
+        self._clock, self._begun = clock, clock()
+        self._done = self._failed = 0
+
+    def advance(self, *, failed: bool) -> str:
+        """One more is done: the line."""
+        self._done += 1
+        self._failed += failed
+        return self.line()
+
+    def line(self) -> str:
+        """How far the fetch is."""
+        total = f" of {self._total:,}" if self._total else ""
+        line = f"{self._title}: {self._done:,}{total}"
+        if self._done:
+            rate = self._done / max(self._clock() - self._begun, 1e-9)
+            line += f", {rate:.1f} a second"
+            if self._total:
+                minutes, seconds = divmod(round((self._total - self._done) / rate), 60)
+                line += f", {minutes} min {seconds:02} s left" if minutes else f", {seconds} s left"
+        return line + (f", failed: {self._failed:,}" if self._failed else "")

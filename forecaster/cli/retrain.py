@@ -15,7 +15,7 @@ from forecaster.cli.screen import (
     stderr_console,
     stdout_console,
 )
-from forecaster.errors import ForecastError
+from forecaster.errors import ForecastError, name_some
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -104,8 +104,7 @@ def _retrain_one(
 
 
 def _fetch(settings: "Settings", moment: "datetime", *, quiet: bool) -> None:
-    """Yahoo's tickers are brought up to date; a failure is told, and the prices' age decides."""
-    from forecaster.prices.fetching import name_some
+    """Bring Yahoo's tickers up to date; a failure is reported, and the prices' age decides."""
     from forecaster.service.refreshing import refresh_prices
 
     notes = stderr_console(quiet=quiet)
@@ -117,6 +116,8 @@ def _fetch(settings: "Settings", moment: "datetime", *, quiet: bool) -> None:
         )
     if fetched.unknown:
         notes.print(f"note: Yahoo does not know {name_some(fetched.unknown)}", soft_wrap=True)
+    if fetched.repaired:
+        notes.print(f"note: damaged and fetched anew: {name_some(fetched.repaired)}", soft_wrap=True)
     for failure in fetched.failures[:5]:
         notes.print(f"warning: {failure}", style="yellow", soft_wrap=True, markup=False)
 

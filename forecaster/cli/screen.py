@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.files import json_value
 from forecaster.settings import Settings, current_time, find_home, load_settings
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def print_json(schema: str, content: Mapping[str, Any]) -> None:
     """
     document = _without_nan({"schema": schema, **content})
     indent = 2 if sys.stdout.isatty() else None
-    sys.stdout.write(json.dumps(document, indent=indent, default=str) + "\n")
+    sys.stdout.write(json.dumps(document, indent=indent, default=json_value) + "\n")
 
 
 def _without_nan(value: Any) -> Any:

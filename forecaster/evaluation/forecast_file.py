@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ENDINGS = (".parquet", ".csv")
+_TAILS = np.array([0.005, 0.01, 0.025])
+_LEVELS = np.concatenate([_TAILS, QUANTILE_LEVELS, 1 - _TAILS[::-1]])
 
 
 def check_output(path: Path | None) -> None:
@@ -35,12 +37,11 @@ def check_output(path: Path | None) -> None:
 
 
 def write_forecasts(path: Path, comparison: Comparison) -> None:
-    """Write all forecasts of a comparison; prices are on the adjusted scale, `close` is what came true.
+    """Write all forecasts of a comparison; prices are on the adjusted scale, `close` is the actual.
 
-    Columns: model, ticker, origin, step, date, last_close, close, median, mean, q05 … q95. The
-    median and the quantiles are those of the price; its mean would be infinite under Student-t
-    tails in log return, so `mean` is the price at the mean log return. What has not come true yet
-    is left out.
+    Columns: model, ticker, origin, step, date, last_close, close, median, q005, q01, q025, q05 … q95,
+    q975, q99, q995. The median and the quantiles are those of the price; there is no mean, which is
+    infinite under Student-t tails in log return. Forecasts without an actual are left out.
 
     Raises:
         DiskError: the file cannot be written.
@@ -79,7 +80,7 @@ def _table(comparison: Comparison, model: str, forecast: ForecastDistribution, s
     at_step = ForecastDistribution(
         location, forecast.scale[known, step - 1], forecast.degrees_of_freedom[known, step - 1]
     )
-    prices = last[:, None] * np.exp(at_step.quantile(QUANTILE_LEVELS))
+    prices = last[:, None] * np.exp(at_step.quantile(_LEVELS))
     names = pa.array(list(panel.tickers))
     rows = len(last)
     columns = {
@@ -91,7 +92,12 @@ def _table(comparison: Comparison, model: str, forecast: ForecastDistribution, s
         "last_close": last,
         "close": panel.close[ticker, day + step],
         "median": last * np.exp(location),
-        "mean": last * np.exp(location),
     }
-    columns |= {f"q{round(100 * level):02d}": prices[:, place] for place, level in enumerate(QUANTILE_LEVELS)}
+    columns |= {_heading(level): prices[:, place] for place, level in enumerate(_LEVELS)}
     return pa.table(columns)
+
+
+def _heading(level: float) -> str:
+    """q05 for 0.05, q005 for 0.005, q975 for 0.975."""
+    digits = f"{1000 * level:03.0f}"
+    return f"q{digits.removesuffix('0')}"

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from forecaster.files import home_lock, write_atomically
+from forecaster.files import home_lock, json_value, write_atomically
 
 Trial = TypeVar("Trial")
 TrialResult = dict[str, Any]
@@ -60,7 +60,7 @@ class ResultsFile:
 
 def key_of(trial: Mapping[str, Any]) -> str:
     """One text for each trial, whatever the order of its fields."""
-    return json.dumps(trial, sort_keys=True, default=str)
+    return json.dumps(trial, sort_keys=True, default=json_value)
 
 
 def run_trials(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.errors import BadInputError, NotFoundError
-from forecaster.files import digest_bytes, digest_file, disk_error, make_folder, sync_folder
+from forecaster.files import digest_bytes, digest_file, disk_error, json_value, make_folder, sync_folder
 from forecaster.network.recurrent import RecurrentNetwork
 
 FORMAT = 3
@@ -48,7 +48,7 @@ def save_network(
     if evaluated is not None:
         content[_EVALUATED] = _packed(evaluated)
     digests = {name: digest_bytes(blob) for name, blob in content.items()}
-    text = json.dumps({"format": FORMAT, **card, "digests": digests}, default=str)
+    text = json.dumps({"format": FORMAT, **card, "digests": digests}, default=json_value)
     whole = json.loads(text)
     content[_CARD] = json.dumps({**whole, "digest": _card_digest(whole)}, indent=2).encode()
     _write_folder(folder, content)

@@ -1,13 +1,15 @@
-"""Bring prices into the store: what a source gets and gives, how its rows are merged, and the report."""
+"""Bring prices into the store: what a source is given, what it says of each ticker, and the report."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 
-from forecaster.errors import BadInputError
+from forecaster.errors import BadInputError, UsageError
 from forecaster.prices.market import read_market
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import Days, Merge, PriceTable, merge_tables
@@ -56,12 +58,12 @@ class FetchLog:
     """What a source has to say beside its prices; rejections past the first thousand are only counted."""
 
     rejections: list[Rejection] = field(default_factory=list)
-    refused: int = 0
+    rejected: int = 0
     notes: list[str] = field(default_factory=list)
 
-    def refuse(self, place: str, row: int | None, reason: str, ticker: str = "") -> None:
+    def reject(self, place: str, row: int | None, reason: str, ticker: str = "") -> None:
         """Say that a row, or a whole file, is not taken over."""
-        self.refused += 1
+        self.rejected += 1
         if len(self.rejections) < MOST_REJECTIONS_KEPT:
             self.rejections.append(Rejection(place, row, ticker, reason))
 
@@ -71,6 +73,67 @@ class FetchLog:
             self.notes.append(text)
 
 
+class Outcome(StrEnum):
+    """What became of a ticker with which nothing went wrong."""
+
+    ADDED = "added"
+    UPDATED = "updated"
+    REPLACED = "replaced"
+    UNCHANGED = "unchanged"
+    NO_DATA = "no data"
+
+
+@dataclass(frozen=True)
+class TickerOutcome:
+    """What became of one ticker.
+
+    Attributes:
+        ticker: its symbol.
+        outcome: in a word.
+        rows_added: bars that are new.
+        rows_replaced: bars that are changed.
+        rows: bars in the store now.
+        first, last: the span of these, empty without any.
+        why_replaced: why the whole history was fetched anew; empty if it was not.
+        missing_sessions: sessions that the source was asked for and had no bar of.
+        repaired: whether its file was damaged and is sound now.
+    """
+
+    ticker: str
+    outcome: Outcome
+    rows_added: int = 0
+    rows_replaced: int = 0
+    rows: int = 0
+    first: str = ""
+    last: str = ""
+    why_replaced: str = ""
+    missing_sessions: tuple[str, ...] = ()
+    repaired: bool = False
+
+
+class FailureKind(StrEnum):
+    """Why there is nothing new of a ticker."""
+
+    NOT_FOUND = "not found"
+    RATE_LIMITED = "rate limited"
+    UNAVAILABLE = "unavailable"
+    UNUSABLE = "unusable"
+    KEPT = "kept"
+    NOT_REQUESTED = "not requested"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A ticker that could not be brought up to date; what was stored of it is as it was."""
+
+    ticker: str
+    kind: FailureKind
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.ticker}: {self.kind}: {self.reason}"
+
+
 class PriceSource(Protocol):
     """Anything that prices come from."""
 
@@ -78,110 +141,111 @@ class PriceSource(Protocol):
     def name(self) -> str:
         """What the store remembers as the origin of a ticker's prices."""
 
-    def deliver(self, request: Request, store: PriceStore, log: FetchLog) -> Iterator[PriceTable]:
-        """Give the bars of one ticker after the other, checked, and tell `log` what was refused.
-
-        `store` is what is already there, for a source that fetches only what is missing.
+    def fetch(
+        self, request: Request, store: PriceStore, log: FetchLog
+    ) -> Generator[TickerOutcome | Failure, None, None]:
+        """Store what is wanted, each ticker in one step, and say what became of one after the other.
 
         Raises:
-            BadInputError, NotFoundError, UnavailableError: the source as a whole is of no use.
+            BadInputError, NotFoundError: the source as a whole is of no use.
+            DiskError: the disk refuses.
         """
-
-
-ADDED, UPDATED, UNCHANGED = "added", "updated", "unchanged"
-
-
-@dataclass(frozen=True)
-class TickerOutcome:
-    """What became of one ticker: `rows` bars in the store now, of which some are new or changed."""
-
-    ticker: str
-    outcome: str
-    rows_added: int
-    rows_replaced: int
-    rows: int
-    first: str
-    last: str
 
 
 @dataclass(frozen=True)
 class FetchReport:
-    """What a fetch did; `missing` are the tickers asked for of which nothing usable came."""
+    """What a fetch did; outcomes and failures are sorted by ticker."""
 
     source: str
     outcomes: tuple[TickerOutcome, ...]
-    missing: tuple[str, ...]
+    failures: tuple[Failure, ...]
     log: FetchLog
 
-    def count(self, outcome: str) -> int:
-        """How many tickers ended so."""
-        return sum(each.outcome == outcome for each in self.outcomes)
+    def count(self, what: Outcome | FailureKind) -> int:
+        """How many tickers ended so, well or not."""
+        kinds = [each.outcome for each in self.outcomes] + [each.kind for each in self.failures]
+        return kinds.count(what)
 
 
-def fetch_prices(
-    source: PriceSource, store: PriceStore, request: Request, progress: Callable[[str], None]
-) -> FetchReport:
-    """Merge all that `source` gives into `store`; the caller holds `files.home_lock`.
+Watch = Callable[[TickerOutcome | Failure], object]
 
-    New days are added, days already stored are replaced by the source's, and stored days that the
-    source lacks stay. A ticker's file is rewritten in one step, and only if anything changed.
+
+def fetch_prices(source: PriceSource, store: PriceStore, request: Request, watch: Watch) -> FetchReport:
+    """Bring what `request` wants of `source` into `store`; the caller holds `files.home_lock`.
+
+    A ticker's file is rewritten in one step, and only if anything changed, so that whatever ends the
+    run leaves every ticker either as it was or as it should be. A ticker that was named and of which
+    nothing came is a failure.
 
     Args:
         source: where the prices come from.
         store: where they go.
         request: which are wanted.
-        progress: called with each ticker once it is stored.
+        watch: called with what became of each ticker once that is known.
 
     Raises:
-        BadInputError, NotFoundError, UnavailableError: the source as a whole is of no use.
+        BadInputError, NotFoundError, UsageError: the source as a whole is of no use.
         DiskError: the disk refuses.
     """
     store.clear_leftovers()
     log = FetchLog()
     outcomes: dict[str, TickerOutcome] = {}
-    for table in source.deliver(request, store, log):
-        outcome = _merge(source.name, store, request, table, log)
-        outcomes[table.ticker] = _joined(outcomes.get(table.ticker), outcome)
-        progress(table.ticker)
+    failures: dict[str, Failure] = {}
+    with closing(source.fetch(request, store, log)) as results:
+        for result in results:
+            known = result.ticker in outcomes or result.ticker in failures
+            if isinstance(result, Failure):
+                failures[result.ticker] = result
+            else:
+                outcomes[result.ticker] = _joined(outcomes.get(result.ticker), result)
+            if not known:
+                watch(result)
+    for ticker in request.tickers:
+        if ticker not in outcomes and ticker not in failures:
+            reason = f"{source.name} has no usable price of it"
+            failures[ticker] = Failure(ticker, FailureKind.NOT_FOUND, reason)
     try:
         read_market(store)
     except BadInputError as error:
         log.note(f"the market's return could not be refreshed: {error}")
-    missing = tuple(ticker for ticker in request.tickers if ticker not in outcomes)
-    return FetchReport(source.name, tuple(outcomes[ticker] for ticker in sorted(outcomes)), missing, log)
-
-
-def name_some(names: Iterable[str], limit: int = 5) -> str:
-    """The first few names and how many more there are, for a message."""
-    listed = list(names)
-    more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
-    return ", ".join(listed[:limit]) + more
-
-
-def _merge(
-    source: str, store: PriceStore, request: Request, table: PriceTable, log: FetchLog
-) -> TickerOutcome:
-    stored = _stored(store, table.ticker, log)
-    merge = merge_tables(stored, table) if stored is not None else Merge(table, len(table), 0)
-    if merge.added or merge.replaced:
-        store.write(merge.table, source=source, fetched_at=request.now)
-        outcome = ADDED if stored is None else UPDATED
-    else:
-        outcome = UNCHANGED
-    dates: Days = merge.table.dates
-    return TickerOutcome(
-        table.ticker, outcome, merge.added, merge.replaced, len(dates), str(dates[0]), str(dates[-1])
+    return FetchReport(
+        source.name,
+        tuple(outcomes[ticker] for ticker in sorted(outcomes)),
+        tuple(failures[ticker] for ticker in sorted(failures)),
+        log,
     )
 
 
-def _stored(store: PriceStore, ticker: str, log: FetchLog) -> PriceTable | None:
-    if not store.path(ticker).exists():
-        return None
-    try:
-        return store.read(ticker)
-    except BadInputError as error:
-        log.note(f"{error.message}; it was replaced by what was fetched")
-        return None
+def merge_into(
+    store: PriceStore, table: PriceTable, source: str, now: datetime, log: FetchLog
+) -> TickerOutcome | Failure:
+    """Merge bars into what is stored of their ticker.
+
+    New days are added, days already stored are replaced by the source's, and stored days that the
+    source lacks stay. A damaged file is replaced, one of a newer version of this tool is kept.
+
+    Raises:
+        DiskError: the disk refuses.
+    """
+    stored, damaged = None, False
+    if store.path(table.ticker).exists():
+        try:
+            stored = store.read(table.ticker)
+        except BadInputError as error:
+            damaged = True
+            log.note(f"{error.message}; it was replaced by what was fetched")
+        except UsageError as error:
+            return Failure(table.ticker, FailureKind.KEPT, error.message)
+    merge = merge_tables(stored, table) if stored is not None else Merge(table, len(table), 0)
+    outcome = Outcome.UNCHANGED
+    if merge.added or merge.replaced:
+        store.write(merge.table, source=source, fetched_at=now)
+        outcome = Outcome.ADDED if stored is None else Outcome.UPDATED
+    dates: Days = merge.table.dates
+    return TickerOutcome(
+        *(table.ticker, outcome, merge.added, merge.replaced, len(dates), str(dates[0]), str(dates[-1])),
+        repaired=damaged,
+    )
 
 
 def _joined(before: TickerOutcome | None, after: TickerOutcome) -> TickerOutcome:
@@ -190,7 +254,8 @@ def _joined(before: TickerOutcome | None, after: TickerOutcome) -> TickerOutcome
         return after
     return replace(
         after,
-        outcome=after.outcome if before.outcome == UNCHANGED else before.outcome,
+        outcome=after.outcome if before.outcome == Outcome.UNCHANGED else before.outcome,
         rows_added=before.rows_added + after.rows_added,
         rows_replaced=before.rows_replaced + after.rows_replaced,
+        repaired=before.repaired or after.repaired,
     )

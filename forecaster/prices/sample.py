@@ -1,9 +1,9 @@
 """The prices that ship with the tool: adjusted closes of twenty stocks and the S&P 500, 1990 to 2022."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib import resources
 
-from forecaster.prices.fetching import FetchLog, Request
+from forecaster.prices.fetching import Failure, FetchLog, Request, TickerOutcome, merge_into
 from forecaster.prices.importing.parquet_reader import read_parquet_blocks
 from forecaster.prices.importing.rows import RowCollector
 from forecaster.prices.store import PriceStore
@@ -21,8 +21,15 @@ class SampleSource:
 
     name = "sample"
 
-    def deliver(self, request: Request, store: PriceStore, log: FetchLog) -> Iterator[PriceTable]:  # noqa: ARG002
-        """As `PriceSource.deliver`; the closes are adjusted ones, so adj_close is the same."""
+    def fetch(
+        self, request: Request, store: PriceStore, log: FetchLog
+    ) -> Generator[TickerOutcome | Failure, None, None]:
+        """As `PriceSource.fetch`."""
+        for table in self.tables(request, log):
+            yield merge_into(store, table, self.name, request.now, log)
+
+    def tables(self, request: Request, log: FetchLog) -> Iterator[PriceTable]:
+        """One table a ticker; the closes are adjusted ones, so adj_close is the same."""
         with resources.as_file(resources.files(__package__) / "resources" / "sample.parquet") as path:
             collector = RowCollector(path, request, log)
             for block, numbers in read_parquet_blocks(path, log, needs_ticker=True):

@@ -176,6 +176,19 @@ def find_universe(name: str, home: Path) -> Universe:
     return Universe(path.stem, str(path), read_spans(path))
 
 
+def members_on(universe: Universe, as_of: str | None, today: date) -> tuple[date, list[str]]:
+    """The day that is meant, and the members on it, of whom there is at least one.
+
+    Raises:
+        UsageError, NotFoundError: as `day_asked`, or there is none.
+    """
+    day = day_asked(universe, as_of, today)
+    members = universe.members(day)
+    if not members:
+        raise NotFoundError(f"{universe.name} had no member on {day}", "choose a later day")
+    return day, members
+
+
 def day_asked(universe: Universe, text: str | None, today: date) -> date:
     """The day of --as-of, today unless it is given.
 

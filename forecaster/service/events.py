@@ -10,7 +10,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from forecaster.files import disk_error, make_folder
+from forecaster.files import disk_error, json_value, make_folder
 from forecaster.ledger.alarms import Alarm
 from forecaster.settings import iso_utc
 
@@ -29,7 +29,7 @@ def log_event(home: Path, now: datetime, event: str, **content: Any) -> None:
     try:
         make_folder(path.parent)
         with path.open("a+b", buffering=0) as log:
-            _append(log, json.dumps({**line, **content}, default=str).encode() + b"\n")
+            _append(log, json.dumps({**line, **content}, default=json_value).encode() + b"\n")
     except OSError as error:
         raise disk_error(error, path) from error
 

@@ -13,12 +13,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from forecaster.errors import ExitCode, ForecastError, NotFoundError, TryLaterError
+from forecaster.errors import ExitCode, ForecastError, NotFoundError, TryLaterError, name_some
 from forecaster.files import disk_error, home_lock
 from forecaster.ledger.alarms import find_alarms
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.scoring import fill_outcomes
-from forecaster.prices.fetching import name_some
 from forecaster.prices.store import PriceStore
 from forecaster.processes import TaskTimeoutError, run_isolated
 from forecaster.registry.versions import ModelRegistry
@@ -174,16 +173,19 @@ def fetch_step(settings: Settings, now: datetime) -> str:
     """Bring Yahoo's tickers up to date; those it does not know any more are no failure.
 
     Raises:
-        ForecastError: some could not be brought up to date.
+        ForecastError: some could not be brought up to date, or a damaged file could not be repaired.
     """
     fetched = refresh_prices(settings, now)
+    damage = ""
+    if fetched.damaged:
+        damage = f"; damaged: {name_some(fetched.damaged)}; repaired: {name_some(fetched.repaired) or 'none'}"
     if fetched.failures:
         raise TryLaterError(
-            f"{len(fetched.failures)} of {fetched.tickers} tickers failed, the first: {fetched.failures[0]}",
-            "what is stored stays as it was; the next run asks again",
+            f"tickers failed: {len(fetched.failures)}, the first: {fetched.failures[0]}{damage}",
+            "what is stored stays as it was; the next run tries again",
         )
-    text = f"tickers asked for: {fetched.tickers}, unknown to Yahoo: {len(fetched.unknown)}"
-    return f"{text}, from other sources: {fetched.other_sources}"
+    text = f"tickers fetched: {fetched.tickers}, unknown to Yahoo: {len(fetched.unknown)}"
+    return f"{text}, from other sources: {fetched.other_sources}{damage}"
 
 
 def retrain_step(settings: Settings, now: datetime) -> str:

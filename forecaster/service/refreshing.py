@@ -1,22 +1,22 @@
-"""Bring the prices that came from Yahoo up to date, and say whether prices are fit to train on."""
+"""Bring the prices from Yahoo up to date, repair damaged files, and check prices before training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from forecaster.errors import BadInputError
+from forecaster.errors import BadInputError, ForecastError, UsageError, name_some
 from forecaster.files import home_lock
 from forecaster.prices.calendar import last_closed_session, sessions_between
-from forecaster.prices.fetching import Request, name_some
+from forecaster.prices.fetching import FailureKind, Request, fetch_prices
 from forecaster.prices.health import check_health
 from forecaster.prices.store import PriceStore
-from forecaster.prices.yahoo.fetch import FailureKind, fetch_from_yahoo
+from forecaster.prices.yahoo.fetch import YahooSource
 from forecaster.prices.yahoo.incremental import SOURCE
 from forecaster.settings import Settings
 
 RECENT_SESSIONS = 60
 OLDEST_SESSIONS = 5
-MOST_HOLES = 3
+MOST_GAPS = 3
 FAULTY_SHARE = 0.05
 _LOCK_WAIT_SECONDS = 60.0
 
@@ -26,43 +26,78 @@ class Refreshed:
     """What a fetch brought.
 
     Attributes:
-        tickers: asked for.
-        other_sources: tickers left alone, as they came from elsewhere.
+        tickers: how many were fetched.
+        other_sources: how many were left alone, as they came from elsewhere.
         unknown: tickers that Yahoo does not know any more.
-        failures: why others failed, one sentence each.
+        failures: why others failed, one sentence each; damaged files that were not repaired among them.
+        damaged: tickers whose files could not be read.
+        repaired: those of the damaged whose whole history was fetched anew.
     """
 
     tickers: int
     other_sources: int
     unknown: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
 
 
 def refresh_prices(settings: Settings, now: datetime) -> Refreshed:
-    """Fetch the missing sessions of every stored ticker that came from Yahoo.
+    """Fetch the missing sessions of every stored ticker that came from Yahoo, and repair damaged files.
+
+    A damaged file often does not say where its prices came from. It is taken for Yahoo's unless most of
+    the files that can be read came from elsewhere.
 
     Raises:
         TryLaterError: another process writes to the home folder.
-        DiskError, BadInputError: the disk refuses, or a file is damaged.
+        DiskError: the disk refuses.
     """
     store = PriceStore(settings.home)
-    everything = store.tickers()
-    tickers = tuple(ticker for ticker in everything if store.info(ticker).source == SOURCE)
-    if not tickers:
-        return Refreshed(0, len(everything))
+    sources, unreadable = _sources(store)
+    tickers = [ticker for ticker, source in sources.items() if source == SOURCE]
+    others = len(sources) - len(tickers)
+    if len(tickers) >= others:
+        tickers = sorted([*tickers, *unreadable])
+    if not tickers and not unreadable:
+        return Refreshed(0, others)
     with home_lock(settings.home, _LOCK_WAIT_SECONDS):
-        report = fetch_from_yahoo(settings, store, Request(tickers, now), lambda _ticker, _failure: None)
-    gone = tuple(each.ticker for each in report.failures if each.kind is FailureKind.NOT_FOUND)
-    failures = tuple(
-        f"{each.ticker}: {each.kind}: {each.reason}"
+        request = Request(tuple(tickers), now)
+        report = fetch_prices(YahooSource(settings), store, request, lambda _: None)
+    repaired = {each.ticker for each in report.outcomes if each.repaired}
+    unknown = [
+        each.ticker
         for each in report.failures
-        if each.kind is not FailureKind.NOT_FOUND
+        if each.kind is FailureKind.NOT_FOUND and each.ticker not in unreadable
+    ]
+    failures = {each.ticker: str(each) for each in report.failures if each.ticker not in unknown}
+    for ticker in unreadable.keys() - repaired - failures.keys():
+        why = "no data" if ticker in tickers else "not requested, as most prices are not from Yahoo"
+        failures[ticker] = f"{ticker}: {why}: {unreadable[ticker].message}"
+    damaged = {ticker for ticker, error in unreadable.items() if isinstance(error, BadInputError)}
+    return Refreshed(
+        len(tickers),
+        others,
+        tuple(unknown),
+        tuple(failures[ticker] for ticker in sorted(failures)),
+        tuple(sorted(damaged | repaired)),
+        tuple(sorted(repaired)),
     )
-    return Refreshed(len(tickers), len(everything) - len(tickers), gone, failures)
+
+
+def _sources(store: PriceStore) -> tuple[dict[str, str], dict[str, ForecastError]]:
+    """Where each ticker's prices came from, and why that cannot be read of the others."""
+    sources: dict[str, str] = {}
+    unreadable: dict[str, ForecastError] = {}
+    for ticker in store.tickers():
+        try:
+            sources[ticker] = store.info(ticker).source
+        except (BadInputError, UsageError) as error:  # damaged, or from a newer version of this tool
+            unreadable[ticker] = error
+    return sources, unreadable
 
 
 def refuse_unfit_prices(store: PriceStore, tickers: Sequence[str], now: datetime) -> None:
-    """Refuse to train on prices that are stale or full of holes.
+    """Reject prices that are too old, or too incomplete, to train on.
 
     A ticker without a bar in the last 60 sessions is taken for one that is traded no more. Of the
     others at most 5 % may lack more than 3 of the last 60, or be damaged. At most 5 %, or one of several,
@@ -75,7 +110,7 @@ def refuse_unfit_prices(store: PriceStore, tickers: Sequence[str], now: datetime
     recent = sessions_between(today - 2 * RECENT_SESSIONS, today)[-RECENT_SESSIONS:]
     health = [check_health(store, ticker, now) for ticker in tickers]
     traded = [each for each in health if each.damage or each.age < RECENT_SESSIONS]
-    broken = [each for each in traded if each.damage or (each.holes >= recent[0]).sum() > MOST_HOLES]
+    broken = [each for each in traded if each.damage or (each.holes >= recent[0]).sum() > MOST_GAPS]
     stale = [each for each in traded if not each.damage and each.age > OLDEST_SESSIONS]
     tolerated = FAULTY_SHARE * len(traded)
     remedy = "run `forecast fetch`, and look at `forecast data status`"
@@ -83,7 +118,7 @@ def refuse_unfit_prices(store: PriceStore, tickers: Sequence[str], now: datetime
     if not traded:
         raise BadInputError(f"no ticker has traded in the last {RECENT_SESSIONS} sessions; {newest}", remedy)
     for faulty, how, most in (
-        (broken, "holed or damaged", tolerated),
+        (broken, "incomplete or damaged", tolerated),
         (stale, "stale", max(tolerated, min(1, len(traded) - 1))),
     ):
         if len(faulty) > most:

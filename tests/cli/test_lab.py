@@ -44,7 +44,7 @@ def test_parameters_shows_every_cell_with_keras_beside(capsys: Screen) -> None:
 
 def test_parameters_as_json(capsys: Screen) -> None:
     found = document(capsys, "parameters", "--units", "2", "--features", "3")
-    assert found["schema"] == "forecast.lab.parameters/1"
+    assert found["schema"] == "forecast.lab-parameters/1"
     assert [row["parameters"] for row in found["networks"]] == [12, 48, 42, 36]
     assert [row["keras_parameters"] for row in found["networks"]] == [12, 48, 42, 36]
 
@@ -80,7 +80,7 @@ def test_cell_of_a_trained_network_as_json(capsys: Screen, tmp_path: Path) -> No
     network = random_network("gru", 3, features=("return", "magnitude"))
     ModelRegistry(tmp_path).register("main", network, card_of(network), b"keras")
     found = document(capsys, "cell", "AAA", "--model", "main", "--days", "5", "--home", str(tmp_path))
-    assert found["schema"] == "forecast.lab.cell/1"
+    assert found["schema"] == "forecast.lab-cell/1"
     assert [len(step["update"]) for step in found["steps"]] == [3] * 5
     assert len(found["steps"][0]["inputs"]) == 2
     assert sorted(found["equations"]) == ["1", "2"]
@@ -118,7 +118,7 @@ def test_gradients_on_prices_with_a_trained_network_beside(capsys: Screen, tmp_p
 
 def test_gradients_on_a_task_as_json(capsys: Screen) -> None:
     found = document(capsys, "gradients", "--on", "order", "--length", "30", "--cell", "gru", "--units", "8")
-    assert found["schema"] == "forecast.lab.gradients/1"
+    assert found["schema"] == "forecast.lab-gradients/1"
     (row,) = found["profiles"]
     assert len(row["state_norm"]) == len(row["loss_norm"]) == 30
     assert row["state_norm"][0] == pytest.approx(1)
@@ -152,7 +152,7 @@ def test_memory_runs_keeps_and_shows(capsys: Screen, tmp_path: Path) -> None:
     for text in ("0 of 2", "○○", "Guessing has 0.750"):
         assert text in out
     found = document(capsys, *arguments)
-    assert found["schema"] == "forecast.lab.memory/1"
+    assert found["schema"] == "forecast.lab-memory/1"
     assert [(row["lag"], row["solved"], row["seeds"]) for row in found["rows"]] == [(6, 0, 2)]
     assert len((tmp_path / "reports" / "lab" / "memory.jsonl").read_text().splitlines()) == 2
 
@@ -181,7 +181,7 @@ def test_gates_shows_moves_and_memory_and_writes_a_page(capsys: Screen, tmp_path
         assert text in out
     assert page.read_text().startswith("<!doctype html>")
     found = document(capsys, *arguments)
-    assert found["schema"] == "forecast.lab.gates/1"
+    assert found["schema"] == "forecast.lab-gates/1"
     assert len(found["days"]) == 60
     assert len(found["half_lives"]) == 3
     assert len(found["events"]) == 5
@@ -261,7 +261,7 @@ def test_claims_shows_each_with_its_verdict(
     for text in ("NOT SUPPORTED", "UNDECIDED", "3 claims: 1 supported, 1 not supported, 1 undecided"):
         assert text in out
     found = document(capsys, "claims", "--home", str(tmp_path))
-    assert found["schema"] == "forecast.lab.claims/1"
+    assert found["schema"] == "forecast.lab-claims/1"
     assert [claim["verdict"] for claim in found["claims"]] == ["supported", "not supported", "undecided"]
     assert asked == [QUICK, FULL]
 

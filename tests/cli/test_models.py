@@ -41,7 +41,7 @@ def test_list_survives_eighty_columns(home: Path, capsys: pytest.CaptureFixture[
 def test_list_as_json(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", "list", "--json", "--home", str(home)]) == ExitCode.DONE
     document = json.loads(capsys.readouterr().out)
-    assert document["schema"] == "forecast.models/1"
+    assert document["schema"] == "forecast.models-list/1"
     rows = {(row["name"], row["version"]): row for row in document["models"]}
     assert [key for key, row in rows.items() if row["champion"]] == [
         ("a-model-with-a-rather-long-name", 1),
@@ -97,7 +97,7 @@ def test_show_prints_the_card(home: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_show_as_json_is_the_whole_card(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", "show", "main", "--json", "--home", str(home)]) == ExitCode.DONE
     document = json.loads(capsys.readouterr().out)
-    assert document["schema"] == "forecast.model/2"
+    assert document["schema"] == "forecast.models-show/2"
     assert (document["name"], document["version"]) == ("main", 2)
     assert card_of(random_network()).items() <= document.items()
 

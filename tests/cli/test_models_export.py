@@ -18,6 +18,7 @@ from forecaster.registry.versions import ModelRegistry
 from forecaster.settings import CELLS
 
 NO_SERVER = "http://127.0.0.1:9"
+TO = "--output"
 INPUTS = np.random.default_rng(0).normal(size=(3, 9, len(FEATURES))).astype("f4")
 
 
@@ -33,7 +34,7 @@ def registered(home: Path, cell: str = "gru", *, bidirectional: bool = False) ->
 
 
 def export(home: Path, to: str, *arguments: str) -> int:
-    return run(["models", "export", "main", "out", "--to", to, "--home", str(home), *arguments])
+    return run(["models", "export", "main", TO, "out", "--to", to, "--home", str(home), *arguments])
 
 
 def test_the_keras_file_is_the_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,11 +93,15 @@ def test_mlflow_has_recipe_scores_and_files_and_a_second_time_changes_nothing(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        pytest.param(["main", "out", "--to", "pmml"], ExitCode.USAGE, "choose from", id="format"),
-        pytest.param(["main@9", "out"], ExitCode.NOT_FOUND, "main has no version 9", id="no such version"),
-        pytest.param(["main", "file", "--to", "onnx"], ExitCode.DISK, "cannot write", id="a file there"),
-        pytest.param(["main", "file", "--to", "mlflow"], ExitCode.DISK, "cannot write", id="for a store"),
-        pytest.param(["main", NO_SERVER, "--to", "mlflow"], ExitCode.UNAVAILABLE, "refuses", id="no server"),
+        pytest.param(["main", TO, "out", "--to", "pmml"], ExitCode.USAGE, "choose from", id="format"),
+        pytest.param(
+            ["main@9", TO, "out"], ExitCode.NOT_FOUND, "main has no version 9", id="no such version"
+        ),
+        pytest.param(["main", TO, "file", "--to", "onnx"], ExitCode.DISK, "cannot write", id="a file there"),
+        pytest.param(["main", TO, "file", "--to", "mlflow"], ExitCode.DISK, "cannot write", id="for a store"),
+        pytest.param(
+            ["main", TO, NO_SERVER, "--to", "mlflow"], ExitCode.UNAVAILABLE, "refuses", id="no server"
+        ),
     ],
 )
 def test_refusals(
@@ -129,7 +134,7 @@ def test_without_its_library_the_refusal_names_the_extra(
 ) -> None:
     registered(tmp_path)
     monkeypatch.setitem(sys.modules, library, None)
-    code, line = rejection(capsys, "models", "export", "main", "out", "--to", to, "--home", tmp_path)
+    code, line = rejection(capsys, "models", "export", "main", TO, "out", "--to", to, "--home", tmp_path)
     assert code == ExitCode.UNAVAILABLE
     assert f"pip install 'forecaster[{extra}]'" in line
     assert not list(Path("out").glob("*"))

@@ -30,7 +30,7 @@ def home(own_home: Path) -> Path:
         pytest.param(["retrain", "main", "--no-fetch"], id="retrain"),
         pytest.param(["models", "show", "main"], id="show"),
         pytest.param(["models", "promote", "main@2"], id="promote"),
-        pytest.param(["models", "export", "main", "out"], id="export"),
+        pytest.param(["models", "export", "main", "--output", "out"], id="export"),
         pytest.param(["lab", "gates", "AAA"], id="gates"),
     ],
 )

@@ -1,22 +1,20 @@
 from datetime import UTC, datetime
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 
 from forecaster.prices.calendar import sessions_between
 from forecaster.prices.fetching import FetchLog, Request
 from forecaster.prices.sample import SAMPLE_TICKERS, SampleSource
-from forecaster.prices.store import PriceStore
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
-def test_the_sample_is_whole(tmp_path: Path) -> None:
+def test_the_sample_is_whole() -> None:
     log = FetchLog()
-    tables = list(SampleSource().deliver(Request((), NOW), PriceStore(tmp_path), log))
+    tables = list(SampleSource().tables(Request((), NOW), log))
     assert sorted(SAMPLE_TICKERS) == [table.ticker for table in tables]
-    assert (log.refused, log.notes) == (0, [])
+    assert (log.rejected, log.notes) == (0, [])
     sessions = sessions_between(np.datetime64("1990-01-02"), np.datetime64("2022-12-28"))
     for table in tables:
         np.testing.assert_array_equal(table.dates, sessions)

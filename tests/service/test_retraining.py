@@ -355,4 +355,4 @@ def test_holed_prices_are_refused(own_home: Path, capsys: pytest.CaptureFixture[
     filled_store(own_home, table.take(~np.isin(np.arange(300), [290, 280, 270, 260])))
     code, line = rejection(capsys, "retrain", "--no-fetch", "--quiet", "--home", own_home)
     assert code == ExitCode.BAD_INPUT
-    assert "1 of 3 tickers are holed or damaged: AAA" in line
+    assert "1 of 3 tickers are incomplete or damaged: AAA" in line

@@ -55,7 +55,7 @@ def cell(
         chosen_units = [_within("--unit", unit, walked.units)]
     differences = _coupling(walked, seed) if coupling else []
     if json:
-        print_json("forecast.lab.cell/1", _document(walked, chosen_step, chosen_units, differences))
+        print_json("forecast.lab-cell/1", _document(walked, chosen_step, chosen_units, differences))
         return
     screen = stdout_console()
     for number in chosen_units:

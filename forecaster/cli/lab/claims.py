@@ -54,7 +54,7 @@ def claims(
     )
     if json:
         content = {"quick": quick, "tickers": list(setup.tickers)}
-        print_json("forecast.lab.claims/1", content | {"claims": [asdict(claim) for claim in judged]})
+        print_json("forecast.lab-claims/1", content | {"claims": [asdict(claim) for claim in judged]})
         return
     screen = stdout_console(quiet=quiet)
     for number, claim in enumerate(judged, 1):

@@ -59,7 +59,7 @@ def gates(
         write_atomically(output, gate_page(study))
         stderr_console(quiet=quiet).print(f"The page is in {output}.", soft_wrap=True)
     if json:
-        print_json("forecast.lab.gates/1", _document(study, layer))
+        print_json("forecast.lab-gates/1", _document(study, layer))
         return
     _show(study, stdout_console(quiet=quiet))
 

@@ -69,7 +69,7 @@ def gradients(
     scaled = _scaled(cells, len(probes[0].weights.recurrent), seed, probes[0])
     descents = _descents()
     if json:
-        print_json("forecast.lab.gradients/1", _document(on, length, profiles, scaled, descents))
+        print_json("forecast.lab-gradients/1", _document(on, length, profiles, scaled, descents))
         return
     screen = stdout_console(quiet=quiet)
     where = "prices" if on == "prices" else f"the task `{on}`"

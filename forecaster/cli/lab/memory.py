@@ -72,7 +72,7 @@ def memory(
     rows = run_memory(trials, kept, jobs, report)
     if json:
         content = {"task": task, "start": start, "steps": steps, "rows": [_row(row) for row in rows]}
-        print_json("forecast.lab.memory/1", content)
+        print_json("forecast.lab-memory/1", content)
         return
     screen = stdout_console(quiet=quiet)
     screen.print(_table(task, rows, start))

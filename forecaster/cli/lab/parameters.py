@@ -39,7 +39,7 @@ def parameters(
             counted = _keras(name, features, units, layers, form) if keras else None
             rows.append((account(name, features, units, layers, **form), counted))
     if json:
-        print_json("forecast.lab.parameters/1", {"networks": [_document(*row) for row in rows]})
+        print_json("forecast.lab-parameters/1", {"networks": [_document(*row) for row in rows]})
         return
     screen = stdout_console()
     for network, counted in rows:

@@ -76,7 +76,7 @@ def sweep(
     points = run_sweep(plans, ResultsFile(settings.home, RESULTS), jobs, report)
     if json:
         content = {"over": over, "match": match, "tickers": list(setup.tickers)}
-        print_json("forecast.lab.sweep/1", content | {"points": [asdict(point) for point in points]})
+        print_json("forecast.lab-sweep/1", content | {"points": [asdict(point) for point in points]})
         return
     screen = stdout_console(quiet=quiet)
     screen.print(_table(over, match, points))

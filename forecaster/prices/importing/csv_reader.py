@@ -51,7 +51,7 @@ def read_csv_blocks(
             fresh = file.read(BLOCK_BYTES)
             text, rest = _whole_lines(rest + fresh, last=not fresh)
             if b"\0" in text or len(rest) > BLOCK_BYTES:
-                log.refuse(path.name, line, "from about here on it is not text; nothing further was read")
+                log.reject(path.name, line, "from about here on it is not text; nothing further was read")
                 return
             if text:
                 yield _parse_block(text, line, layout, path.name, log)
@@ -140,10 +140,10 @@ def _parse_line_by_line(
         try:
             fields = next(csv.reader([content.rstrip("\r")], strict=True))
         except csv.Error as error:
-            log.refuse(file, number, f"the line is not CSV: {error}")
+            log.reject(file, number, f"the line is not CSV: {error}")
             continue
         if len(fields) != layout.fields:
-            log.refuse(file, number, f"the line has {len(fields)} fields, the headings {layout.fields}")
+            log.reject(file, number, f"the line has {len(fields)} fields, the headings {layout.fields}")
             continue
         rows.append(fields)
         numbers.append(number)

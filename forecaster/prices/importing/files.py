@@ -1,10 +1,10 @@
 """Prices from the user's own files: a long CSV or Parquet file, or a folder with one CSV a ticker."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from forecaster.errors import BadInputError, ForecastError, NotFoundError, UsageError
-from forecaster.prices.fetching import FetchLog, Request
+from forecaster.prices.fetching import Failure, FetchLog, Request, TickerOutcome, merge_into
 from forecaster.prices.importing.csv_reader import read_csv_blocks
 from forecaster.prices.importing.parquet_reader import MAGIC, read_parquet_blocks
 from forecaster.prices.importing.rows import RowCollector
@@ -23,15 +23,22 @@ class FileSource:
         """The path as text."""
         return str(self.path)
 
-    def deliver(self, request: Request, store: PriceStore, log: FetchLog) -> Iterator[PriceTable]:  # noqa: ARG002
-        """As `PriceSource.deliver`.
+    def fetch(
+        self, request: Request, store: PriceStore, log: FetchLog
+    ) -> Generator[TickerOutcome | Failure, None, None]:
+        """As `PriceSource.fetch`; raises what `tables` raises."""
+        for table in self.tables(request, log):
+            yield merge_into(store, table, self.name, request.now, log)
+
+    def tables(self, request: Request, log: FetchLog) -> Iterator[PriceTable]:
+        """The checked bars of one ticker after the other; `log` gets the rows that are rejected.
 
         Raises:
             NotFoundError: there is no such file.
-            BadInputError: it holds no prices; in a folder such files are only told to `log`.
+            BadInputError: it holds no prices; in a folder such files are only reported to `log`.
         """
         if self.path.is_dir():
-            yield from self._deliver_folder(request, log)
+            yield from self._folder_tables(request, log)
         elif self.path.is_file():
             yield from read_tables(self.path, request, log)
         elif self.path.exists():
@@ -39,7 +46,7 @@ class FileSource:
         else:
             raise NotFoundError(f"there is no file or folder {self.path}", "check the path after --source")
 
-    def _deliver_folder(self, request: Request, log: FetchLog) -> Iterator[PriceTable]:
+    def _folder_tables(self, request: Request, log: FetchLog) -> Iterator[PriceTable]:
         files = sorted(
             path
             for path in self.path.iterdir()
@@ -54,14 +61,14 @@ class FileSource:
             ticker = _named_ticker(file)
             owner = owners.setdefault(ticker, file.name) if ticker else file.name
             if owner != file.name:
-                log.refuse(file.name, None, f"{ticker} has come from {owner} already")
+                log.reject(file.name, None, f"{ticker} has come from {owner} already")
                 continue
             try:
                 yield from read_tables(file, request, log, ticker)
             except ForecastError as error:
-                log.refuse(file.name, None, error.message)
+                log.reject(file.name, None, error.message)
             except OSError as error:
-                log.refuse(file.name, None, f"it cannot be read: {error.strerror}")
+                log.reject(file.name, None, f"it cannot be read: {error.strerror}")
 
 
 def _named_ticker(file: Path) -> str | None:
@@ -79,7 +86,7 @@ def read_tables(
     Args:
         path: the file.
         request: what is wanted of it.
-        log: told of every row that is refused.
+        log: gets every row that is rejected.
         ticker: whose prices these are if the file has no column that says it.
 
     Raises:

@@ -50,4 +50,4 @@ def read_parquet_blocks(
                 row += batch.num_rows
         except (pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
-            log.refuse(path.name, row, f"from here on it cannot be read: {reason}")
+            log.reject(path.name, row, f"from here on it cannot be read: {reason}")

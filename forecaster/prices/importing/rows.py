@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.errors import UsageError
+from forecaster.errors import UsageError, name_some
 from forecaster.prices.calendar import FIRST_KNOWN_DAY, is_session, last_closed_session, new_york_date
 from forecaster.prices.fetching import FetchLog, Request
 from forecaster.prices.importing.parsing import SHOWN, DateParser, Faults, parse_numbers
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TIDY_AFTER = 8_000
-NAMED_TICKERS = 3
 
 Rows = NDArray[np.int64]
 
@@ -70,10 +69,10 @@ class RowCollector:
         columns.setdefault("adj_close", columns["close"])
         faults = row_faults(dates, columns, self._today, self._newest) | faults
         wanted = np.array([not self._wanted or name in self._wanted for name in [*tickers, ""]])[codes]
-        wanted |= codes < 0  # a row whose ticker cannot be read is named, whatever was asked for
+        wanted |= codes < 0  # a row whose ticker cannot be read is named, whatever was requested
         if self._start is not None:
             wanted &= ~(dates < self._start)
-        self._refuse(faults, wanted, numbers, tickers, codes)
+        self._reject(faults, wanted, numbers, tickers, codes)
         wanted[list(faults)] = False
         self._keep(np.flatnonzero(wanted), numbers, tickers, codes, dates, columns)
 
@@ -89,9 +88,8 @@ class RowCollector:
         if closed_days:
             self._log.note(f"{self._place}: rows kept though New York was closed that day: {closed_days}")
         if self._unsorted:
-            self._log.note(
-                f"{self._place}: the rows of {_some(self._unsorted)} were out of order; they were sorted"
-            )
+            named = name_some(sorted(self._unsorted))
+            self._log.note(f"{self._place}: the rows of {named} were out of order; they were sorted")
 
     def _tickers(
         self, column: "pa.Array | None", ticker: str | None, rows: int
@@ -118,7 +116,7 @@ class RowCollector:
         codes = place[raw]
         return tickers, codes, {int(row): wrong[int(raw[row])] for row in np.flatnonzero(codes < 0)}
 
-    def _refuse(
+    def _reject(
         self,
         faults: Faults,
         wanted: NDArray[np.bool_],
@@ -129,7 +127,7 @@ class RowCollector:
         for row in sorted(faults):
             if wanted[row]:
                 name = tickers[codes[row]] if codes[row] >= 0 else ""
-                self._log.refuse(self._place, int(numbers[row]), faults[row], name)
+                self._log.reject(self._place, int(numbers[row]), faults[row], name)
 
     def _keep(
         self,
@@ -168,13 +166,7 @@ class RowCollector:
         kept_number = numbers[first][np.cumsum(first) - 1]
         for row in np.flatnonzero(~first):
             reason = f"{dates[row]} is already in row {kept_number[row]}"
-            self._log.refuse(self._place, int(numbers[row]), reason, ticker)
+            self._log.reject(self._place, int(numbers[row]), reason, ticker)
         bars.numbers, bars.dates = [numbers[first]], [dates[first]]
         bars.columns = [{name: values[order][first] for name, values in columns.items()}]
         bars.tidy, bars.waiting = int(first.sum()), 0
-
-
-def _some(tickers: set[str]) -> str:
-    names = sorted(tickers)
-    shown = ", ".join(names[:NAMED_TICKERS])
-    return shown if len(names) <= NAMED_TICKERS else f"{shown} and {len(names) - NAMED_TICKERS} more"

@@ -24,8 +24,8 @@ class CheckedBars:
 
     Attributes:
         table: they; never empty.
-        events: day to (dividend, split) of days whose bar did not come or was refused.
-        rejections: why bars were refused, with their days.
+        events: day to (dividend, split) of days whose bar did not come or was rejected.
+        rejections: why bars were rejected, with their days.
         adjusted: whether adj_close is Yahoo's own.
     """
 
@@ -46,7 +46,7 @@ def check_bars(ticker: str, raw: RawBars, now: datetime) -> CheckedBars:
     finished = dates <= _last_final_session(raw.meta, now)
     if not finished.any():
         raise NoPricesError("no session has closed yet")
-    # A row without a close is a hole, which the calendar finds; it is no bar that was refused.
+    # A row without a close is a gap, which the calendar finds; it is no bar that was rejected.
     filled = finished & ~np.isnan(columns["close"])
     rows = np.flatnonzero(filled)
     picked = {name: values[rows] for name, values in columns.items()}

@@ -1,6 +1,6 @@
-"""Bring one stored ticker up to date: what to ask for, whether the past was restated, what to keep.
+"""Bring one stored ticker up to date: what to request, whether the past was restated, what to keep.
 
-Pure decisions; the caller asks the source and writes the file.
+Pure decisions; the caller requests the bars and writes the file.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class Update:
     """What is to become of a ticker.
 
     Attributes:
-        table: the whole history to store; None where nothing was asked.
+        table: the whole history to store; None where nothing was requested.
         fetch_state: what its file is to remember.
         rows_added: bars that are new.
         rows_replaced: bars that are changed.
@@ -66,7 +66,7 @@ class Update:
 
 
 def update_ticker(stored: Stored | None, start: np.datetime64 | None, now: datetime, ask: Ask) -> Update:
-    """Ask for what is missing and decide what to store.
+    """Request what is missing and decide what to store.
 
     Args:
         stored: what is there; None for nothing, or nothing that can be read.
@@ -86,7 +86,7 @@ def update_ticker(stored: Stored | None, start: np.datetime64 | None, now: datet
         why = f"it was stored from {stored.info.source}"
         return _fetched_whole(stored, _earliest(stored, start), now, ask, why)
     if start is not None and fetch_state.asked_from and start < np.datetime64(fetch_state.asked_from):
-        return _fetched_whole(stored, start, now, ask, f"days from {start} on were asked for", asked=True)
+        return _fetched_whole(stored, start, now, ask, f"days from {start} on were requested", asked=True)
     due = fetch_state.due(missing_sessions(stored.table, now), now)
     if len(due) == 0:
         return Update()
@@ -143,7 +143,7 @@ def _fetched_since(stored: Stored, missing: np.datetime64, now: datetime, ask: A
         pending = fetch_state.after_asking(missing_sessions(table, now), first, now)
         note = f"Yahoo has no prices from {first} on, not even those stored already"
         return Update(table, replace(fetch_state, pending=pending), notes=(note,))
-    _refuse_unadjusted(stored, bars)
+    _reject_unadjusted(stored, bars)
     why = restatement(table, bars, fetch_state)
     if why:
         return _fetched_whole(stored, _earliest(stored, None), now, ask, why)
@@ -165,7 +165,7 @@ def _fetched_whole(
 ) -> Update:
     """The whole history anew in place of the stored one, unless it would lose rows."""
     bars = ask(first, new_york_date(now))
-    _refuse_unadjusted(stored, bars)
+    _reject_unadjusted(stored, bars)
     table, before = stored.table, stored.info.fetch_state
     foreign = stored.info.source != SOURCE
     lost = np.setdiff1d(table.dates, bars.table.dates, assume_unique=True)
@@ -249,7 +249,7 @@ def _unadjusted(bars: CheckedBars) -> tuple[str, ...]:
     return ("Yahoo gave no adjusted close; close stands in for it, so dividends will look like losses",)
 
 
-def _refuse_unadjusted(stored: Stored, bars: CheckedBars) -> None:
+def _reject_unadjusted(stored: Stored, bars: CheckedBars) -> None:
     """Prices that know nothing of dividends do not replace those that do.
 
     Raises:

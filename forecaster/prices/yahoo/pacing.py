@@ -8,18 +8,18 @@ from collections.abc import Callable
 from forecaster.errors import TryLaterError
 
 LONGEST_WAIT = 60.0
-"""Seconds; whoever asks for more patience than this is asked again at a later run."""
+"""Seconds; a server that wants a longer wait than this gets its next request in a later run."""
 
 
 class StoppedError(TryLaterError):
-    """The run ends before this could be asked for."""
+    """The run ends before this could be requested."""
 
 
 class Pacer:
     """Spreads the requests of several threads over time.
 
     Args:
-        rate: requests a second; 0 for no pacing.
+        rate: requests a second, at least one a minute; 0 for no pacing.
         backoff: seconds of the first wait after a fault; each further one is twice as long.
         sleep: waits so many seconds or until `stop`; for tests.
         clock: seconds that only go forward; for tests.
@@ -32,7 +32,7 @@ class Pacer:
         sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._interval = 1 / rate if rate else 0.0
+        self._interval = min(1 / rate, LONGEST_WAIT) if rate else 0.0  # no thread can sleep for 1e300 s
         self._backoff = backoff
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait

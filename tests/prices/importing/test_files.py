@@ -11,7 +11,6 @@ from forecaster.prices.fetching import FetchLog, Request
 from forecaster.prices.importing import csv_reader as csvfile
 from forecaster.prices.importing import rows as collecting
 from forecaster.prices.importing.files import FileSource
-from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
 
 NOW = datetime(2024, 7, 5, 12, tzinfo=UTC)  # a Friday morning in New York
@@ -22,7 +21,7 @@ def deliver(
 ) -> tuple[dict[str, PriceTable], FetchLog]:
     log = FetchLog()
     request = Request(tickers, NOW, np.datetime64(start) if start else None)
-    tables = FileSource(path).deliver(request, PriceStore(path.parent), log)
+    tables = FileSource(path).tables(request, log)
     return {table.ticker: table for table in tables}, log
 
 
@@ -53,7 +52,7 @@ def test_a_long_file(tmp_path: Path) -> None:
     assert apple["dividend"].tolist() == [0, 0]
     assert apple["split"].tolist() == [1, 1]
     assert not tables["MSFT"].known("open")
-    assert (log.refused, log.notes) == (0, [])
+    assert (log.rejected, log.notes) == (0, [])
 
 
 def test_yahoos_headings_in_a_folder(tmp_path: Path) -> None:
@@ -65,7 +64,7 @@ def test_yahoos_headings_in_a_folder(tmp_path: Path) -> None:
     assert dates(tables["BRK-B"]) == ["2024-07-01"]
     assert (tables["BRK-B"].columns["dividend"][0], tables["BRK-B"].columns["split"][0]) == (0.5, 1)
     assert tables["^GSPC"].columns["split"][0] == 4
-    assert log.refused == 0
+    assert log.rejected == 0
 
 
 @pytest.mark.parametrize(
@@ -130,7 +129,7 @@ def test_only_what_is_asked_for(tmp_path: Path) -> None:
     tables, log = deliver(path, ("AA",), start="2024-07-02")
     assert list(tables) == ["AA"]
     assert dates(tables["AA"]) == ["2024-07-02"]
-    assert log.refused == 0
+    assert log.rejected == 0
 
 
 def test_blocks_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +140,7 @@ def test_blocks_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(csvfile, "BLOCK_BYTES", 64)
     monkeypatch.setattr(collecting, "TIDY_AFTER", 10)
     parts, parts_log = deliver(path)
-    assert whole_log.refused == parts_log.refused > len(days)
+    assert whole_log.rejected == parts_log.rejected > len(days)
     key = str
     assert sorted(map(key, whole_log.rejections)) == sorted(map(key, parts_log.rejections))
     for ticker, table in whole.items():

@@ -28,7 +28,7 @@ def coming(fault: str, says: str, *lacks: str) -> object:
     return pytest.param(Case(fault, 0, says, lacks), id=fault)
 
 
-HOLE_18 = "AAA: no price of 2026-11-18; asked for again at a later run"
+HOLE_18 = "AAA: no price of 2026-11-18; a later run requests it again"
 CASES = [
     failing("404", 66, "AAA: not found: No data found, symbol may be delisted; check the spelling", 1),
     failing("429", 75, "AAA: rate limited: Yahoo limits the rate of requests", 3),
@@ -53,13 +53,13 @@ CASES = [
     failing("uneven", 69, "Yahoo's answer makes no sense: ValueError", 1),
     failing("all empty", 69, "bars can be used: they have no prices", 1),
     coming("empty middle", HOLE_18, "2026-11-18"),
-    coming("empty last", "AAA: nothing after 2026-11-19 yet; asked for again at a later run", "2026-11-20"),
+    coming("empty last", "AAA: nothing after 2026-11-19 yet; a later run requests it again", "2026-11-20"),
     coming("missing day", HOLE_18, "2026-11-18"),
     coming("stale", "AAA: nothing after 2026-11-18 yet", "2026-11-19", "2026-11-20"),
-    coming("zero price", "refused: Yahoo: AAA: 2026-11-19: close is not positive", "2026-11-19"),
-    coming("negative price", "refused: Yahoo: AAA: 2026-11-19: low is not positive", "2026-11-19"),
-    coming("infinite price", "refused: Yahoo: AAA: 2026-11-19: high is infinite", "2026-11-19"),
-    coming("zero volume", "refused: Yahoo: AAA: 2026-11-19: nothing was traded that day", "2026-11-19"),
+    coming("zero price", "rejected: Yahoo: AAA: 2026-11-19: close is not positive", "2026-11-19"),
+    coming("negative price", "rejected: Yahoo: AAA: 2026-11-19: low is not positive", "2026-11-19"),
+    coming("infinite price", "rejected: Yahoo: AAA: 2026-11-19: high is infinite", "2026-11-19"),
+    coming("zero volume", "rejected: Yahoo: AAA: 2026-11-19: nothing was traded that day", "2026-11-19"),
     coming("unadjusted", "AAA: Yahoo gave no adjusted close; close stands in for it"),
     coming("repeated", ""),
     coming("unordered", ""),
@@ -201,7 +201,7 @@ def test_a_run_ends_early_when_nothing_answers(runs: FetchRuns) -> None:
     runs.yahoo.latency = 0.02
     code, err = runs.fetch(*(f"T{number}" for number in range(100)))
     assert code == 69
-    assert "not asked" in err
+    assert "not requested" in err
     assert runs.yahoo.total < 3 * 100
 
 

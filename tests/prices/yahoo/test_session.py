@@ -59,6 +59,14 @@ def test_requests_are_spread_over_time() -> None:
     assert moments == [100.0, 100.5, 101.0, 101.5]
 
 
+def test_the_slowest_rate_is_a_request_a_minute() -> None:
+    clock = Clock()
+    pacer = Pacer(1e-300, 1.0, clock.sleep, clock)
+    pacer.wait()
+    pacer.wait()
+    assert clock.slept == [60]
+
+
 def test_a_pause_holds_for_everyone_and_a_stop_is_final() -> None:
     clock = Clock()
     pacer = Pacer(0, 1.0, clock.sleep, clock)

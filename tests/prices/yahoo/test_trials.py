@@ -134,7 +134,7 @@ def test_progress_on_a_terminal_tells_rate_time_and_failures(yahoo: YahooServer)
     text = seen.decode()
     assert process.returncode == 75
     assert "failed: ZZZ: not found" in text
-    assert "Prices from Yahoo: 0 of 3" in text
+    assert "Prices from yahoo: 0 of 3" in text
 
 
 def read_some(descriptor: int) -> bytes:

@@ -9,8 +9,8 @@ from factories import closes_table, random_walk_table
 from yahoo_runs import EVENING, FetchRuns
 from yahoo_server import MUTATIONS, REPLIES, company
 
-from forecaster.cli.fetch import Tally
 from forecaster.cli.main import run
+from forecaster.cli.progress import Tally
 from forecaster.files import home_lock
 from forecaster.prices.calendar import sessions_between
 from forecaster.prices.fetch_state import Asked
@@ -260,10 +260,9 @@ def test_quiet_prints_errors_only(runs: FetchRuns, capsys: pytest.CaptureFixture
 def test_the_report_as_json(runs: FetchRuns) -> None:
     runs.yahoo.fail("AAA", "missing day")
     document = runs.fetch_json("AAA", "ZZZ")
-    assert (document["schema"], document["source"]) == ("forecast.fetch/1", "yahoo")
+    assert (document["schema"], document["source"]) == ("forecast.fetch/2", "yahoo")
     counts = {name: count for name, count in document["counts"].items() if count}
-    assert counts == {"added": 1, "not_found": 1, "missing": 1}
-    assert document["missing"] == ["ZZZ"]
+    assert counts == {"added": 1, "not_found": 1}
     assert document["tickers"][0]["missing_sessions"] == ["2026-11-18"]
     assert document["failures"] == [
         {"ticker": "ZZZ", "kind": "not found", "reason": "No data found, symbol may be delisted"}
@@ -335,9 +334,16 @@ def test_verify_repairs_from_yahoo(runs: FetchRuns, capsys: pytest.CaptureFixtur
 
 def test_the_time_left_follows_from_the_rate() -> None:
     moments = iter([0.0, 2.0, 4.0])
-    tally = Tally(302, clock=lambda: next(moments))
-    assert tally.line(failed=False) == "Prices from Yahoo: 1 of 302, 0.5 a second, 10 min 02 s left"
-    assert tally.line(failed=True) == "Prices from Yahoo: 2 of 302, 0.5 a second, 10 min 00 s left, failed: 1"
+    tally = Tally("Prices", 302, clock=lambda: next(moments))
+    assert tally.line() == "Prices: 0 of 302"
+    assert tally.advance(failed=False) == "Prices: 1 of 302, 0.5 a second, 10 min 02 s left"
+    assert tally.advance(failed=True) == "Prices: 2 of 302, 0.5 a second, 10 min 00 s left, failed: 1"
+
+
+def test_without_a_total_there_is_no_time_left() -> None:
+    moments = iter([0.0, 2.0])
+    tally = Tally("Prices", 0, clock=lambda: next(moments))
+    assert tally.advance(failed=False) == "Prices: 1, 0.5 a second"
 
 
 def test_a_split_whose_history_cannot_be_had_changes_nothing(runs: FetchRuns) -> None:
