@@ -1,6 +1,5 @@
 """The public Python API, as a notebook uses it."""
 
-import ast
 import json
 import subprocess
 import sys
@@ -211,7 +210,18 @@ print(json.dumps([light, heavy, len(found)]))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["prices.csv"]
 
 
-def test_the_script_of_the_examples_is_short() -> None:
-    source = (ROOT / "examples" / "quickstart.py").read_text(encoding="utf-8")
-    ast.parse(source)
-    assert len(source.splitlines()) <= 20
+def test_the_notebook_and_the_script_run(tmp_path: Path) -> None:
+    """Both in one process, as starting TensorFlow takes most of the time."""
+    notebook = json.loads((ROOT / "examples" / "quickstart.ipynb").read_text(encoding="utf-8"))
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] for cell in notebook["cells"] if cell["cell_type"] == "code")
+    script = (ROOT / "examples" / "quickstart.py").read_text(encoding="utf-8")
+    assert len(script.splitlines()) <= 20
+    quick = script.replace("epochs=2", "epochs=1, units=4")
+    assert quick != script
+    program = "\n".join([*cells, 'assert set(forecast["ticker"]) == {"AAPL", "KO"}', quick])
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "<Model quickstart@1: gru, 4 units, 5 steps>" in ran.stdout

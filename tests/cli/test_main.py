@@ -64,7 +64,7 @@ def test_each_failure_is_one_line_and_a_code(
         pytest.param(["nonsense"], "No such command 'nonsense'; see `forecast --help`", id="command"),
         pytest.param(["train", "--unit", "3"], "No such option", id="option"),
         pytest.param(["train", "--units", "three"], "Invalid value for '--units'", id="value"),
-        pytest.param(["predict"], "Missing argument", id="argument"),
+        pytest.param(["models", "show"], "Missing argument", id="argument"),
     ],
 )
 def test_wrong_usage_is_one_line(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +74,7 @@ def test_wrong_usage_is_one_line(words: list[str], line: str, capsys: pytest.Cap
     assert message.count("\n") == 1
 
 
-def test_the_command_reference_is_current() -> None:
+def test_the_references_are_current() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / "build_reference.py", "--check"],
         capture_output=True,
