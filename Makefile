@@ -33,8 +33,8 @@ demo: .venv/tool  ## compare the cells on the prices that ship with the tool, th
 	$(BIN)/forecast train
 	$(BIN)/forecast predict AAPL
 
-test: .venv/dev  ## run the tests
-	$(BIN)/python -m pytest
+test: .venv/dev  ## run the tests, on two processes
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 slow: .venv/dev  ## run the trials that take minutes
 	$(BIN)/python -m pytest -m slow
