@@ -64,7 +64,7 @@ def accuracy() -> None:
         )
         print(
             f"  {model:14} CRPS {score['crps'] * 1e4:6.2f}e-4 = {against_rival:.4f} × RiskMetrics-t   "
-            f"90 % held {score['coverage_90']:.1%}   MAE {against_naive:.4f} × naive"
+            f"90 % coverage {score['coverage_90']:.1%}   MAE {against_naive:.4f} × naive"
         )
     for model in document["models"]:
         if model["kind"] == "cell":

@@ -5,7 +5,7 @@ ForecastError            1   a failed check, or the base of all others
 ├── BadInputError       65   a file or a price is not what it should be
 ├── NotFoundError       66   no such ticker, model or file
 ├── UnavailableError    69   the source does not answer
-├── DiskError           74   the disk refuses: full, read-only, not ours
+├── DiskError           74   the disk fails: full, read-only, not ours
 └── TryLaterError       75   lock held, rate limited, partly fetched
 
 A message is one line: what happened and why; `remedy` says what to do next.
@@ -73,13 +73,13 @@ class UnavailableError(ForecastError):
 
 
 class DiskError(ForecastError):
-    """The disk refuses: full, read-only, or not ours to write."""
+    """The disk fails: full, read-only, or not ours to write."""
 
     exit_code = ExitCode.DISK
 
 
 class TryLaterError(ForecastError):
-    """Nothing is wrong that time would not mend: a lock, a rate limit."""
+    """Nothing is wrong that time would not fix: a lock, a rate limit."""
 
     exit_code = ExitCode.TRY_LATER
 

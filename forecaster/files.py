@@ -54,7 +54,7 @@ def write_atomically(target: Path, content: bytes | str) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be written, before long work whose result belongs there.
+    """Reject a folder that cannot be written, before long work whose result belongs there.
 
     Raises:
         DiskError: as `atomic_path`.
@@ -71,7 +71,7 @@ def make_folder(folder: Path) -> None:
     """Make a folder and those above it that are missing, each so that it survives a power cut.
 
     Raises:
-        OSError: the system refuses.
+        OSError: the system fails.
     """
     if not folder.is_dir():
         make_folder(folder.parent)
@@ -89,10 +89,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def disk_error(error: OSError, path: Path) -> DiskError:
-    """Say in the user's words what the operating system refused."""
+    """Say in the user's words what the operating system rejected."""
     reason = error.strerror or str(error)
     return DiskError(
-        f"cannot write {path}: {reason}", "free some space, mend its rights, or choose another --home"
+        f"cannot write {path}: {reason}", "free some space, fix its permissions, or choose another --home"
     )
 
 

@@ -90,7 +90,7 @@ class Home:
         Raises:
             UsageError: there is nothing to fetch, or a name or date is invalid.
             TryLaterError: another process writes to the folder.
-            DiskError, BadInputError, NotFoundError, UnavailableError: the disk or the source is of no use.
+            DiskError, BadInputError, NotFoundError, UnavailableError: the disk or the source fails.
         """
         return self.run_request(self.request(tickers, universe=universe, source=source, start=start), source)
 
@@ -132,7 +132,7 @@ class Home:
 
         Raises:
             TryLaterError: another process writes to the folder.
-            DiskError, BadInputError, NotFoundError, UnavailableError: the disk or the source is of no use.
+            DiskError, BadInputError, NotFoundError, UnavailableError: the disk or the source fails.
         """
         from forecaster.files import home_lock
         from forecaster.prices.fetching import fetch_prices

@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 class TaskTimeoutError(Exception):
-    """The work took longer than it may."""
+    """The task exceeded its time limit."""
 
 
 def run_isolated(
@@ -42,11 +42,11 @@ def run_isolated(
         work: what to do.
         task: its first argument.
         report: called here with what `work` reports there.
-        seconds: how long it may take; None for ever.
+        seconds: its time limit; None for none.
 
     Raises:
         ForecastError, OSError: what `work` raised, or that its process died.
-        TaskTimeoutError: it took longer than it may, and was ended.
+        TaskTimeoutError: it exceeded its time limit, and was ended.
         RuntimeError: `work` has a bug.
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy what an engine cannot share
@@ -96,7 +96,7 @@ def peak_memory_mb() -> float:
 
 
 def _serve(work: Callable[[Any, Callable[[Any], None]], Any], task: Any, answers: Connection) -> None:
-    # Ctrl-C is the parent's to hear: it ends this process itself, without a second traceback.
+    # Ctrl-C is the parent's to handle: it ends this process itself, without a second traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:

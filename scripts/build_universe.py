@@ -43,7 +43,7 @@ ALLOWED = {
 
 
 class FrameUnpickler(pickle.Unpickler):
-    """Reads data frames and refuses everything else that a pickle might name."""
+    """Reads data frames and rejects everything else that a pickle might name."""
 
     def find_class(self, module: str, name: str) -> Any:
         """The class or function, if it is one of ALLOWED."""

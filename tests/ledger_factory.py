@@ -15,12 +15,12 @@ from forecaster.prices.calendar import closing_time, next_sessions
 def prediction(
     ticker: str,
     origin: np.datetime64,
-    learnt: ForecastDistribution,
+    learned: ForecastDistribution,
     walk: ForecastDistribution,
     model: str = "main@1",
 ) -> ForecastRows:
     """One ticker's forecast from one origin; both distributions are (H,)."""
-    steps = len(learnt.location)
+    steps = len(learned.location)
     name, _, version = model.partition("@")
     return ForecastRows(
         model=name,
@@ -30,7 +30,7 @@ def prediction(
         step=np.arange(1, steps + 1),
         target=next_sessions(origin, steps),
         last_close=np.full(steps, 100.0),
-        forecast=learnt,
+        forecast=learned,
         naive=walk,
     )
 
@@ -73,5 +73,5 @@ def record_now(home: Path, one: ForecastRows, now: datetime | None = None) -> Re
 
 
 def outcomes(home: Path) -> list[float | None]:
-    """What came true of each recorded step; None where that is open."""
+    """The actual of each recorded step; None where that is open."""
     return [row[0] for row in Ledger(home).select("SELECT log_return FROM forecasts ORDER BY step")]

@@ -48,7 +48,7 @@ def test_a_stored_model_predicts_stored_tickers(trained_home: Path) -> None:
 
 def test_the_same_prices_as_a_frame_give_the_same_forecast(trained_home: Path, prices: pd.DataFrame) -> None:
     model = fc.load_model("main", home=trained_home)
-    whole = fc.Home(trained_home).prices(["AAA", "BBB", "CCC", "NEW", "OLD", "SHORT", "HOLE"])
+    whole = fc.Home(trained_home).prices(["AAA", "BBB", "CCC", "NEW", "OLD", "SHORT", "GAPPY"])
     stored = model.predict("AAA", levels=(80, 99.5), horizon=2)
     given = model.predict("AAA", prices=whole, levels=(80, 99.5), horizon=2)
     assert list(stored.columns[6:]) == ["lo_80", "hi_80", "lo_99.5", "hi_99.5"]
@@ -170,7 +170,7 @@ def test_train_compare_save_and_load(tmp_path: Path, prices: pd.DataFrame) -> No
 
 def test_a_home_is_what_the_commands_work_on(own_home: Path) -> None:
     home = fc.Home(own_home)
-    assert home.tickers == ["AAA", "BBB", "CCC", "HOLE", "NEW", "OLD", "SHORT"]
+    assert home.tickers == ["AAA", "BBB", "CCC", "GAPPY", "NEW", "OLD", "SHORT"]
     assert home.load_model().reference == "main@1"
     data = home.training_set(["AAA", "BBB"], recipe=RECIPE)
     assert data.panel.tickers == ("AAA", "BBB")

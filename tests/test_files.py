@@ -70,7 +70,7 @@ def test_a_file_where_a_folder_should_be_is_a_disk_error(tmp_path: Path) -> None
         write_atomically(tmp_path / "models" / "champion", "1")
 
 
-def test_a_folder_that_cannot_be_written_is_refused_early(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_rejected_early(tmp_path: Path) -> None:
     check_writable(tmp_path / "models")
     assert not list((tmp_path / "models").iterdir())
     (tmp_path / "file").touch()

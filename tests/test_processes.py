@@ -96,7 +96,7 @@ def test_a_bug_in_a_worker_is_named_without_a_traceback(capfd: pytest.CaptureFix
     assert capfd.readouterr().err == ""
 
 
-def test_a_refusal_of_the_system_keeps_its_kind() -> None:
+def test_a_rejection_of_the_system_keeps_its_kind() -> None:
     with pytest.raises(OSError, match="No space left") as raised:
         run_isolated(fill_the_disk, "somewhere")
     assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, "somewhere")

@@ -48,7 +48,7 @@ def fill_and_train(home: Path) -> Candidate:
         recent_table("NEW", seed=3),
         recent_table("OLD", seed=4, last=np.datetime64("2026-11-13")),
         recent_table("SHORT", 25, seed=5),
-        without(recent_table("HOLE", seed=6), -4),
+        without(recent_table("GAPPY", seed=6), -4),
     ]
     filled_store(home, *others)
     return candidate

@@ -15,9 +15,10 @@ from forecaster.network.recurrent import network_parameters
 from forecaster.settings import Recipe
 
 _LEGEND = (
-    "\nCRPS: error of the whole forecast, in log return ×10⁻⁴; 90 %: share held by the 90 % interval; "
-    "MAE, RMSE: of the median, in adjusted dollars; MAPE: in per cent; sign: share of moves whose "
-    "direction was foretold; skill: CRPS saved against the naive forecast, per cent; p: of that being chance."
+    "\nCRPS: error of the whole forecast, in log return ×10⁻⁴; 90 %: coverage of the 90 % interval; "
+    "MAE, RMSE: of the median, in adjusted dollars; MAPE: in per cent; DA: directional accuracy, per cent; "
+    "skill: CRPS saved against the naive forecast, per cent; p: how often a difference this large would "
+    "appear if the two were equally good."
 )
 
 
@@ -112,7 +113,7 @@ def _cost_table(comparison: Comparison, recipes: Sequence[Recipe]) -> Table:
 
 def _error_table(comparison: Comparison, step: int) -> Table:
     days = "One day ahead" if step == 1 else f"{step} days ahead"
-    headings = ("CRPS", "90 %", "MAE", "RMSE", "MAPE", "MASE", "sign", "skill", "p")
+    headings = ("CRPS", "90 %", "MAE", "RMSE", "MAPE", "MASE", "DA", "skill", "p")
     table = figures_table(days, "model", *headings)
     best = min(row.steps[step].crps for row in comparison.models)
     for row in comparison.models:

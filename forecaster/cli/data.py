@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 LISTED = 40
-NAMED_HOLES = 20
+NAMED_GAPS = 20
 DATE_LENGTH = 10
 
 data_app = typer.Typer(
@@ -39,11 +39,11 @@ def status(
     json: screen.JsonFlag = False,
     home: screen.HomeFlag = None,
 ) -> None:
-    """Show each ticker's span, its holes against New York's calendar, its age, and when it was fetched.
+    """Show each ticker's span, its gaps against New York's calendar, its age, and when it was fetched.
 
     The age is how many sessions have closed since the last price. Tickers that are named are told in
-    full: which sessions are missing, which of them will be asked for again, what was restated. Of more
-    than 40 tickers the ones in the worst state are shown, unless --all asks for every one.
+    full: which sessions are missing, which of them will be requested again, what was restated. Of more
+    than 40 tickers the ones in the worst state are shown, unless --all is given.
     """
     from forecaster.prices.health import check_health
 
@@ -156,7 +156,7 @@ def _open_store(
 
 
 def _badness(health: "TickerHealth") -> tuple[bool, int, int]:
-    return bool(health.damage), health.age, len(health.holes)
+    return bool(health.damage), health.age, len(health.gaps)
 
 
 def _status_table(healths: list["TickerHealth"]) -> "Table":
@@ -167,7 +167,7 @@ def _status_table(healths: list["TickerHealth"]) -> "Table":
     table.add_column("ticker", no_wrap=True)
     table.add_column("first", no_wrap=True)
     table.add_column("last", no_wrap=True)
-    for heading in ("rows", "holes", "age"):
+    for heading in ("rows", "gaps", "age"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("source", max_width=8, overflow="ellipsis", no_wrap=True)
     table.add_column("fetched", no_wrap=True)
@@ -177,7 +177,7 @@ def _status_table(healths: list["TickerHealth"]) -> "Table":
             continue
         table.add_row(
             *(Text(health.ticker), health.first, health.last),
-            *(f"{health.rows:,}", str(len(health.holes)), str(health.age)),
+            *(f"{health.rows:,}", str(len(health.gaps)), str(health.age)),
             Text(Path(health.source).name),
             health.fetched_at[:DATE_LENGTH],
         )
@@ -187,13 +187,13 @@ def _status_table(healths: list["TickerHealth"]) -> "Table":
 def _details(health: "TickerHealth") -> list[str]:
     """What the table has no room for."""
     lines = []
-    if len(health.holes):
-        named = name_some(health.holes, NAMED_HOLES)
+    if len(health.gaps):
+        named = name_some(health.gaps, NAMED_GAPS)
         lines.append(f"{health.ticker} has no price of {named}")
     if health.pending:
         lines.append(
-            f"{health.ticker}: to be asked for again: {name_some(health.pending, NAMED_HOLES)}; "
-            f"last asked {health.fetched_at}"
+            f"{health.ticker}: to be requested again: {name_some(health.pending, NAMED_GAPS)}; "
+            f"last requested {health.fetched_at}"
         )
     if health.restatements:
         lines.append(f"{health.ticker}: restated {health.restatements} times, last on {health.restated}")
@@ -209,14 +209,14 @@ def _status_summary(healths: list["TickerHealth"], shown: int) -> str:
     parts = [f"Tickers: {len(healths):,}; rows: {sum(health.rows for health in sound):,}"]
     if sound:
         parts[0] += f", {min(health.first for health in sound)} to {max(health.last for health in sound)}"
-        with_holes = sum(len(health.holes) > 0 for health in sound)
+        with_gaps = sum(len(health.gaps) > 0 for health in sound)
         stale = sum(health.age > 0 for health in sound)
-        parts.append(f"with holes: {with_holes:,}; behind the last closed session: {stale:,}")
+        parts.append(f"with gaps: {with_gaps:,}; behind the last closed session: {stale:,}")
         pending, restated = (
             sum(bool(each.pending) for each in sound),
             sum(each.restatements for each in sound),
         )
-        parts.append(f"with sessions to ask for again: {pending:,}; restatements seen: {restated:,}")
+        parts.append(f"with sessions to request again: {pending:,}; restatements seen: {restated:,}")
     parts.append(f"damaged: {len(healths) - len(sound):,}")
     if len(sound) < len(healths):
         parts.append("`forecast data verify` says what is wrong")
@@ -231,10 +231,10 @@ def _status_as_json(store: "PriceStore", healths: list["TickerHealth"]) -> dict[
     listed = []
     for health in healths:
         row = asdict(health)
-        row["hole_dates"] = [str(day) for day in health.holes[:NAMED_HOLES]]
-        row["holes"] = len(health.holes)
+        row["gap_dates"] = [str(day) for day in health.gaps[:NAMED_GAPS]]
+        row["gaps"] = len(health.gaps)
         row["pending"] = len(health.pending)
-        row["pending_dates"] = list(health.pending[:NAMED_HOLES])
+        row["pending_dates"] = list(health.pending[:NAMED_GAPS])
         listed.append(row)
     return {"store": store.folder, "tickers": listed}
 

@@ -1,4 +1,4 @@
-"""`forecast doctor`: what is wrong with this machine and this home folder, and what mends it."""
+"""`forecast doctor`: what is wrong with this machine and this home folder, and how to fix it."""
 
 import os
 from pathlib import Path

@@ -55,7 +55,7 @@ def fetch(
 ) -> None:
     """Bring prices into the store.
 
-    Yahoo is asked only for sessions that are missing; without tickers, for those of all that is stored.
+    Only missing sessions are requested from Yahoo; without tickers, those of all that is stored.
     Where a split, a dividend or a correction has changed the past, the whole history replaces it. The
     exit code is 75 if some tickers failed and 69 if none could be had: run it again later.
 

@@ -92,13 +92,13 @@ def _explain(error: BaseException) -> int:
         case ForecastError():
             return _complain(str(error), error.exit_code)
         case typer.TyperException():
-            return _refuse_usage(error)
+            return _reject_usage(error)
         case KeyboardInterrupt() | typer.Abort():
             return _complain("interrupted; nothing was left half-written", ExitCode.INTERRUPTED)
         case OSError():
             place = f" {error.filename}" if error.filename else ""
-            reason = f"the system refused{place}: {error.strerror or error}"
-            return _complain(f"{reason}; mend its rights or free some space", ExitCode.DISK)
+            reason = f"the system failed{place}: {error.strerror or error}"
+            return _complain(f"{reason}; fix its permissions or free some space", ExitCode.DISK)
     what = f"this is a bug: {type(error).__name__}: {error}"
     return _complain(f"{what}; run it again with FORECAST_DEBUG=1 and report what it prints", ExitCode.FAILED)
 
@@ -109,7 +109,7 @@ def _complain(message: str, code: ExitCode) -> int:
     return int(code)
 
 
-def _refuse_usage(error: typer.TyperException) -> int:
+def _reject_usage(error: typer.TyperException) -> int:
     """One line that names the help to read; a command group without a command shows its help."""
     message = error.format_message().strip()
     if message.startswith("Usage:"):

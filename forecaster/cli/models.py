@@ -198,7 +198,7 @@ def _descent_lines(card: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("parent", f"{card['name']}@{card['parent']}"))
     if card.get("gate"):
         gate = card["gate"]
-        passed = "passed" if gate["promote"] else "refused"
+        passed = "passed" if gate["promote"] else "rejected"
         lines.append(("gate", f"{passed} on {gate['first_day']} to {gate['last_day']}: {gate['reason']}"))
     if card.get("refit"):
         refit = card["refit"]
@@ -213,7 +213,7 @@ def _score_line(scores: dict[str, Any]) -> str:
     skill = f"{scores['skill']:+.1%} (p = {show_p(scores['p_value'])})"
     return (
         f"CRPS {scores['crps'] * 1e4:.2f}×10⁻⁴, skill {skill}, "
-        f"90 % interval held {scores['coverage_90']:.1%}, MAE {scores['mae']:.3f}"
+        f"90 % coverage {scores['coverage_90']:.1%}, MAE {scores['mae']:.3f}"
     )
 
 

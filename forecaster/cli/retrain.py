@@ -35,7 +35,7 @@ def retrain(
             "--if-stale",
             min=0,
             metavar="SESSIONS",
-            help="Do nothing while the newest version, served or refused, is not so many sessions old.",
+            help="Do nothing while the newest version, served or rejected, is not so many sessions old.",
         ),
     ] = 0,
     no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Train on the prices that are there.")] = False,
@@ -49,7 +49,7 @@ def retrain(
     quiet: QuietFlag = False,
     home: HomeFlag = None,
 ) -> None:
-    """Train challengers by the champions' recipes; promote each that stands the gate.
+    """Train challengers by the champions' recipes; promote each that passes the promotion gate.
 
     Champion and challenger are scored on the last sessions (250, or 15 % of a shorter history), those
     that neither has seen. The challenger takes over if it is there not significantly worse than the

@@ -98,7 +98,7 @@ def _doubts(home: Path, found: "ScheduleStatus") -> Iterator[str]:
     if found.by == schedule.CRON and not found.daemon:
         yield "warning: no cron daemon runs on this machine; start one"
     if found.by == schedule.SYSTEMD and not systemd.lingers():
-        yield "warning: the timer waits only while you are logged in; `loginctl enable-linger` mends that"
+        yield "warning: the timer waits only while you are logged in; `loginctl enable-linger` fixes that"
     if not PriceStore(home).tickers():
         yield f"warning: there are no prices in {home} yet; `forecast fetch --universe sp500` brings some"
     elif not ModelRegistry(home).names():

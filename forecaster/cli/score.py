@@ -1,4 +1,4 @@
-"""`forecast score`: what came true of the recorded forecasts, and whether it was foretold as promised."""
+"""`forecast score`: recorded forecasts beside their actuals, and whether the intervals cover as promised."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,10 +38,10 @@ def score(
     quiet: QuietFlag = False,
     home: HomeFlag = None,
 ) -> None:
-    """Score the recorded forecasts whose day is over; exit with 1 when they went wrong beyond chance.
+    """Score the recorded forecasts whose target date has closed; exit with 1 if an alarm is raised.
 
     Two alarms, on the last 250 sessions of each model in the registry, at a level of 1 % shared by all
-    tests: the 90 % interval one session ahead held too seldom or too often (a betting test on daily
+    tests: the coverage of the 90 % interval one session ahead is too low or too high (a betting test on daily
     means, good for looking every night), or the CRPS is worse than the naive forecast's (Diebold and
     Mariano's test, first and last step).
     """
@@ -127,7 +127,7 @@ def _show_groups(what: str, rows: list["LiveScores"], screen: "Console", limit: 
     screen.print(table)
 
 
-_HEADINGS = ("forecasts", "90 % held", "CRPS ×10⁻⁴", "naive", "skill")
+_HEADINGS = ("forecasts", "90 % cov.", "CRPS ×10⁻⁴", "naive", "skill")
 
 
 def _figures(row: "LiveScores") -> tuple[str, ...]:

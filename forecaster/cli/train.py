@@ -77,7 +77,7 @@ def _show(model: "Model", *, quiet: bool) -> None:
     )
     table = figures_table(
         f"Test, after {split['validation_end']}, to {split['test_end']}",
-        *("forecast", "step", "CRPS ×10⁻⁴", "90 % held", "MAE $", "skill", "p"),
+        *("forecast", "step", "CRPS ×10⁻⁴", "90 % cov.", "MAE $", "skill", "p"),
     )
     for step in card["scores"]:
         for name, scores in {"network": card["scores"], **card["baselines"]}.items():

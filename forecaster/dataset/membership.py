@@ -1,4 +1,4 @@
-"""Targets only while a member: which tickers of a universe may be learnt from, and on which days.
+"""Targets only while a member: which tickers of a universe may be trained on, and on which days.
 
 Whether a company belongs to an index on a day is known on that day, so the rule sees no future;
 without it, a test on today's members is a test on those that did well enough to be there.

@@ -25,7 +25,7 @@ class Panel:
         tickers: N symbols.
         dates: (D,) trading days, increasing.
         close: (N, D) adjusted close; float64, as forecasts are multiplied onto it.
-        log_return: (N, D) log of close over the previous trading day's; NaN after a hole.
+        log_return: (N, D) log of close over the previous trading day's; NaN after a gap.
         log_range: (N, D) log of high over low; None when no ticker has highs and lows.
         log_volume: (N, D) log of 1 + shares traded; None when no ticker has volumes.
         market_return: (D,) log return of the market, NaN where it is not known.
@@ -202,7 +202,7 @@ def _past_spread(table: PriceTable) -> float:
 def trading_days(calendars: Sequence[Days]) -> Days:
     """The days that all tickers share: New York's sessions, and any other day on which most traded.
 
-    A stray bar of one ticker on a holiday must not become a hole in all the others; a source with
+    A stray bar of one ticker on a holiday must not become a gap in all the others; a source with
     a calendar of its own keeps it.
     """
     first = min(days[0] for days in calendars)

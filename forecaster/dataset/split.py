@@ -63,7 +63,7 @@ def split_days(
         validation=range(train_last + 1, max(validation_last - horizon + 1, train_last + 1)),
         test=range(validation_last + 1, max(days - 1, validation_last + 1)),
     )
-    _refuse_short_parts(split, dates, horizon)
+    _reject_short_parts(split, dates, horizon)
     return split
 
 
@@ -98,7 +98,7 @@ def _last_day(dates: Days, text: str | None, name: str, default: int) -> int:
     return int(np.searchsorted(dates, day, "right")) - 1
 
 
-def _refuse_short_parts(split: Split, dates: Days, horizon: int) -> None:
+def _reject_short_parts(split: Split, dates: Days, horizon: int) -> None:
     for name in ("train", "validation", "test"):
         origins = len(getattr(split, name))
         if origins < SHORTEST_PART:

@@ -1,4 +1,4 @@
-"""What is foretold: cumulative log returns one to H days ahead, and which of them are known."""
+"""The targets: cumulative log returns one to H days ahead, and which of them are known."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 def count_known_steps(log_return: NDArray[np.float32], horizon: int) -> NDArray[np.int16]:
     """How many days after each origin have returns without a gap, at most `horizon`.
 
-    A target at step h is known where this is at least h: a delisting or a hole ends it.
+    A target at step h is known where this is at least h: a delisting or a gap ends it.
 
     Args:
         log_return: (N, D) daily log returns, NaN where unknown.

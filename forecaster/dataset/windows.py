@@ -84,10 +84,10 @@ def grid_windows(
     offset: int = 0,
     target_mask: NDArray[np.bool_] | None = None,
 ) -> Windows:
-    """Windows without a hole that end every `stride` days, counted back from the end of each run.
+    """Windows without a gap that end every `stride` days, counted back from the end of each run.
 
     The grid hangs on the last day of each unbroken run within `origins`, so that with an offset of
-    zero no origin before a delisting, a hole or the part's end is lost. Days before the part may be
+    zero no origin before a delisting, a gap or the part's end is lost. Days before the part may be
     context; origins there are not supervised (see `supervision`).
 
     Args:

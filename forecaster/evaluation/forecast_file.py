@@ -21,7 +21,7 @@ _LEVELS = np.concatenate([_TAILS, QUANTILE_LEVELS, 1 - _TAILS[::-1]])
 
 
 def check_output(path: Path | None) -> None:
-    """Refuse a forecasts file that could not be written, before hours of work go into it.
+    """Reject a forecasts file that could not be written, before hours of work go into it.
 
     Raises:
         UsageError: its ending is neither .parquet nor .csv, or it is a folder.

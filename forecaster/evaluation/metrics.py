@@ -1,7 +1,7 @@
-"""What errors cost: every metric takes what came true first, what was foretold second.
+"""What errors cost: every metric takes the actual first, the predicted second.
 
 Arrays are of one shape; the answer is a mean over all of it unless it says otherwise. Unknown
-values are the caller's to leave out: a NaN is refused.
+values are the caller's to leave out: a NaN is rejected.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def rmse(actual: Float, predicted: Float) -> float:
 
 
 def mape(actual: Float, predicted: Float) -> float:
-    """Mean absolute error in per cent of what came true."""
+    """Mean absolute error in per cent of the actual."""
     from sklearn.metrics import mean_absolute_percentage_error
 
     return float(100 * mean_absolute_percentage_error(actual, predicted))
@@ -39,21 +39,21 @@ def mase(actual: Float, predicted: Float, naive_error: Float) -> float:
     Source: Hyndman & Koehler, "Another look at measures of forecast accuracy", 2006.
 
     Args:
-        actual: what came true.
-        predicted: what was foretold.
+        actual: the realised values.
+        predicted: the predicted values.
         naive_error: positive mean absolute one-step change of each element's series.
     """
     return float((np.abs(_error(actual, predicted)) / naive_error).mean())
 
 
 def directional_accuracy(actual: Float, predicted: Float) -> float:
-    """Share of moves whose sign was foretold; both are moves, from the origin.
+    """Share of moves whose sign was predicted; both are moves, from the origin.
 
     A move of zero has no sign and is left out; a forecast of zero takes no side and counts half.
     NaN where nothing moved.
 
     Example:
-        moves [1, −1, 1, 0] foretold as [2, 1, 0, 5] give (1 + 0 + ½) / 3.
+        moves [1, −1, 1, 0] predicted as [2, 1, 0, 5] give (1 + 0 + ½) / 3.
     """
     _error(actual, predicted)
     moved = actual != 0
@@ -84,7 +84,7 @@ def crps_from_quantiles(
 
 
 def coverage(actual: Float, lower: Float, upper: Float) -> float:
-    """Share of what came true that lay within the interval, its ends included."""
+    """Share of actuals within the interval, its ends included."""
     _error(actual, lower)
     _error(actual, upper)
     return float(((lower <= actual) & (actual <= upper)).mean())
@@ -100,7 +100,7 @@ def skill(loss: float, reference_loss: float) -> float:
 
 
 def _error(actual: Float, predicted: Float) -> Float:
-    """Actual less predicted; refuses what is not known."""
+    """Actual less predicted; rejects what is not known."""
     error: Float = np.asarray(actual) - np.asarray(predicted)
     if np.isnan(error).any():
         raise ValueError("a metric was given unknown values: leave them out first")

@@ -1,4 +1,4 @@
-"""Score one model's forecasts against what came true, step by step."""
+"""Score one model's forecasts against the actuals, step by step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Actuals:
-    """What came true at O origins.
+    """The actuals at O origins.
 
     Attributes:
         origins: the origins.
@@ -70,7 +70,7 @@ class ScoredStep:
 
 
 def actuals(panel: Panel, origins: Origins, horizon: int, train: range) -> Actuals:
-    """Look up what came true at each origin; the only place of the evaluation that sees the future."""
+    """Look up the actuals at each origin; the only place of the evaluation that sees the future."""
     past = np.abs(panel.log_return[:, train.start : train.stop])
     known = np.isfinite(past)
     total = np.where(known, past, 0.0).sum(1, dtype=np.float64)
@@ -85,14 +85,14 @@ def actuals(panel: Panel, origins: Origins, horizon: int, train: range) -> Actua
 
 
 def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> ScoredStep:
-    """Score a model's forecasts `step` days ahead, wherever it is known what came true."""
+    """Score a model's forecasts `step` days ahead, wherever the actual is known."""
     realised = actual.log_return[:, step - 1]
     known = np.isfinite(realised)
     observed = realised[known].astype(np.float64)
     crps, lower, upper = range_losses(_at_step(forecast, step, known), observed)
     median = forecast.location[known, step - 1].astype(np.float64)
     last = actual.last_close[known]
-    price, foretold = last * np.exp(observed), last * np.exp(median)
+    price, predicted = last * np.exp(observed), last * np.exp(median)
     error = np.abs(observed - median)
     day = actual.origins.day[known]
     days, daily_crps = daily_mean(crps, day)
@@ -101,9 +101,9 @@ def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> Sc
         forecasts=len(observed),
         crps=float(crps.mean()),
         coverage_90=metrics.coverage(observed, lower, upper),
-        mae=metrics.mae(price, foretold),
-        rmse=metrics.rmse(price, foretold),
-        mape=metrics.mape(price, foretold),
+        mae=metrics.mae(price, predicted),
+        rmse=metrics.rmse(price, predicted),
+        mape=metrics.mape(price, predicted),
         mase=metrics.mase(observed, median, actual.mase_scale[known]),
         directional_accuracy=metrics.directional_accuracy(observed, median),
         mae_return=float(error.mean()),

@@ -35,7 +35,7 @@ class ResultsFile:
         """Keep one outcome, instead of an earlier one of the same trial.
 
         Raises:
-            DiskError: the disk refuses.
+            DiskError: the disk fails.
             TryLaterError: another process holds the home's lock for a minute.
         """
         with home_lock(self.home, _LOCK_WAIT_SECONDS):

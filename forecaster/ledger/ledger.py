@@ -1,7 +1,7 @@
-"""Every recorded forecast, and what came true: models/ledger.sqlite.
+"""Every recorded forecast, and its actual: models/ledger.sqlite.
 
 SQLite in write-ahead mode has a lock of its own for writers, and readers never wait; the home folder's
-lock is not needed. A forecast is recorded once, before its day is over, and scored once, after it.
+lock is not needed. A forecast is recorded once, before its target date has closed, and scored once, after it.
 """
 
 import os
@@ -41,7 +41,7 @@ CREATE TABLE forecasts (
     ticker TEXT NOT NULL,
     origin TEXT NOT NULL,                -- the session at whose close it was made
     step INTEGER NOT NULL,
-    target TEXT NOT NULL,                -- the session foretold
+    target TEXT NOT NULL,                -- the session that is predicted
     last_close REAL NOT NULL,            -- adjusted, as it stood that day
     location REAL NOT NULL,              -- of the cumulative log return from origin to target
     scale REAL NOT NULL,
@@ -49,9 +49,9 @@ CREATE TABLE forecasts (
     naive_location REAL NOT NULL,
     naive_scale REAL NOT NULL,           -- of a normal
     recorded_at TEXT NOT NULL,
-    log_return REAL,                     -- what came true; NULL while it is open
+    log_return REAL,                     -- the actual; NULL while it is open
     crps REAL,
-    covered INTEGER,                     -- whether the 90 % interval held
+    covered INTEGER,                     -- whether the 90 % interval covered it
     naive_crps REAL,
     naive_covered INTEGER,
     scored_at TEXT,
@@ -61,7 +61,7 @@ CREATE TABLE forecasts (
     "CREATE INDEX scored_forecasts ON forecasts (model, step, origin) WHERE log_return IS NOT NULL",
 )
 _START_ANEW = "move it away; a new one is begun by `forecast predict --record`"
-_REFUSALS: dict[int, tuple[type[ForecastError], str]] = {
+_ERRORS: dict[int, tuple[type[ForecastError], str]] = {
     sqlite3.SQLITE_BUSY: (TryLaterError, "another forecast is writing to it; try again"),
     sqlite3.SQLITE_LOCKED: (TryLaterError, "another forecast is writing to it; try again"),
     sqlite3.SQLITE_ERROR: (BadInputError, _START_ANEW),  # a table or column is not there
@@ -109,7 +109,7 @@ class Recorded:
     Attributes:
         new: recorded.
         known: in it already, unchanged.
-        over: left out, as their day was over when they were made.
+        over: left out, as their target date had closed when they were made.
     """
 
     new: int
@@ -119,7 +119,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class OpenForecasts:
-    """Forecasts whose day is over and that nobody has scored, (O,) each."""
+    """Forecasts whose target date has closed and that nobody has scored, (O,) each."""
 
     key: list[int]
     ticker: list[str]
@@ -136,7 +136,7 @@ class Ledger:
     """The forecasts of one home folder.
 
     Every method raises BadInputError where the file is damaged, UsageError where it is of another
-    version of forecast, DiskError where the disk refuses, TryLaterError where another writer is slow,
+    version of forecast, DiskError where the disk fails, TryLaterError where another writer is slow,
     and all but `record` NotFoundError where nothing was ever recorded.
     """
 
@@ -161,7 +161,7 @@ class Ledger:
         return Recorded(new, len(rows) - new, len(forecasts) - len(rows))
 
     def due(self, now: datetime) -> OpenForecasts:
-        """The forecasts whose day is over and whose outcome is not known yet."""
+        """The forecasts whose target date has closed and whose outcome is not known yet."""
         rows = self.select(
             "SELECT id, ticker, origin, target, location, scale, degrees_of_freedom, naive_location, "
             "naive_scale FROM forecasts WHERE log_return IS NULL AND target <= ? "
@@ -174,7 +174,7 @@ class Ledger:
         return OpenForecasts(list(columns[0]), list(columns[1]), *days, *figures)
 
     def fill(self, outcomes: Sequence[tuple[float, float, bool, float, bool, int]], now: datetime) -> None:
-        """Write what came true: log return, CRPS, whether covered, both for the naive one, and the key."""
+        """Write the actuals: log return, CRPS, whether covered, both for the naive one, and the key."""
         scored_at = iso_utc(now)
         with self._writing() as connection:
             connection.executemany(
@@ -246,18 +246,18 @@ class Ledger:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say in the user's words what SQLite or the system refused."""
+        """Say in the user's words what SQLite or the system failed."""
         try:
             yield
         except sqlite3.Error as error:
             if not hasattr(error, "sqlite_errorcode"):
                 raise  # the module's own complaint about how it was called
             primary = error.sqlite_errorcode & 0xFF
-            kind, remedy = _REFUSALS.get(primary, (DiskError, "free some space, or mend its rights"))
-            raise kind(f"the ledger {self.path} refuses: {error}", remedy) from error
+            kind, remedy = _ERRORS.get(primary, (DiskError, "free some space, or fix its permissions"))
+            raise kind(f"the ledger {self.path} cannot be used: {error}", remedy) from error
         except OSError as error:
             reason = error.strerror or str(error)
-            raise DiskError(f"cannot write {self.path}: {reason}", "mend its rights") from error
+            raise DiskError(f"cannot write {self.path}: {reason}", "fix its permissions") from error
 
 
 def _open_rows(forecasts: ForecastRows, now: datetime) -> list[tuple[Any, ...]]:

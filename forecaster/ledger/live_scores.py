@@ -17,7 +17,7 @@ Float = NDArray[np.float64]
 class LiveScores:
     """One group of scored forecasts; CRPS in log return, `skill` over the naive forecast.
 
-    `group` is the ticker, the month (of the day foretold) or empty for all of a model.
+    `group` is the ticker, the month (of the target date) or empty for all of a model.
     """
 
     model: str

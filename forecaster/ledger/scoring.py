@@ -1,4 +1,4 @@
-"""Fill in what came true of recorded forecasts, from the store's adjusted closes as they stand now."""
+"""Fill in the actuals of recorded forecasts, from the store's adjusted closes as they stand now."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +22,7 @@ class Filled:
 
     Attributes:
         scored: forecasts whose outcome was filled in.
-        still_open: forecasts whose day is over but whose outcome is not known.
+        still_open: forecasts whose target date has closed but whose outcome is not known.
         reasons: why, by ticker.
         renamed: ticker to the one that continues its prices under another symbol.
     """
@@ -43,7 +43,7 @@ class _Returns:
 
 
 def fill_outcomes(ledger: Ledger, store: PriceStore, now: datetime) -> Filled:
-    """Score each forecast whose day is over.
+    """Score each forecast whose target date has closed.
 
     A return between two days of one adjusted series is the same before and after a later split or
     dividend. Where a price is missing the forecast stays open; a ticker that has got another symbol is
@@ -58,10 +58,10 @@ def fill_outcomes(ledger: Ledger, store: PriceStore, now: datetime) -> Filled:
     if known.any():
         observed = returns.values[known]
         degrees = due.degrees_of_freedom[known]
-        learnt = ForecastDistribution(due.location[known], due.scale[known], degrees)
+        learned = ForecastDistribution(due.location[known], due.scale[known], degrees)
         normal = np.full_like(degrees, np.inf)
         walk = ForecastDistribution(due.naive_location[known], due.naive_scale[known], normal)
-        columns = [observed, *_losses(learnt, observed), *_losses(walk, observed), np.array(due.key)[known]]
+        columns = [observed, *_losses(learned, observed), *_losses(walk, observed), np.array(due.key)[known]]
         outcomes = list(zip(*(column.tolist() for column in columns), strict=True))
         ledger.fill(outcomes, now)
     return Filled(int(known.sum()), int((~known).sum()), returns.reasons, returns.renamed)

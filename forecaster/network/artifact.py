@@ -36,7 +36,7 @@ def save_network(
     another one (evaluated.npz).
 
     Raises:
-        DiskError: the disk refuses.
+        DiskError: the disk fails.
         FileExistsError: the folder is there already; a version is never overwritten.
         ValueError: a weight is not an array of floats, or the card describes another network.
     """
@@ -55,7 +55,7 @@ def save_network(
 
 
 def load_network(folder: Path) -> tuple[RecurrentNetwork, dict[str, Any]]:
-    """Read the network that forecasts, and its card, refusing what is not as it was written.
+    """Read the network that forecasts, and its card, rejecting what is not as it was written.
 
     Raises:
         NotFoundError: there is no such folder.

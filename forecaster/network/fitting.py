@@ -117,7 +117,7 @@ class Fit:
 
     def _is_best(self, epoch: int, rows: NDArray[np.int32], steps: NDArray[np.float32]) -> bool:
         loss = float(self.trainer.evaluate(rows, steps, batch_size=4 * self.budget.batch, verbose=0))
-        _refuse_no_number("validation loss", loss, epoch)
+        _reject_no_number("validation loss", loss, epoch)
         return self.stopping.record(loss)
 
     def _train_epoch(self, epoch: int, started: float, raise_if_interrupted: Callable[[], None]) -> None:
@@ -148,7 +148,7 @@ class Fit:
         def after_batch(step: int, logs: dict[str, float]) -> None:
             raise_if_interrupted()
             loss = float(logs["loss"])
-            _refuse_no_number("loss", loss, epoch)
+            _reject_no_number("loss", loss, epoch)
             epochs, done = self.budget.epochs, epoch + (step + 1) / steps
             elapsed = time.perf_counter() - started
             targets = self.targets + (step + 1) * self.budget.batch * self.train.supervised
@@ -159,7 +159,7 @@ class Fit:
         return keras.callbacks.LambdaCallback(on_train_batch_end=after_batch)
 
 
-def _refuse_no_number(name: str, loss: float, epoch: int) -> None:
+def _reject_no_number(name: str, loss: float, epoch: int) -> None:
     if not math.isfinite(loss):
         raise ForecastError(
             f"the {name} became {loss} in epoch {epoch + 1}",

@@ -74,7 +74,7 @@ def without_keras(network: keras.Model, recipe: Recipe, names: tuple[str, ...]) 
 
 
 def begin_from(network: keras.Model, start: RecurrentNetwork) -> None:
-    """Give the network the weights that another of the same shape has learnt.
+    """Give the network the weights that another of the same shape has learned.
 
     Raises:
         ValueError: the shapes differ.
@@ -95,7 +95,7 @@ def keras_file(network: keras.Model) -> bytes:
     """The network as the content of a `.keras` file.
 
     Raises:
-        DiskError: the system's folder for temporary files refuses.
+        DiskError: the system's folder for temporary files fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"

@@ -88,7 +88,7 @@ class RecurrentNetwork:
         )
 
     def parameter_count(self) -> int:
-        """How many numbers were learnt."""
+        """How many parameters were trained."""
         return sum(array.size for array in self.weights.values())
 
     def layer_weights(self, layer: int, direction: str = "forward") -> CellWeights:

@@ -1,4 +1,4 @@
-"""Train one network on the windows of a panel, or let a trained one go on to learn from all of its days."""
+"""Train one network on the windows of a panel, or let a trained one be trained further on all of its days."""
 
 import math
 from collections.abc import Callable
@@ -96,7 +96,7 @@ def refit_network(
     recipe: Recipe,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> TrainedNetwork:
-    """Let `evaluated` go on to learn from every day of the panel: nothing is held out any more.
+    """Let `evaluated` be trained further on every day of the panel: nothing is held out any more.
 
     One epoch from its weights, with its batch size, and steps that decay to nothing from a third of the
     recipe's: it learns what is new without losing what it has been tested for.
@@ -148,9 +148,9 @@ def _fit(
     )
     validation = None if origins[1] is None else replace(train, origins=origins[1])
     available = len(train.windows(stride))
-    _refuse_no_windows(available, train, "training", recipe)
+    _reject_no_windows(available, train, "training", recipe)
     if validation is not None:
-        _refuse_no_windows(len(validation.windows(stride)), validation, "validation", recipe)
+        _reject_no_windows(len(validation.windows(stride)), validation, "validation", recipe)
     budget = _budget(available, recipe)
     make_repeatable(recipe.seed, engine.backend)
     with on_device(engine):
@@ -200,7 +200,7 @@ def _jit(engine: Engine) -> bool:
     return engine.backend == "jax"
 
 
-def _refuse_no_windows(windows: int, part: OriginSet, name: str, recipe: Recipe) -> None:
+def _reject_no_windows(windows: int, part: OriginSet, name: str, recipe: Recipe) -> None:
     if windows:
         return
     longest = int(part.valid_input.sum(1).max(initial=0))
@@ -210,6 +210,6 @@ def _refuse_no_windows(windows: int, part: OriginSet, name: str, recipe: Recipe)
         f"no ticker has {recipe.lookback} days in a row that end in the {name} part, "
         f"days {part.origins.start + 1} to {part.origins.stop} (the longest has {longest} usable days in "
         "all)",
-        f"fetch at least {math.ceil(first_window / TRAIN_SHARE)} days without a hole, lower "
+        f"fetch at least {math.ceil(first_window / TRAIN_SHARE)} days without a gap, lower "
         "--lookback, or move --train-end and --validation-end",
     )

@@ -23,7 +23,7 @@ def export_prices(store: PriceStore, tickers: Sequence[str], target: Path) -> in
     Raises:
         UsageError: the ending is neither .csv nor .parquet.
         NotFoundError, BadInputError: as `PriceStore.read`.
-        DiskError: the disk refuses.
+        DiskError: the disk fails.
     """
     if target.suffix.lower() not in {".csv", ".parquet"}:
         raise UsageError(f"cannot tell the format of {target.name}", "end its name with .csv or .parquet")

@@ -48,13 +48,13 @@ class FetchState:
     shorter: tuple[str, ...] = ()
 
     def due(self, missing: Days, now: datetime) -> Days:
-        """Those of the `missing` sessions that are to be asked for now."""
+        """Those of the `missing` sessions that are to be requested now."""
         wanted = [str(day) not in self.pending or self.pending[str(day)].is_due(now) for day in missing]
         due: Days = missing[np.array(wanted, dtype=bool)]
         return due
 
     def after_asking(self, missing: Days, first: np.datetime64, now: datetime) -> dict[str, Asked]:
-        """`pending` once everything from `first` on was asked for and `missing` is still missing."""
+        """`pending` once everything from `first` on was requested and `missing` is still missing."""
         pending = {}
         for day in missing:
             known = self.pending.get(str(day), Asked(0, iso_utc(now)))

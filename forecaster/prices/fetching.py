@@ -95,7 +95,7 @@ class TickerOutcome:
         rows: bars in the store now.
         first, last: the span of these, empty without any.
         why_replaced: why the whole history was fetched anew; empty if it was not.
-        missing_sessions: sessions that the source was asked for and had no bar of.
+        missing_sessions: sessions that were requested and had no bar.
         repaired: whether its file was damaged and is sound now.
     """
 
@@ -148,7 +148,7 @@ class PriceSource(Protocol):
 
         Raises:
             BadInputError, NotFoundError: the source as a whole is of no use.
-            DiskError: the disk refuses.
+            DiskError: the disk fails.
         """
 
 
@@ -185,7 +185,7 @@ def fetch_prices(source: PriceSource, store: PriceStore, request: Request, watch
 
     Raises:
         BadInputError, NotFoundError, UsageError: the source as a whole is of no use.
-        DiskError: the disk refuses.
+        DiskError: the disk fails.
     """
     store.clear_leftovers()
     log = FetchLog()
@@ -225,7 +225,7 @@ def merge_into(
     source lacks stay. A damaged file is replaced, one of a newer version of this tool is kept.
 
     Raises:
-        DiskError: the disk refuses.
+        DiskError: the disk fails.
     """
     stored, damaged = None, False
     if store.path(table.ticker).exists():

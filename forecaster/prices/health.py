@@ -20,11 +20,11 @@ class TickerHealth:
         first: the first stored day.
         last: the last stored day.
         rows: stored bars.
-        holes: (H,) sessions between first and last without a bar.
+        gaps: (H,) sessions between first and last without a bar.
         age: sessions that have closed since `last`.
         source: where the newest prices came from.
         fetched_at: when, ISO in UTC.
-        pending: sessions that were asked for in vain and will be asked for again.
+        pending: sessions that were requested in vain and will be requested again.
         restatements: how often the source changed the past, so that all of it was fetched anew.
         restated: when and why it was so the last time.
         events: (day, dividend, split) of days whose bar has not come yet.
@@ -35,7 +35,7 @@ class TickerHealth:
     first: str = ""
     last: str = ""
     rows: int = 0
-    holes: Days = field(default_factory=lambda: np.empty(0, "datetime64[D]"))
+    gaps: Days = field(default_factory=lambda: np.empty(0, "datetime64[D]"))
     age: int = 0
     source: str = ""
     fetched_at: str = ""
@@ -47,7 +47,7 @@ class TickerHealth:
 
 
 def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
-    """Span, holes and age of a stored ticker at `now`.
+    """Span, gaps and age of a stored ticker at `now`.
 
     Raises:
         NotFoundError: there is no such ticker.
@@ -62,7 +62,7 @@ def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
         first=str(first),
         last=str(last),
         rows=len(table),
-        holes=missing_sessions(table),
+        gaps=missing_sessions(table),
         age=max(0, session_count(last, last_closed_session(now))),
         source=info.source,
         fetched_at=info.fetched_at,

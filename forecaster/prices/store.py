@@ -67,7 +67,7 @@ class PriceStore:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise DiskError(f"cannot list {self.folder}: {error.strerror}", "mend its rights") from error
+            raise DiskError(f"cannot list {self.folder}: {error.strerror}", "fix its permissions") from error
         return sorted(name.removesuffix(".parquet") for name in names if _names_ticker(name))
 
     def require(self, ticker: str) -> None:
@@ -162,7 +162,7 @@ class PriceStore:
         `fetch_state` is what a source that is asked time and again has to remember.
 
         Raises:
-            DiskError: the disk refuses.
+            DiskError: the disk fails.
             ValueError: the table is empty.
         """
         import pyarrow.parquet as pq

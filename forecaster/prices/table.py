@@ -116,7 +116,7 @@ def row_faults(dates: Days, columns: Columns, today: np.datetime64, newest: np.d
 def _tests(
     dates: Days, columns: Columns, today: np.datetime64, newest: np.datetime64
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    # NaT is refused by the first test; the calendar functions want a date in its place.
+    # NaT is rejected by the first test; the calendar functions want a date in its place.
     filled = np.where(np.isnat(dates), np.datetime64("2001-01-01"), dates)
     yield "there is no date", np.isnat(dates)
     yield "the date is in the future", dates > today

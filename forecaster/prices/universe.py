@@ -64,7 +64,7 @@ def _rows(name: str, lines: Sequence[str]) -> Iterator[tuple[str, Span]]:
         where = f"{name}:{number}"
         first, last = (_day(where, row, place) if column is not None else None for place in places)
         if first is not None and last is not None and last < first:
-            raise BadInputError(f"{where}: {last} is before {first}", "mend the line")
+            raise BadInputError(f"{where}: {last} is before {first}", "fix the line")
         yield _symbol(where, row, column), Span(first, last)
 
 

@@ -21,7 +21,7 @@ def export_files(registry: ModelRegistry, reference: str, folder: Path, to: str)
     Raises:
         NotFoundError, BadInputError, UsageError: as `ModelRegistry.load`.
         UnavailableError: a library that writes the format is missing.
-        DiskError: the disk refuses.
+        DiskError: the disk fails.
     """
     model = registry.load(reference)
     source = registry.version_folder(model.card["name"], model.card["version"]) / _KERAS

@@ -56,7 +56,7 @@ def add_service(folder: Path, service: Service, champion: int | None) -> None:
     A damaged history is kept beside the new one: what is in service must not hang on a diary.
 
     Raises:
-        DiskError: the disk refuses.
+        DiskError: the disk fails.
     """
     try:
         past = read_history(folder)
@@ -99,7 +99,7 @@ def remember_highest(models: Path, name: str, number: int) -> None:
     """Keep the number from being given again after its version is gone; the caller holds the lock.
 
     Raises:
-        BadInputError, DiskError: the file is damaged, or the disk refuses.
+        BadInputError, DiskError: the file is damaged, or the disk fails.
     """
     if number > highest_given(models, name):
         highest = _read(models / _NUMBERS).get("highest", {})

@@ -42,13 +42,13 @@ def remove(registry: ModelRegistry, reference: str, *, whole: bool) -> list[int]
         UsageError: the version is in service, or all of NAME is meant without `whole`.
         NotFoundError: there is no such model or version.
         BadInputError: what is in service is not known, the file that names it being damaged.
-        DiskError, TryLaterError: the disk refuses, or another process writes to the home folder.
+        DiskError, TryLaterError: the disk fails, or another process writes to the home folder.
     """
     name = reference.partition("@")[0]
     with registry.writing(check_model_name(name)) as folder:
         if "@" in reference:
             _, version = registry.resolve(reference)
-            _refuse_champion(registry, name, version)
+            _reject_champion(registry, name, version)
             return _remove_versions(registry, name, [version])
         versions = registry.versions(name)
         if not versions:
@@ -92,7 +92,7 @@ def _service_faults(registry: ModelRegistry, name: str) -> list[str]:
     return faults
 
 
-def _refuse_champion(registry: ModelRegistry, name: str, version: int) -> None:
+def _reject_champion(registry: ModelRegistry, name: str, version: int) -> None:
     """A version without a champion beside it may go: it never was in service."""
     try:
         champion = registry.champion(name)

@@ -33,7 +33,7 @@ def export_to_mlflow(registry: ModelRegistry, reference: str, store: str) -> tup
     Raises:
         NotFoundError, BadInputError, UsageError: as `ModelRegistry.load`.
         UnavailableError: MLflow is not installed, or the server does not answer.
-        DiskError: the disk refuses.
+        DiskError: the disk fails.
     """
     model = registry.load(reference)
     card, digest = model.card, str(model.card["digests"]["weights.npz"])
@@ -93,7 +93,7 @@ def _register(client: "MlflowClient", card: Mapping[str, Any], run: Any) -> None
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Say in the user's words what MLflow refuses, and keep its own talk off the screen."""
+    """Say in the user's words what MLflow rejects, and keep its own talk off the screen."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", _RETRIES)
     try:
         import sqlalchemy  # noqa: F401  (MLflow asks for it only when a store is opened)
@@ -110,5 +110,5 @@ def _translated() -> Iterator[None]:
             yield
     except MlflowException as error:
         raise UnavailableError(
-            f"MLflow refuses: {error.message}", "check the address, and that the server runs"
+            f"MLflow failed: {error.message}", "check the address, and that the server runs"
         ) from error

@@ -25,7 +25,7 @@ def promote(registry: ModelRegistry, reference: str, now: datetime, why: str = "
     Raises:
         UsageError: no version is named.
         NotFoundError, BadInputError: there is no such version, or it is damaged.
-        DiskError, TryLaterError: the disk refuses, or another process writes to the home folder.
+        DiskError, TryLaterError: the disk fails, or another process writes to the home folder.
     """
     if "@" not in reference:
         raise UsageError(
@@ -43,7 +43,7 @@ def roll_back(registry: ModelRegistry, name: str, now: datetime) -> Change:
         UsageError: it is not a model's name.
         NotFoundError: there is no such model, or nothing left that served before.
         BadInputError: the history or that version is damaged.
-        DiskError, TryLaterError: the disk refuses, or another process writes to the home folder.
+        DiskError, TryLaterError: the disk fails, or another process writes to the home folder.
     """
     champion = registry.champion(name)
     before = registry.served_before(name)

@@ -117,7 +117,7 @@ class ModelRegistry:
             why: for the history of services.
 
         Raises:
-            DiskError: the disk refuses; nothing has changed.
+            DiskError: the disk fails; nothing has changed.
             TryLaterError: another process writes to the home folder, or changed what is in service.
         """
         with self.writing(name, _PATIENCE_SECONDS) as folder:
@@ -150,7 +150,7 @@ class ModelRegistry:
         """Put a version into service and note it in the history; the caller holds `writing`.
 
         Raises:
-            DiskError: the disk refuses; the version in service is the old one or the new one.
+            DiskError: the disk fails; the version in service is the old one or the new one.
         """
         folder, before = self.folder / name, self.current(name)
         write_atomically(folder / _CHAMPION, f"{service.version}\n")

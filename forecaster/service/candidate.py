@@ -55,7 +55,7 @@ def train_candidate(
         data: prices through the last session, and their split.
         recipe: what to train.
         now: the clock of the command.
-        report: told of the training's progress.
+        report: called with the training's progress.
         start: the network whose weights training begins from; random ones without it.
 
     Raises:

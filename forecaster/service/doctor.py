@@ -1,4 +1,4 @@
-"""What is wrong with this machine or this home folder, and what mends it.
+"""What is wrong with this machine or this home folder, and how to fix it.
 
 The rest of the tool is imported inside the checks: a library that cannot be imported is a finding.
 """
@@ -75,8 +75,8 @@ def _examined(name: str, check: Callable[[], Finding]) -> Finding:
     except ZoneInfoNotFoundError as error:
         return Finding(name, "fail", f"no time zones are installed: {error}", "pip install tzdata")
     except OSError as error:
-        reason = f"the system refuses {error.filename}: {error.strerror}"
-        return Finding(name, "fail", reason, "mend its rights, or choose another --home")
+        reason = f"the system cannot use {error.filename}: {error.strerror}"
+        return Finding(name, "fail", reason, "fix its permissions, or choose another --home")
     except ImportError as error:
         return Finding(name, "fail", f"cannot be looked at: {error}", "install forecast anew")
 
@@ -184,7 +184,7 @@ def _prices(home: Path, now: datetime) -> Finding:
         text = f"{len(damaged):,} of {len(tickers):,} files are damaged: {named}"
         return Finding("prices", "fail", text, "run `forecast data verify`, remove them and fetch again")
     if not last:
-        return Finding("prices", "warn", "there are none", "run `forecast fetch`")
+        return Finding("prices", "warn", "no prices stored", "run `forecast fetch`")
     newest = max(last)
     age = max(0, session_count(newest, last_closed_session(now)))
     text = f"tickers: {len(tickers):,}; the newest price is of {newest}, {age:,} sessions old"

@@ -21,7 +21,7 @@ def log_event(home: Path, now: datetime, event: str, **content: Any) -> None:
     """Append an event; a file that has grown past 5 MB becomes `events.1.jsonl` first.
 
     Raises:
-        DiskError: the disk refuses.
+        DiskError: the disk fails.
     """
     path = home / "logs" / "events.jsonl"
     turn_over(path)
@@ -38,7 +38,7 @@ def log_alarms(home: Path, now: datetime, alarms: Sequence[Alarm]) -> None:
     """A line for each in logs/events.jsonl.
 
     Raises:
-        DiskError: the disk refuses.
+        DiskError: the disk fails.
     """
     for alarm in alarms:
         log_event(home, now, "alarm", text=alarm.text, **asdict(alarm))
@@ -60,7 +60,7 @@ def turn_over(log: Path) -> None:
     """Put a log that has grown past 5 MB beside, in the place of the one put there before.
 
     Raises:
-        DiskError: the disk refuses.
+        DiskError: the disk fails.
     """
     try:
         if log.exists() and log.stat().st_size > MOST_BYTES:

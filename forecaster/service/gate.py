@@ -83,7 +83,7 @@ def decide(
 
     Args:
         panel: prices through the last session.
-        unseen_after: the last day that either network has learnt from or was stopped on.
+        unseen_after: the last day that either network was trained on or stopped on.
         champion: as it was evaluated; a refit has seen the sessions.
         challenger: the same.
 
@@ -102,13 +102,13 @@ def refit_fault(
 ) -> str | None:
     """Why a refitted network is not to be trusted; None if it is.
 
-    On the days of `part`, from which it has learnt, it must not be significantly worse than the network
+    On the days of `part`, which it was trained on, it must not be significantly worse than the network
     that never saw them.
     """
     names = "refitted network", "evaluated one"
     scored = _score(panel, part, dict(zip(names, (refitted, evaluated), strict=True)))
     lost = [each for each in _duels(scored, *names) if each.worse]
-    return f"on days that it has learnt from it is significantly worse: {lost[0].text}" if lost else None
+    return f"on days that it was trained on it is significantly worse: {lost[0].text}" if lost else None
 
 
 def _score(

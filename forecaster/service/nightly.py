@@ -1,6 +1,6 @@
 """The night's work: fetch, retrain if due, predict and record, score; each step in a process of its own.
 
-A process can be ended when its time is over, and what it loaded is gone with it.
+A process can be ended when it exceeds its time limit, and what it loaded is gone with it.
 """
 
 import os
@@ -74,7 +74,7 @@ def take_isolated(name: str, step: Step, settings: Settings, now: datetime) -> s
     """Run one step in a fresh process, for as long as the settings allow.
 
     Raises:
-        ForecastError, OSError, RuntimeError: as `run_isolated`, and where its time is over.
+        ForecastError, OSError, RuntimeError: as `run_isolated`, and where it exceeds its time limit.
     """
     minutes = float(getattr(settings.run, f"{name}_minutes"))
     try:
@@ -97,7 +97,7 @@ def daily_run(settings: Settings, now: datetime, take: Take = take_isolated) -> 
 
     Raises:
         TryLaterError: another run is at work.
-        DiskError: the disk refuses what is told of the run itself.
+        DiskError: the run's own status cannot be written.
     """
     with _only_run(settings.home):
         turn_over(settings.home / "logs" / RUN_LOG)
@@ -247,7 +247,7 @@ def predict_step(settings: Settings, now: datetime) -> str:
 
 
 def score_step(settings: Settings, now: datetime) -> str:
-    """Score the forecasts whose day is over.
+    """Score the forecasts whose target date has closed.
 
     Raises:
         ForecastError: a model went wrong beyond chance, or the ledger is damaged.

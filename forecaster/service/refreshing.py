@@ -50,7 +50,7 @@ def refresh_prices(settings: Settings, now: datetime) -> Refreshed:
 
     Raises:
         TryLaterError: another process writes to the home folder.
-        DiskError: the disk refuses.
+        DiskError: the disk fails.
     """
     store = PriceStore(settings.home)
     sources, unreadable = _sources(store)
@@ -96,7 +96,7 @@ def _sources(store: PriceStore) -> tuple[dict[str, str], dict[str, ForecastError
     return sources, unreadable
 
 
-def refuse_unfit_prices(store: PriceStore, tickers: Sequence[str], now: datetime) -> None:
+def reject_unfit_prices(store: PriceStore, tickers: Sequence[str], now: datetime) -> None:
     """Reject prices that are too old, or too incomplete, to train on.
 
     A ticker without a bar in the last 60 sessions is taken for one that is traded no more. Of the
@@ -110,7 +110,7 @@ def refuse_unfit_prices(store: PriceStore, tickers: Sequence[str], now: datetime
     recent = sessions_between(today - 2 * RECENT_SESSIONS, today)[-RECENT_SESSIONS:]
     health = [check_health(store, ticker, now) for ticker in tickers]
     traded = [each for each in health if each.damage or each.age < RECENT_SESSIONS]
-    broken = [each for each in traded if each.damage or (each.holes >= recent[0]).sum() > MOST_GAPS]
+    broken = [each for each in traded if each.damage or (each.gaps >= recent[0]).sum() > MOST_GAPS]
     stale = [each for each in traded if not each.damage and each.age > OLDEST_SESSIONS]
     tolerated = FAULTY_SHARE * len(traded)
     remedy = "run `forecast fetch`, and look at `forecast data status`"

@@ -25,7 +25,7 @@ from forecaster.registry.versions import ModelRegistry, RegisteredModel
 from forecaster.service.candidate import train_candidate
 from forecaster.service.events import log_event
 from forecaster.service.gate import Decision, decide, refit_fault, unseen_part
-from forecaster.service.refreshing import refuse_unfit_prices
+from forecaster.service.refreshing import reject_unfit_prices
 from forecaster.settings import Recipe, Settings, override
 
 GATE_SESSIONS = 250
@@ -34,7 +34,7 @@ _TEST_SHARE, _VALIDATION_SHARE = 0.15, 0.10
 
 @dataclass(frozen=True)
 class Retraining:
-    """What became of one name: `outcome` is recent, would retrain, promoted or refused.
+    """What became of one name: `outcome` is recent, would retrain, promoted or rejected.
 
     Attributes:
         name: the model's.
@@ -71,27 +71,27 @@ def retrain(
     warm: bool = True,
     dry_run: bool = False,
 ) -> Retraining:
-    """Train a challenger for `name` on the store's prices, and promote it if it stands the gate.
+    """Train a challenger for `name` on the store's prices, and promote it if it passes the promotion gate.
 
     The last 250 sessions, or 15 % of a shorter history, are held out for the gate. Champion and
-    challenger stand it as they were evaluated: a champion that forecasts with refitted weights has seen
+    challenger are compared as they were evaluated: a champion that forecasts with refitted weights has seen
     those sessions, but its evaluated weights, kept beside them, have not. A challenger that is
-    promoted then goes on to learn from the days up to the last session. One that is refused is kept as
+    promoted then is trained further on the days up to the last session. One that is rejected is kept as
     a version too.
 
     Args:
         settings: of the home folder.
         name: a model in the registry.
         now: the clock of the command.
-        report: told what is being trained, and its progress.
-        if_stale: do nothing while the newest version, in service or refused, knows prices less than so
+        report: called with what is being trained, and its progress.
+        if_stale: do nothing while the newest version, in service or rejected, knows prices less than so
             many sessions old: a gate that is tried every night lets somebody pass by luck.
         warm: begin from the champion's weights.
         dry_run: say what would be done.
 
     Raises:
         NotFoundError, BadInputError: no such model or prices, or they are damaged, stale or too few.
-        TryLaterError, DiskError: another process writes to the home folder, or the disk refuses.
+        TryLaterError, DiskError: another process writes to the home folder, or the disk fails.
     """
     registry, store = ModelRegistry(settings.home), PriceStore(settings.home)
     champion = registry.load(name)
@@ -158,7 +158,7 @@ def _challenge(
         why="retrained" if decision.promote else None,
     )
     log_event(registry.home, now, "gate", name=name, version=challenger, **verdict, refit=account)
-    outcome = "promoted" if decision.promote else "refused"
+    outcome = "promoted" if decision.promote else "rejected"
     return Retraining(name, version, outcome, decision.text, challenger, decision, account)
 
 
@@ -180,9 +180,9 @@ def gate_split(dates: np.ndarray[Any, np.dtype[np.datetime64]], horizon: int) ->
 def _plan(settings: Settings, store: PriceStore, champion: RegisteredModel, now: datetime) -> _Plan:
     recipe = replace(_recipe_of(champion), device=settings.train.device)
     chosen = _chosen_as(champion.card, settings.home, store)
-    refuse_unfit_prices(store, chosen.tickers, now)
+    reject_unfit_prices(store, chosen.tickers, now)
     data = load_training_set(store, chosen, lambda dates: gate_split(dates, recipe.horizon))
-    _refuse_other_features(champion.network, data.panel)
+    _reject_other_features(champion.network, data.panel)
     return _Plan(data, recipe)
 
 
@@ -216,7 +216,7 @@ def _chosen_as(card: Mapping[str, Any], home: Path, store: PriceStore) -> Chosen
 
 
 def _unseen_after(champion: RegisteredModel, plan: _Plan) -> np.datetime64:
-    """The last day that champion or challenger has learnt from or was stopped on.
+    """The last day that champion or challenger was trained on or stopped on.
 
     Raises:
         BadInputError: too few sessions are left after it.
@@ -229,7 +229,7 @@ def _unseen_after(champion: RegisteredModel, plan: _Plan) -> np.datetime64:
     return unseen_after
 
 
-def _refuse_other_features(network: RecurrentNetwork, panel: Panel) -> None:
+def _reject_other_features(network: RecurrentNetwork, panel: Panel) -> None:
     features = available_features(panel)
     if features != network.features:
         raise BadInputError(
@@ -245,7 +245,7 @@ class Refit:
 
     Attributes:
         fitted: the network to serve in place of the one that was evaluated; None if it is not to be.
-        account: for the card: the last day it was trained on, what that cost, or why it was refused.
+        account: for the card: the last day it was trained on, what that cost, or why it was rejected.
     """
 
     fitted: TrainedNetwork | None
@@ -259,7 +259,7 @@ def refit(
     recipe: Recipe,
     report: Callable[[Progress], None],
 ) -> Refit:
-    """Go on to learn from all days, the gate's too, and see whether the result is to be trusted."""
+    """Train further on all days, the gate's too, and see whether the result is to be trusted."""
     try:
         fitted = refit_network(panel, evaluated, recipe, report)
     except ForecastError as error:

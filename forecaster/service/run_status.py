@@ -48,7 +48,7 @@ def write_run_status(home: Path, status: RunStatus) -> None:
     """Replace what was said before.
 
     Raises:
-        DiskError: the disk refuses.
+        DiskError: the disk fails.
     """
     write_atomically(home / "logs" / _FILE, json.dumps(asdict(status), indent=2) + "\n")
 

@@ -153,7 +153,7 @@ def test_an_interruption_ends_the_workers_too(trained_home: Path) -> None:
         ),
     ],
 )
-def test_refusals_are_one_line(
+def test_rejections_are_one_line(
     trained_home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: ExitCode, words: str
 ) -> None:
     tickers = [] if not arguments[0].startswith("--") else list(STOCKS)
@@ -162,7 +162,9 @@ def test_refusals_are_one_line(
     assert words in line
 
 
-def test_a_worker_s_refusal_is_the_command_s(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_s_rejection_is_the_command_s(
+    trained_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, line = rejection(capsys, "compare", *STOCKS, "--lookback", "290", "--quiet", "--home", trained_home)
     assert code == ExitCode.BAD_INPUT
     assert "fetch at least" in line

@@ -10,14 +10,14 @@ from forecaster.cli.main import run
 Capture = pytest.CaptureFixture[str]
 
 
-def test_status_knows_holes_and_age(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    # 2024-07-04 is a holiday, so the 3rd is the only hole; on the 9th, a Tuesday, one session has closed.
+def test_status_knows_gaps_and_age(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    # 2024-07-04 is a holiday, so the 3rd is the only gap; on the 9th, a Tuesday, one session has closed.
     filled_store(tmp_path, closes_table("AA", ["2024-07-01", "2024-07-02", "2024-07-05"], [1, 2, 3]))
     monkeypatch.setenv("FORECAST_NOW", "2024-07-09T12:00:00")
     assert run(["data", "status", "AA", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["tickers"]
     assert (row["first"], row["last"], row["rows"]) == ("2024-07-01", "2024-07-05", 3)
-    assert (row["holes"], row["hole_dates"], row["age"], row["source"]) == (1, ["2024-07-03"], 1, "test")
+    assert (row["gaps"], row["gap_dates"], row["age"], row["source"]) == (1, ["2024-07-03"], 1, "test")
     assert run(["data", "status", "AA"]) == 0
     assert "AA has no price of 2024-07-03" in capsys.readouterr().out
 

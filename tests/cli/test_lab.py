@@ -56,7 +56,7 @@ def test_parameters_as_json(capsys: Screen) -> None:
         pytest.param(["--units", "0"], "--units", id="units"),
     ],
 )
-def test_parameters_refuses_in_one_line(capsys: Screen, arguments: list[str], message: str) -> None:
+def test_parameters_rejects_in_one_line(capsys: Screen, arguments: list[str], message: str) -> None:
     refused(capsys, ExitCode.USAGE, message, "parameters", "--no-keras", *arguments)
 
 
@@ -99,7 +99,7 @@ def test_cell_of_a_trained_network_as_json(capsys: Screen, tmp_path: Path) -> No
         pytest.param(["AAA", "--model", "none"], ExitCode.NOT_FOUND, "none", id="model"),
     ],
 )
-def test_cell_refuses_in_one_line(
+def test_cell_rejects_in_one_line(
     capsys: Screen, tmp_path: Path, arguments: list[str], code: ExitCode, message: str
 ) -> None:
     filled_store(tmp_path)
@@ -138,7 +138,7 @@ def test_gradients_on_a_task_as_json(capsys: Screen) -> None:
         pytest.param(["--model", "none"], ExitCode.NOT_FOUND, "none", id="model"),
     ],
 )
-def test_gradients_refuses_in_one_line(
+def test_gradients_rejects_in_one_line(
     capsys: Screen, tmp_path: Path, arguments: list[str], code: ExitCode, message: str
 ) -> None:
     filled_store(tmp_path)
@@ -166,7 +166,7 @@ def test_memory_runs_keeps_and_shows(capsys: Screen, tmp_path: Path) -> None:
         pytest.param(["--start", "warm"], "--start warm", id="start"),
     ],
 )
-def test_memory_refuses_in_one_line(capsys: Screen, arguments: list[str], message: str) -> None:
+def test_memory_rejects_in_one_line(capsys: Screen, arguments: list[str], message: str) -> None:
     refused(capsys, ExitCode.USAGE, message, "memory", *arguments)
 
 
@@ -195,7 +195,7 @@ def test_gates_shows_moves_and_memory_and_writes_a_page(capsys: Screen, tmp_path
         pytest.param(["AAA", "--model", "plain"], ExitCode.USAGE, "has no gates", id="no gates"),
     ],
 )
-def test_gates_refuses_in_one_line(
+def test_gates_rejects_in_one_line(
     capsys: Screen, tmp_path: Path, arguments: list[str], code: ExitCode, message: str
 ) -> None:
     filled_store(tmp_path)
@@ -231,7 +231,7 @@ def test_sweep_trains_keeps_and_shows(capsys: Screen, tmp_path: Path) -> None:
         pytest.param(["ZZZ"], ExitCode.NOT_FOUND, "ZZZ", id="ticker"),
     ],
 )
-def test_sweep_refuses_in_one_line(
+def test_sweep_rejects_in_one_line(
     capsys: Screen, tmp_path: Path, arguments: list[str], code: ExitCode, message: str
 ) -> None:
     filled_store(tmp_path)

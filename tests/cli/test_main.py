@@ -37,7 +37,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     [
         pytest.param(TryLaterError("the lock is held", "wait"), 75, "the lock is held; wait", id="our own"),
         pytest.param(KeyboardInterrupt(), 130, "interrupted; nothing was left half-written", id="ctrl-c"),
-        pytest.param(OSError(28, "No space left", "f"), 74, "the system refused f: No space left", id="disk"),
+        pytest.param(OSError(28, "No space left", "f"), 74, "the system failed f: No space left", id="disk"),
         pytest.param(ZeroDivisionError("by zero"), 1, "this is a bug: ZeroDivisionError: by zero", id="bug"),
     ],
 )

@@ -113,7 +113,7 @@ def test_show_as_json_is_the_whole_card(home: Path, capsys: pytest.CaptureFixtur
         pytest.param("main@x", ExitCode.USAGE, "is not NAME or NAME@VERSION", id="no version"),
     ],
 )
-def test_show_refuses_in_one_line(
+def test_show_rejects_in_one_line(
     home: Path, capsys: pytest.CaptureFixture[str], model: str, code: ExitCode, message: str
 ) -> None:
     assert run(["models", "show", model, "--home", str(home)]) == code
@@ -123,7 +123,7 @@ def test_show_refuses_in_one_line(
     assert captured.err.count("\n") == 1
 
 
-def test_show_refuses_a_damaged_card(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_rejects_a_damaged_card(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "models" / "main" / "2" / "card.json").write_text("{")
     assert run(["models", "show", "main", "--home", str(home)]) == ExitCode.BAD_INPUT
     assert "card.json is damaged" in capsys.readouterr().err

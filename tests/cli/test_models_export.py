@@ -104,7 +104,7 @@ def test_mlflow_has_recipe_scores_and_files_and_a_second_time_changes_nothing(
         ),
     ],
 )
-def test_refusals(
+def test_rejections(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -124,7 +124,7 @@ def test_refusals(
 @pytest.mark.parametrize(
     ("to", "library", "extra"), [("onnx", "tf2onnx", "onnx"), ("mlflow", "mlflow.exceptions", "mlflow")]
 )
-def test_without_its_library_the_refusal_names_the_extra(
+def test_without_its_library_the_rejection_names_the_extra(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -79,7 +79,7 @@ def test_verify_exits_with_1_and_names_each(home: Path, capsys: pytest.CaptureFi
         pytest.param("verify main@7", ExitCode.NOT_FOUND, "no version 7", id="verify-unknown-version"),
     ],
 )
-def test_refusals_are_one_line(
+def test_rejections_are_one_line(
     home: Path, capsys: pytest.CaptureFixture[str], arguments: str, code: ExitCode, words: str
 ) -> None:
     found, line = rejection(capsys, "models", *arguments.split(), "--home", home)

@@ -82,7 +82,7 @@ def test_doubts_go_to_stderr(
         pytest.param(["AAA", "--universe", "sp500"], ExitCode.USAGE, "exclude each other", id="both"),
     ],
 )
-def test_refusals_are_one_line(
+def test_rejections_are_one_line(
     trained_home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: ExitCode, words: str
 ) -> None:
     found, line = rejection(capsys, "predict", *arguments, "--home", trained_home)

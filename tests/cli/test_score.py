@@ -19,7 +19,7 @@ from forecaster.registry.versions import ModelRegistry
 
 
 def lived(home: Path, scale: float, days: int = 60) -> Path:
-    """So many days of forecasts that came true, of volatility 0.02; main is in the registry."""
+    """So many days of forecasts that was realised, of volatility 0.02; main is in the registry."""
     network = random_network()
     ModelRegistry(home).register("main", network, card_of(network), b"keras")
     table = recent_table("AAA", days + 1)

@@ -86,7 +86,7 @@ def test_settings_come_from_the_file_and_flags_win(prices: Path, capsys: pytest.
         pytest.param(["--lookback", "290"], ExitCode.BAD_INPUT, "fetch at least", id="lookback-too-long"),
     ],
 )
-def test_refusals_are_one_line_and_leave_nothing(
+def test_rejections_are_one_line_and_leave_nothing(
     prices: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: ExitCode, words: str
 ) -> None:
     tickers = [] if arguments[0] in ("ZZZ", "SHORT") else list(STOCKS)

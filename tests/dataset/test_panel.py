@@ -1,4 +1,4 @@
-"""Tickers on one calendar: holes, strays, and days that only this store trades on."""
+"""Tickers on one calendar: gaps, strays, and days that only this store trades on."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +21,10 @@ def test_returns_are_daily_and_logarithmic() -> None:
     np.testing.assert_allclose(panel.log_return, [[np.nan, np.log(1.1), np.log(0.9)]], rtol=1e-6)
 
 
-def test_the_return_after_a_hole_is_unknown() -> None:
+def test_the_return_after_a_gap_is_unknown() -> None:
     whole = closes_table("AAA", WEEK, [1, 2, 4, 8, 16])
-    holed = closes_table("BBB", [WEEK[0], WEEK[1], WEEK[3], WEEK[4]], [1, 2, 8, 16])
-    panel = panel_of(whole, holed)
+    incomplete = closes_table("BBB", [WEEK[0], WEEK[1], WEEK[3], WEEK[4]], [1, 2, 8, 16])
+    panel = panel_of(whole, incomplete)
     assert np.isnan(panel.log_return).tolist() == [
         [True, False, False, False, False],
         [True, False, True, True, False],
@@ -32,7 +32,7 @@ def test_the_return_after_a_hole_is_unknown() -> None:
     assert panel.close[1].tolist()[3:] == [8, 16]
 
 
-def test_a_hole_in_a_single_ticker_is_a_hole_too() -> None:
+def test_a_gap_in_a_single_ticker_is_a_gap_too() -> None:
     panel = panel_of(closes_table("AAA", [WEEK[0], WEEK[1], WEEK[3]], [1, 2, 8]))
     assert [str(day) for day in panel.dates] == WEEK[:4]
     assert np.isnan(panel.log_return[0]).tolist() == [True, False, True, True]
@@ -97,6 +97,6 @@ def test_indices_are_taken_only_when_named(tmp_path: Path) -> None:
         pytest.param(["../AAA"], UsageError, id="a-path"),
     ],
 )
-def test_what_is_no_ticker_is_refused(tmp_path: Path, wanted: list[str], error: type[Exception]) -> None:
+def test_what_is_no_ticker_is_rejected(tmp_path: Path, wanted: list[str], error: type[Exception]) -> None:
     with pytest.raises(error):
         choose_tickers(filled_store(tmp_path), wanted)

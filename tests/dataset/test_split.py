@@ -44,7 +44,7 @@ def test_horizon_days_lie_between_the_parts_and_no_target_crosses(days: int, hor
         pytest.param(("2015", None), "is not a date", id="a year"),
     ],
 )
-def test_wrong_dates_are_refused(ends: tuple[str, str | None], words: str) -> None:
+def test_wrong_dates_are_rejected(ends: tuple[str, str | None], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         split_days(DATES, 5, *ends)
 

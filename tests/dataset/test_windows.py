@@ -17,7 +17,7 @@ from forecaster.dataset.windows import (
 
 
 def usable(*rows: str) -> np.ndarray:
-    """'11011' is five days of a ticker with a hole on the third."""
+    """'11011' is five days of a ticker with a gap on the third."""
     return np.array([[day == "1" for day in row] for row in rows])
 
 
@@ -29,10 +29,10 @@ def test_runs_of_usable_days_are_counted() -> None:
     assert unbroken_days(usable("1101", "0011")).tolist() == [[1, 2, 0, 1], [0, 0, 1, 2]]
 
 
-def test_windows_hang_on_the_last_day_and_never_span_a_hole() -> None:
+def test_windows_hang_on_the_last_day_and_never_span_a_gap() -> None:
     days = usable("1111111111", "1111011111")
     windows = grid_windows(days, range(10), lookback=4, supervised=2, stride=2)
-    # First ticker: they end on days 9, 7, 5 and 3. Second: the hole on day 4 ends one run on day 3.
+    # First ticker: they end on days 9, 7, 5 and 3. Second: the gap on day 4 ends one run on day 3.
     assert pairs(windows) == [(0, 0), (0, 2), (0, 4), (0, 6), (1, 0), (1, 6)]
 
 

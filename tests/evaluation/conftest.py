@@ -1,4 +1,4 @@
-"""Two comparisons, each made once: one where nothing can be foretold, one where something can."""
+"""Two comparisons, each made once: one where nothing can be predicted, one where something can."""
 
 import pytest
 from comparison_factory import Compared, compared

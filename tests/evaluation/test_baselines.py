@@ -46,7 +46,7 @@ def test_riskmetrics_has_the_volatility_of_the_latest_days_under_heavy_tails() -
     assert (found.degrees_of_freedom == 6).all()
 
 
-def test_a_hole_is_passed_over() -> None:
+def test_a_gap_is_passed_over() -> None:
     closes = np.exp([0, 0.1, 0.3]).tolist()
     panel = panel_of(closes_table("AAA", [WEEK[0], WEEK[1], WEEK[3]], closes))
     found = drift(panel, origins(3), 1)

@@ -73,7 +73,7 @@ def test_the_file_and_the_table_agree(walk: Compared, frames: dict[str, pd.DataF
     assert held.mean() == pytest.approx(scores.coverage_90)
 
 
-def test_a_file_that_could_not_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+def test_a_file_that_could_not_be_written_is_rejected_before_the_work(tmp_path: Path) -> None:
     check_output(None)
     check_output(tmp_path / "new.csv")
     (tmp_path / "folder.csv").mkdir()

@@ -53,7 +53,7 @@ def test_direction_is_unknown_where_nothing_moved() -> None:
 
 
 def test_pinball_costs_more_on_the_dear_side() -> None:
-    # The 0.9 quantile foretold as 2: an outcome of 3 is missed by 1 at 0.9, one of 1 at 0.1; twice that.
+    # The 0.9 quantile predicted as 2: an outcome of 3 is missed by 1 at 0.9, one of 1 at 0.1; twice that.
     scores = metrics.crps_from_quantiles(np.array([3.0, 1.0]), np.array([[2.0], [2.0]]), np.array([0.9]))
     np.testing.assert_allclose(scores, [1.8, 0.2])
 
@@ -128,7 +128,7 @@ def test_skill_against_a_loss_of_four(loss: float, expected: float) -> None:
     ],
 )
 @pytest.mark.parametrize("unknown", ["actual", "predicted"])
-def test_unknown_values_are_refused(score: Callable[..., object], unknown: str) -> None:
-    whole, holed = np.array([1.0, 2.0]), np.array([1.0, np.nan])
+def test_unknown_values_are_rejected(score: Callable[..., object], unknown: str) -> None:
+    whole, incomplete = np.array([1.0, 2.0]), np.array([1.0, np.nan])
     with pytest.raises(ValueError, match=r"unknown values|contains NaN"):
-        score(*((holed, whole) if unknown == "actual" else (whole, holed)))
+        score(*((incomplete, whole) if unknown == "actual" else (whole, incomplete)))

@@ -34,8 +34,8 @@ def normal(location: list[list[float]], scale: float = 0.01) -> ForecastDistribu
 
 def test_point_errors_are_those_of_scikit_learn() -> None:
     truth = actual([[0.01], [-0.02], [0.03]])
-    foretold = normal([[0.02], [-0.01], [-0.01]])
-    scores = score_step(foretold, truth, 1).scores
+    predicted = normal([[0.02], [-0.01], [-0.01]])
+    scores = score_step(predicted, truth, 1).scores
     price, expected = 100 * np.exp([0.01, -0.02, 0.03]), 100 * np.exp([0.02, -0.01, -0.01])
     assert scores.mae == pytest.approx(mean_absolute_error(price, expected), rel=1e-6)
     assert scores.rmse == pytest.approx(root_mean_squared_error(price, expected), rel=1e-6)
@@ -60,8 +60,8 @@ def test_the_range_is_scored_by_its_quantiles() -> None:
 
 def test_each_step_is_scored_on_its_own_where_it_is_known() -> None:
     truth = actual([[0.0, 0.01], [0.02, np.nan]])
-    foretold = normal([[0.01, 0.01], [0.01, 0.01]])
-    first, second = (score_step(foretold, truth, step) for step in (1, 2))
+    predicted = normal([[0.01, 0.01], [0.01, 0.01]])
+    first, second = (score_step(predicted, truth, step) for step in (1, 2))
     assert (first.scores.forecasts, second.scores.forecasts) == (2, 1)
     assert first.scores.mae_return == pytest.approx(0.01, rel=1e-5)
     assert second.scores.mae_return == pytest.approx(0.0, abs=1e-8)
@@ -96,7 +96,7 @@ def test_seeds_are_averaged() -> None:
     np.testing.assert_allclose(mean.absolute_error, [0.01, 0.01], rtol=1e-6)
 
 
-def test_what_came_true_is_looked_up_in_the_panel() -> None:
+def test_the_actual_is_looked_up_in_the_panel() -> None:
     panel = panel_of(random_walk_table("AAA", 100), random_walk_table("BBB", 100, seed=1))
     origins = Origins(np.array([0, 1]), np.array([80, 98]))
     truth = actuals(panel, origins, 2, range(60))
@@ -107,7 +107,7 @@ def test_what_came_true_is_looked_up_in_the_panel() -> None:
     np.testing.assert_allclose(truth.mase_scale, np.abs(panel.log_return[:, 1:60]).mean(1), rtol=1e-5)
 
 
-def test_a_ticker_listed_after_training_takes_the_panel_s_usual_error() -> None:
+def test_a_ticker_listed_after_training_takes_the_panel_s_mase_scale() -> None:
     young = random_walk_table("BBB", 30, seed=1, after="2015-04-01")
     panel = panel_of(random_walk_table("AAA", 92), young)
     truth = actuals(panel, Origins(np.array([0, 1]), np.array([80, 80])), 1, range(60))

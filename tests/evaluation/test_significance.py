@@ -66,7 +66,7 @@ def test_a_negative_statistic_favours_the_first_forecast() -> None:
 
 
 @pytest.mark.parametrize("horizon", [1, 5])
-def test_a_true_null_is_refused_in_one_of_twenty(horizon: int) -> None:
+def test_a_true_null_is_rejected_in_one_of_twenty(horizon: int) -> None:
     random = np.random.default_rng(7)
     trials = 2000
     shocks = random.normal(size=(trials, 300 + horizon - 1))
@@ -94,6 +94,6 @@ def test_the_same_difference_every_day_is_beyond_doubt() -> None:
     assert (found.statistic, found.p_value) == (-np.inf, 0.0)
 
 
-def test_unknown_differences_are_refused() -> None:
+def test_unknown_differences_are_rejected() -> None:
     with pytest.raises(ValueError, match="unknown differences"):
         diebold_mariano(np.array([0.1, np.nan, 0.2]), 1)

@@ -41,15 +41,15 @@ def test_recording_twice_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_row_says_all_of_its_forecast(tmp_path: Path) -> None:
-    learnt = ForecastDistribution(*(np.array([value], np.float32) for value in (0.001, 0.01, 5.5)))
-    record_now(tmp_path, prediction("AAA", MONDAY, learnt, normal(0.02), "gru-32@7"))
+    learned = ForecastDistribution(*(np.array([value], np.float32) for value in (0.001, 0.01, 5.5)))
+    record_now(tmp_path, prediction("AAA", MONDAY, learned, normal(0.02), "gru-32@7"))
     row = Ledger(tmp_path).select("SELECT * FROM forecasts")[0]
     assert row[1:8] == ("gru-32", 7, "AAA", "2026-11-16", 1, "2026-11-17", 100.0)
     assert row[8:13] == (np.float32(0.001), np.float32(0.01), 5.5, 0.0, 0.02)
     assert row[13:] == ("2026-11-16T21:00:00+00:00", *[None] * 6)
 
 
-def test_what_is_over_is_not_foretold(tmp_path: Path) -> None:
+def test_what_is_over_is_not_predicted(tmp_path: Path) -> None:
     """Once Tuesday has closed, a forecast of Tuesday from Monday is no forecast."""
     tuesday = closing_time(np.datetime64("2026-11-17"))
     assert record_now(tmp_path, TWO_STEPS, tuesday) == Recorded(new=1, known=0, over=1)
@@ -97,11 +97,11 @@ def replaced_by_a_folder(path: Path) -> None:
     [
         pytest.param(rubbish, BadInputError, "not a database; move it away", id="rubbish"),
         pytest.param(newer, UsageError, "has format 2.*update forecast", id="newer"),
-        pytest.param(replaced_by_a_folder, DiskError, "refuses.*mend its rights", id="folder"),
+        pytest.param(replaced_by_a_folder, DiskError, "refuses.*fix its permissions", id="folder"),
         pytest.param(Path.unlink, NotFoundError, "no forecast was recorded.*--record", id="none"),
     ],
 )
-def test_what_cannot_be_read_is_refused(
+def test_what_cannot_be_read_is_rejected(
     tmp_path: Path, harm: object, error: type[ForecastError], words: str
 ) -> None:
     record_now(tmp_path, TWO_STEPS)

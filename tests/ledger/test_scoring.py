@@ -1,4 +1,4 @@
-"""What came true of recorded forecasts, filled in and scored as evaluation.scoring would score it."""
+"""The actual of recorded forecasts, filled in and scored as evaluation.scoring would score it."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ DAYS = ("2026-11-16", "2026-11-17", "2026-11-18")
 TWO_STEPS = prediction("AAA", MONDAY, normal([0.01, 0.014]), normal([0.02, 0.028]))
 
 
-def test_what_came_true_is_filled_in_when_its_day_is_over(tmp_path: Path) -> None:
+def test_the_actual_is_filled_in_when_its_day_is_over(tmp_path: Path) -> None:
     record_now(tmp_path, TWO_STEPS)
     store = filled_store(tmp_path, closes_table("AAA", DAYS, [100, 110, 99]))
     ledger = Ledger(tmp_path)
@@ -49,7 +49,7 @@ def test_a_split_and_a_dividend_after_the_forecast_spoil_nothing(tmp_path: Path)
     ("table", "reason", "scored"),
     [
         pytest.param(closes_table("AAA", DAYS[:2], [100, 110]), "prices end on 2026-11-17", 1, id="delisted"),
-        pytest.param(closes_table("AAA", DAYS[::2], [100, 99]), "no price of 2026-11-17", 1, id="hole"),
+        pytest.param(closes_table("AAA", DAYS[::2], [100, 99]), "no price of 2026-11-17", 1, id="gap"),
         pytest.param(closes_table("AAA", DAYS[1:], [110, 99]), "no price of 2026-11-16", 0, id="no origin"),
         pytest.param(closes_table("AAA", DAYS, [100, np.nan, 99]), "no price of 2026-11-17", 1, id="unknown"),
         pytest.param(closes_table("BBB", DAYS, [100, 110, 99]), "no prices of AAA", 0, id="gone"),
@@ -86,7 +86,7 @@ def test_scores_are_those_of_the_evaluation(tmp_path: Path) -> None:
     origins = Origins(ticker[there], day[there])
     random = np.random.default_rng(0)
     shape = (len(origins), horizon)
-    learnt = ForecastDistribution(
+    learned = ForecastDistribution(
         random.normal(0, 0.01, shape), random.uniform(0.01, 0.04, shape), random.uniform(2.1, 30, shape)
     )
     walk = naive(panel, origins, horizon)
@@ -94,7 +94,7 @@ def test_scores_are_those_of_the_evaluation(tmp_path: Path) -> None:
     for place in range(len(origins)):
         one, other = (
             ForecastDistribution(made.location[place], made.scale[place], made.degrees_of_freedom[place])
-            for made in (learnt, walk)
+            for made in (learned, walk)
         )
         origin = panel.dates[origins.day[place]]
         made.append(prediction(panel.tickers[origins.ticker[place]], origin, one, other))
@@ -103,7 +103,7 @@ def test_scores_are_those_of_the_evaluation(tmp_path: Path) -> None:
     fill_outcomes(ledger, filled_store(tmp_path, *tables), LATER)
     truth = actuals(panel, origins, horizon, range(60))
     for step, live in enumerate(live_scores(ledger), start=1):
-        network, reference = score_step(learnt, truth, step), score_step(walk, truth, step)
+        network, reference = score_step(learned, truth, step), score_step(walk, truth, step)
         expected = against(network, reference, step)
         assert live.forecasts == expected.forecasts
         assert live.crps == pytest.approx(expected.crps, rel=1e-5)

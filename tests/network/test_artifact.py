@@ -103,14 +103,14 @@ def test_a_score_changed_in_the_card_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("card", ["[]", '"text"', "3", "{}", '{"format": 2}'])
-def test_json_that_is_no_card_is_refused(tmp_path: Path, card: str) -> None:
+def test_json_that_is_no_card_is_rejected(tmp_path: Path, card: str) -> None:
     folder = saved(tmp_path / "1")
     (folder / "card.json").write_text(card)
     with pytest.raises(BadInputError, match=r"card\.json is damaged"):
         load_network(folder)
 
 
-def test_another_format_is_refused_before_anything_else_is_read(tmp_path: Path) -> None:
+def test_another_format_is_rejected_before_anything_else_is_read(tmp_path: Path) -> None:
     folder = saved(tmp_path / "1")
     (folder / "card.json").write_text(json.dumps({"format": 4, "new": "things"}))
     with pytest.raises(BadInputError, match="has format 4, this version reads 3"):
@@ -183,7 +183,7 @@ def test_no_folder_is_not_found(tmp_path: Path) -> None:
         load_network(tmp_path / "none")
 
 
-def test_a_card_that_describes_another_network_is_refused(tmp_path: Path) -> None:
+def test_a_card_that_describes_another_network_is_rejected(tmp_path: Path) -> None:
     network = random_network(units=4)
     weights = {name: array for name, array in network.weights.items() if name.startswith("head")}
     object.__setattr__(network, "weights", weights)  # what no caller can build, a broken writer could write

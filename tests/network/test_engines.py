@@ -83,7 +83,7 @@ def test_a_gpu_is_taken_unless_the_cpu_is_asked_for(monkeypatch: pytest.MonkeyPa
     assert [start_engine(device).device for device in ("auto", "gpu", "cpu")] == ["gpu", "gpu", "cpu"]
 
 
-def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_engine_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "abacus")
     with pytest.raises(UsageError, match="choose from tensorflow, torch, jax"):
         start_engine("cpu")

@@ -107,13 +107,13 @@ def test_degrees_stay_above_two_however_low_the_raw_answer() -> None:
         pytest.param("layer7/forward/bias", np.zeros(1, "f4"), r"layer7.*, not None", id="unknown name"),
     ],
 )
-def test_weights_that_do_not_fit_are_refused(name: str, array: np.ndarray, message: str) -> None:
+def test_weights_that_do_not_fit_are_rejected(name: str, array: np.ndarray, message: str) -> None:
     network = random_network(horizon=2)
     with pytest.raises(ValueError, match=message):
         replace(network, weights={**network.weights, name: array})
 
 
-def test_a_missing_weight_is_refused() -> None:
+def test_a_missing_weight_is_rejected() -> None:
     network = random_network()
     weights = {name: array for name, array in network.weights.items() if name != "head/kernel"}
     with pytest.raises(ValueError, match=r"head/kernel has shape None"):

@@ -72,6 +72,6 @@ def test_quantiles_move_and_stretch_with_location_and_scale(
     np.testing.assert_allclose(moved, shift + stretch * standard, rtol=1e-12, atol=1e-12)
 
 
-def test_less_than_two_degrees_are_refused() -> None:
+def test_less_than_two_degrees_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"1\.5 degrees"):
         one(0.0, 1.0, 1.5).quantile(LEVELS)

@@ -64,9 +64,9 @@ def test_the_recorded_validation_loss_is_that_of_the_weights_kept(panel: Panel) 
     assert trained.best_epoch == best + 1 < len(trained.losses)
     features = compute_features(panel, trained.network.features)
     split = split_days(panel.dates, 2)
-    origins, foretold = network_forecasts(trained.network, features, split.validation)
-    came_true = cumulative_return(panel.log_return, origins.ticker, origins.day, 2)
-    density = scipy.stats.t(foretold.degrees_of_freedom, foretold.location, foretold.scale).logpdf(came_true)
+    origins, predicted = network_forecasts(trained.network, features, split.validation)
+    actual = cumulative_return(panel.log_return, origins.ticker, origins.day, 2)
+    density = scipy.stats.t(predicted.degrees_of_freedom, predicted.location, predicted.scale).logpdf(actual)
     unit = features.volatility[origins.ticker, origins.day][:, None] * np.sqrt([1, 2])
     assert -(density + np.log(unit)).mean() == pytest.approx(trained.validation_losses[best], rel=1e-4)
 
@@ -89,7 +89,7 @@ def test_a_refit_goes_on_from_the_evaluated_weights(panel: Panel) -> None:
     assert (len(moved.losses), moved.validation_losses) == (1, ())
 
 
-def test_a_refit_learns_from_the_last_days_that_the_evaluated_network_never_saw(panel: Panel) -> None:
+def test_a_refit_trains_on_the_last_days_that_the_evaluated_network_never_saw(panel: Panel) -> None:
     log_return = panel.log_return.copy()
     log_return[:, -10:] *= 3
     other = replace(panel, log_return=log_return)
@@ -111,7 +111,7 @@ def test_patience_ends_a_hopeless_fit_early(panel: Panel, monkeypatch: pytest.Mo
     assert (trained.best_epoch, trained.epochs_planned) == (1, 12)
 
 
-def test_an_interruption_that_the_engine_swallows_is_obeyed_all_the_same(
+def test_an_interruption_that_the_engine_swallows_is_handled_all_the_same(
     panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from forecaster.network.keras_network import WindowTrainer
@@ -166,7 +166,7 @@ def test_too_little_data_says_how_many_days_would_do() -> None:
     assert train(panel_of(random_walk_table(days=needed)), recipe).losses
 
 
-def test_holes_everywhere_are_too_little_data(panel: Panel) -> None:
+def test_gaps_everywhere_are_too_little_data(panel: Panel) -> None:
     log_return = panel.log_return.copy()
     log_return[:, ::10] = np.nan
     with pytest.raises(BadInputError, match="no ticker has 12 days in a row"):

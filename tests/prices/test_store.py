@@ -115,7 +115,7 @@ def test_verify_sees_a_changed_price_and_a_bad_one(tmp_path: Path) -> None:
     assert fault == f"{store.read('AAA').dates[7]}: close is not positive"
 
 
-def test_a_disk_that_refuses_is_one_error(tmp_path: Path) -> None:
+def test_a_disk_that_rejects_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder should be")
     with pytest.raises(DiskError, match="cannot write"):
         PriceStore(tmp_path).write(random_walk_table(), source="test", fetched_at=WRITTEN)

@@ -117,7 +117,7 @@ def test_what_is_not_there_is_answered_with_what_is(
         "main@../../x",
     ],
 )
-def test_what_is_no_reference_is_refused(registry: ModelRegistry, reference: str) -> None:
+def test_what_is_no_reference_is_rejected(registry: ModelRegistry, reference: str) -> None:
     register(registry)
     with pytest.raises(UsageError):
         registry.load(reference)
@@ -146,7 +146,7 @@ def test_other_things_in_the_folder_are_no_models(registry: ModelRegistry) -> No
     assert registry.versions("main") == [1]
 
 
-def test_a_damaged_version_is_refused_and_the_others_still_load(registry: ModelRegistry) -> None:
+def test_a_damaged_version_is_rejected_and_the_others_still_load(registry: ModelRegistry) -> None:
     for seed in range(2):
         register(registry, seed=seed)
     (registry.folder / "main" / "2" / "weights.npz").write_bytes(b"rubbish")
@@ -156,7 +156,7 @@ def test_a_damaged_version_is_refused_and_the_others_still_load(registry: ModelR
 
 
 @pytest.mark.parametrize("content", [b"", b"two\n", b"-1\n", b"\xff\xfe", b"\xc2\xb2\n", b"9" * 5000])
-def test_a_damaged_champion_file_is_refused(registry: ModelRegistry, content: bytes) -> None:
+def test_a_damaged_champion_file_is_rejected(registry: ModelRegistry, content: bytes) -> None:
     register(registry)
     (registry.folder / "main" / "champion").write_bytes(content)
     with pytest.raises(BadInputError, match=r"champion does not name a version.*main@1"):

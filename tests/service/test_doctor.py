@@ -1,4 +1,4 @@
-"""Each check, sound and not: what it says, and what mends it."""
+"""Each check, sound and not: what it says, and how to fix it."""
 
 import os
 import shutil
@@ -87,7 +87,7 @@ def models_is_a_file(home: Path) -> None:
         pytest.param(damage("models", "main", "champion"), "models", "fail", "rollback", id="champion"),
         pytest.param(damage("models", "ledger.sqlite"), "ledger", "fail", "move it away", id="ledger"),
         pytest.param(damage("forecast.toml"), "settings", "fail", "fix or remove", id="settings"),
-        pytest.param(models_is_a_file, "home folder", "fail", "mend its rights", id="no folder"),
+        pytest.param(models_is_a_file, "home folder", "fail", "fix its permissions", id="no folder"),
         pytest.param(age_prices, "prices", "warn", "forecast fetch", id="old prices"),
         pytest.param(age_model, "models", "warn", "forecast retrain", id="old model"),
     ],

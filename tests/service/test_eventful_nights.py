@@ -206,8 +206,8 @@ def assert_scores_are_those_of_the_final_prices(home: Path, store: PriceStore, e
             continue
         truth = np.log(closes[target] / closes[origin])
         assert log_return == pytest.approx(truth, abs=1e-12)
-        learnt, walk = scipy.stats.t(forecast[2], *forecast[:2]), scipy.stats.norm(*forecast[3:])
-        losses = [*scores(learnt, truth), *scores(walk, truth)]
+        learned, walk = scipy.stats.t(forecast[2], *forecast[:2]), scipy.stats.norm(*forecast[3:])
+        losses = [*scores(learned, truth), *scores(walk, truth)]
         assert [crps, covered, naive_crps, naive_covered] == pytest.approx(losses, rel=1e-5)
         expected.setdefault(step, []).append(losses)
     assert sum(map(len, expected.values())) > events.forecasts

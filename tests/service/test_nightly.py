@@ -73,7 +73,7 @@ def sleeping(_settings: Settings, _now: datetime) -> str:
     return ""
 
 
-def refusing(_settings: Settings, _now: datetime) -> str:
+def rejecting(_settings: Settings, _now: datetime) -> str:
     raise NotFoundError("there is nothing", "bring some")
 
 
@@ -89,7 +89,7 @@ def breaking(_settings: Settings, _now: datetime) -> str:
 def test_a_step_that_fails_or_hangs_does_not_stop_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    steps = {"fetch": refusing, "retrain": sleeping, "predict": breaking, "score": working}
+    steps = {"fetch": rejecting, "retrain": sleeping, "predict": breaking, "score": working}
     monkeypatch.setattr(daily, "STEPS", steps)
     settings = replace(Settings(tmp_path), run=RunSettings(retrain_minutes=0.02))
     report = daily_run(settings, NOW)

@@ -96,11 +96,11 @@ def test_only_the_last_thousand_days_and_the_lookback_are_needed(trained_home: P
 
 def test_a_batch_gives_what_each_ticker_gives_alone(trained_home: Path) -> None:
     """Of different ends, lengths and sources; two of them cannot be predicted."""
-    names = ["AAA", "OLD", "SHORT", "BBB", "HOLE", "NEW"]
+    names = ["AAA", "OLD", "SHORT", "BBB", "GAPPY", "NEW"]
     network = ModelRegistry(trained_home).load(None).network
     batch = predict_stored(PriceStore(trained_home), network, names)
     assert [each.ticker for each in batch.predictions] == ["AAA", "OLD", "BBB", "NEW"]
-    assert list(batch.failures) == ["SHORT", "HOLE"]
+    assert list(batch.failures) == ["SHORT", "GAPPY"]
     for found in batch.predictions:
         alone = predicted(trained_home, found.ticker)
         assert (found.last_date, found.last_close) == (alone.last_date, alone.last_close)
@@ -171,7 +171,7 @@ def test_fewer_steps_are_the_first_of_all_steps(trained_home: Path) -> None:
         pytest.param(
             "SHORT", None, 90, BadInputError, "only 5 of the last 12 can be used", id="too-few-days"
         ),
-        pytest.param("HOLE", None, 90, BadInputError, "only 10 of the last 12 can be used", id="a-hole"),
+        pytest.param("GAPPY", None, 90, BadInputError, "only 10 of the last 12 can be used", id="a-gap"),
     ],
 )
 def test_what_cannot_be_predicted_is_rejected(

@@ -52,7 +52,7 @@ def unseen_after(panel: Panel) -> np.datetime64:
     return panel.dates[gate_split(panel.dates, LEARNS.horizon).test.start - 1]
 
 
-def test_a_challenger_trained_on_shuffled_targets_is_refused(
+def test_a_challenger_trained_on_shuffled_targets_is_rejected(
     panel: Panel, champion: RecurrentNetwork
 ) -> None:
     shuffled = np.random.default_rng(1).permuted(panel.log_return, axis=1)
@@ -184,12 +184,12 @@ def learnt_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose challengers are promoted; to be read, not changed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FORECAST_NOW", "2026-11-20T22:30:00")
-        return learnable_home(tmp_path_factory.mktemp("learnt"))
+        return learnable_home(tmp_path_factory.mktemp("learned"))
 
 
 @pytest.fixture
 def home(learnt_home: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(learnt_home, tmp_path / "learnt"))
+    return Path(shutil.copytree(learnt_home, tmp_path / "learned"))
 
 
 def retrained(home: Path, *arguments: str) -> ModelRegistry:
@@ -300,7 +300,7 @@ def test_a_champion_that_changes_meanwhile_is_not_replaced(
     assert (registry.versions("main"), registry.champion("main")) == ([1, 2], 1)
 
 
-def test_a_refused_challenger_is_kept_and_not_served(
+def test_a_rejected_challenger_is_kept_and_not_served(
     own_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("forecaster.service.gate.LEVEL", 1.01)
@@ -325,7 +325,7 @@ def test_one_failure_does_not_stop_the_rest(own_home: Path, capsys: pytest.Captu
     assert ModelRegistry(own_home).versions("main") == [1, 2]
 
 
-def test_stale_prices_are_refused(
+def test_stale_prices_are_rejected(
     own_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FORECAST_NOW", "2026-12-11T22:30:00")
@@ -340,7 +340,7 @@ def test_one_ticker_that_was_delisted_stops_nothing(home: Path) -> None:
     assert retrained(home).versions("main") == [1, 2]
 
 
-def test_prices_of_long_ago_are_refused(
+def test_prices_of_long_ago_are_rejected(
     own_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FORECAST_NOW", "2027-11-12T22:30:00")
@@ -349,7 +349,7 @@ def test_prices_of_long_ago_are_refused(
     assert "no ticker has traded in the last 60 sessions; the newest bar is of 2026-11-20" in line
 
 
-def test_holed_prices_are_refused(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_holed_prices_are_rejected(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = recent_table("AAA")
     (own_home / "data" / "prices" / "AAA.parquet").unlink()
     filled_store(own_home, table.take(~np.isin(np.arange(300), [290, 280, 270, 260])))

@@ -50,7 +50,7 @@ def sweep(
 ) -> None:
     """The cells over one quantity: CRPS, time and memory, tested on the same days.
 
-    With fewer tickers to learn from, the test is still on all of them. Finished trials are kept
+    With fewer tickers to train on, the test is still on all of them. Finished trials are kept
     under reports/lab/ and not run again; stop it and go on at any time.
     """
     from forecaster.laboratory.prices.sweep import RESULTS, plan_sweep, run_sweep

@@ -10,7 +10,7 @@ BYTES = 4  # float32
 
 @dataclass(frozen=True)
 class GateCount:
-    """Learnt numbers of one gate: f·u from the input, u·u from the state, and biases."""
+    """Trained parameters of one gate: f·u from the input, u·u from the state, and biases."""
 
     gate: str
     input_weights: int
@@ -51,7 +51,7 @@ class LayerAccount:
         number: from 1.
         inputs: f, numbers that it reads a step.
         directions: 1, or 2 if it also reads backwards; all else here is of one direction.
-        gates: learnt numbers, gate by gate.
+        gates: trained parameters, gate by gate.
         symbols, numbers: the formula, in letters and with the sizes put in.
         shapes: of kernel, recurrent and bias.
         operations: of one step.
@@ -87,7 +87,7 @@ class NetworkAccount:
 
     @property
     def parameters(self) -> int:
-        """Learnt numbers of all layers."""
+        """Trained parameters of all layers."""
         return sum(layer.parameters for layer in self.layers)
 
     @property
@@ -196,7 +196,7 @@ def keras_parameters(
     bidirectional: bool = False,
     reset_after: bool = True,
 ) -> int:
-    """Build the layers with Keras and ask it how many numbers they learn.
+    """Build the layers with Keras and ask it how many parameters they have.
 
     Raises:
         UnavailableError: Keras's engine is not installed.

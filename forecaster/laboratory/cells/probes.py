@@ -28,7 +28,7 @@ _HEAD_START = 0.01  # the spread of a price network's first head, as `network/mo
 def price_windows(
     panel: Panel, names: Sequence[str], length: int, count: int, horizon: int
 ) -> tuple[Float, Float]:
-    """Windows spread evenly over tickers and days, with what came true after each.
+    """Windows spread evenly over tickers and days, with the actuals after each.
 
     Returns:
         Inputs (N, T, f), and targets (N, H) in units of σ·√h.

@@ -27,7 +27,7 @@ def last_inputs(panel: Panel, names: Sequence[str], days: int) -> tuple[Float, N
     if len(chosen) < days or chosen[-1] - chosen[0] != days - 1:
         raise BadInputError(
             f"{panel.tickers[0]} has no {days} usable days in a row at its end, of {len(usable)} in all",
-            "ask for fewer days, or look for holes with `forecast data verify`",
+            "ask for fewer days, or look for gaps with `forecast data verify`",
         )
     return features.values[0, chosen].astype(np.float64), panel.dates[chosen]
 

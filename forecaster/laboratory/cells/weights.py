@@ -1,4 +1,4 @@
-"""Untrained weights as Keras draws them, without Keras: for looking at a cell before it has learnt."""
+"""Untrained weights as Keras draws them, without Keras: for looking at a cell before it is trained."""
 
 from dataclasses import replace
 

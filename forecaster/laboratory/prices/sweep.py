@@ -1,4 +1,4 @@
-"""The cells over one quantity: how much they see, how much they learn from, how large they are."""
+"""The cells over one quantity: how much they see, how much they are trained on, how large they are."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

@@ -31,9 +31,9 @@ class PriceTrial:
     Attributes:
         home: where the prices are.
         prices: their digest, so that other prices are other trials.
-        trained_on: tickers that it learns from.
+        trained_on: tickers that it is trained on.
         tested_on: tickers whose test days it forecasts, the same for all trials that are compared.
-        years: how many of the last training years it learns from; None: all.
+        years: how many of the last training years it is trained on; None: all.
         recipe: cell, sizes, seed, and both split dates.
     """
 
@@ -60,7 +60,7 @@ class TrialSetup:
     recipe: Recipe
 
     def trial(self, recipe: Recipe, tickers: int | None = None, years: int | None = None) -> PriceTrial:
-        """A trial that learns from the first `tickers` of them, and is tested on all."""
+        """A trial that is trained on the first `tickers` of them, and is tested on all."""
         return PriceTrial(self.home, self.prices, self.tickers[:tickers], self.tickers, years, recipe)
 
 

@@ -14,7 +14,7 @@ SHOWN = 80
 
 
 class NoPricesError(NotFoundError):
-    """Yahoo knows the ticker and has no price of it in the days asked for."""
+    """Yahoo knows the ticker and has no price of it in the days requested."""
 
 
 class PassingFaultError(Exception):
@@ -40,7 +40,7 @@ def read_answer(status: int, headers: Mapping[str, Any], body: bytes) -> dict[st
 
     Raises:
         NotFoundError: there is no such ticker, or no longer.
-        NoPricesError: there is one, without a price in the days asked for.
+        NoPricesError: there is one, without a price in the days requested.
         RateLimitError: too many requests.
         PassingFaultError: any other answer that holds no prices.
     """
@@ -53,7 +53,7 @@ def read_answer(status: int, headers: Mapping[str, Any], body: bytes) -> dict[st
     if status == NOT_FOUND or (status == 200 and _says(error, "Not Found")):
         raise NotFoundError(description or "Yahoo does not know it")
     if status == NO_DATA or (status == 200 and _says(error, "Bad Request")):
-        raise NoPricesError(description or "there is no data in the days asked for")
+        raise NoPricesError(description or "there is no data in the days requested")
     if status != 200:
         raise PassingFaultError(f"status {status}" + (f", {description}" if description else ""), wait)
     if document is None:
@@ -111,7 +111,7 @@ def _with_bars(document: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(quotes, list) or not quotes:
         raise PassingFaultError("the answer has no prices in it")
     if not result[0].get("timestamp") or not quotes[0]:
-        raise NoPricesError("there is no data in the days asked for")
+        raise NoPricesError("there is no data in the days requested")
     return document
 
 

@@ -53,10 +53,10 @@ class RawBars:
 
 
 class YahooClient:
-    """Asks Yahoo for bars; threads may share it.
+    """Requests bars from Yahoo; threads may share it.
 
     Args:
-        settings: how Yahoo is asked.
+        settings: how Yahoo is requested.
         pacer: when.
         cache: a folder of the tool's own that yfinance may keep its files in.
     """

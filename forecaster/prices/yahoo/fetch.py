@@ -37,7 +37,7 @@ Prepared = tuple[Stored | None, Update, str]
 
 
 class YahooSource:
-    """Yahoo Finance, asked only for what is missing.
+    """Yahoo Finance; only what is missing is requested.
 
     Args:
         settings: with how Yahoo is requested.
@@ -59,7 +59,7 @@ class YahooSource:
         its past was restated.
 
         Raises:
-            DiskError: the disk refuses.
+            DiskError: the disk fails.
             UsageError: `yahoo.url` is not an address.
         """
         desk = _Desk(self._settings, store, request, self._damaged, log)
@@ -110,7 +110,7 @@ class _Desk:
         """Write what came, and say what became of the ticker.
 
         Raises:
-            DiskError: the disk refuses.
+            DiskError: the disk fails.
             Exception: an error that no ticker accounts for.
         """
         if isinstance(prepared, NoPricesError):

@@ -208,7 +208,7 @@ def _fetched_whole(
 
 
 def _earliest(stored: Stored, start: np.datetime64 | None) -> np.datetime64:
-    """Where the whole history of a stored ticker begins: no later than what is stored or was asked for."""
+    """Where the whole history of a stored ticker begins: no later than what is stored or was requested."""
     asked = stored.info.fetch_state.asked_from
     before = np.datetime64(asked, "D") if asked else BEGINNING
     earliest: np.datetime64 = min(before if start is None else start, stored.table.dates[0])

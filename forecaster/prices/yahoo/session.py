@@ -48,7 +48,7 @@ class YahooSession(Session):  # type: ignore[misc]
 
         Raises:
             NotFoundError: Yahoo does not know the ticker.
-            NoPricesError: it has no price in the days asked for.
+            NoPricesError: it has no price in the days requested.
             TryLaterError: it wants fewer requests; every other thread is stopped too.
             UnavailableError: no answer could be used.
         """

@@ -68,11 +68,11 @@ def read_crontab() -> bytes:
 
     Raises:
         UnavailableError: there is no `crontab` on this machine.
-        DiskError: it refuses.
+        DiskError: it fails.
     """
     done = subprocess.run([_program(), "-l"], capture_output=True, check=False)  # noqa: S603
     if done.returncode and _NONE_YET.encode() not in done.stderr:
-        raise DiskError(f"crontab -l refuses: {_one_line(done.stderr)}", "ask the machine's administrator")
+        raise DiskError(f"crontab -l failed: {_one_line(done.stderr)}", "ask the machine's administrator")
     return b"" if done.returncode else done.stdout
 
 
@@ -81,12 +81,12 @@ def write_crontab(content: bytes) -> None:
 
     Raises:
         UnavailableError: there is no `crontab` on this machine.
-        DiskError: it refuses; the old one stands.
+        DiskError: it fails; the old one stands.
     """
     arguments = [_program(), "-"] if content else [_program(), "-r"]
     done = subprocess.run(arguments, input=content, capture_output=True, check=False)  # noqa: S603
     if done.returncode:
-        raise DiskError(f"crontab refuses: {_one_line(done.stderr)}", "the old crontab stands")
+        raise DiskError(f"crontab failed: {_one_line(done.stderr)}", "the old crontab stands")
 
 
 def daemon_runs() -> bool:
@@ -115,7 +115,7 @@ def _span(crontab: bytes, home: Path) -> tuple[int, int] | None:
     last = crontab.find(b"\n" + end, first)
     if last < 0:
         raise UsageError(
-            f"the crontab has {begin.decode().strip()!r} but not its end", "mend it with `crontab -e`"
+            f"the crontab has {begin.decode().strip()!r} but not its end", "fix it with `crontab -e`"
         )
     return first, last + 1 + len(end)
 

@@ -44,7 +44,7 @@ def install(home: Path, expression: str, *, by: str = CRON) -> str:
 
     Raises:
         UsageError: the expression is none, or the home folder's path cannot stand in a schedule.
-        UnavailableError, DiskError: there is no cron or systemd, or it refuses.
+        UnavailableError, DiskError: there is no cron or systemd, or it fails.
     """
     command = [sys.executable, "-m", "forecaster.cli.main", "run", "--home", str(home)]
     log = home / "logs" / RUN_LOG
@@ -65,7 +65,7 @@ def remove(home: Path) -> None:
 
     Raises:
         NotFoundError: nothing is scheduled.
-        UnavailableError, DiskError: cron or systemd refuses.
+        UnavailableError, DiskError: cron or systemd fails.
     """
     by_systemd = systemd.scheduled(home) is not None
     if by_systemd:

@@ -82,7 +82,7 @@ def install(home: Path, expression: str, command: Sequence[str], log: Path) -> N
     Raises:
         UsageError: as `unit_files`.
         UnavailableError: no systemd of the user's answers.
-        DiskError: the disk refuses, or systemd does.
+        DiskError: the disk or systemd fails.
     """
     files = unit_files(home, expression, command, log)
     _systemctl("show-environment")
@@ -167,7 +167,7 @@ def _systemctl(*words: str) -> str:
 
     Raises:
         UnavailableError: it is not there, or reaches no systemd.
-        DiskError: it refuses.
+        DiskError: it fails.
     """
     program = shutil.which("systemctl")
     if program is None:
@@ -182,5 +182,5 @@ def _systemctl(*words: str) -> str:
             "log in as the user, or leave --systemd out to let cron do it",
         )
     if done.returncode:
-        raise DiskError(f"systemctl --user {words[0]} refuses: {said}", "see `journalctl --user`")
+        raise DiskError(f"systemctl --user {words[0]} failed: {said}", "see `journalctl --user`")
     return done.stdout.strip()

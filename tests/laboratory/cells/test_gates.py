@@ -82,7 +82,7 @@ def test_an_upper_layer_reads_the_one_below() -> None:
         pytest.param("gru", 1, 500, BadInputError, id="too many days"),
     ],
 )
-def test_what_cannot_be_shown_is_refused(cell: str, layer: int, days: int, error: type[Exception]) -> None:
+def test_what_cannot_be_shown_is_rejected(cell: str, layer: int, days: int, error: type[Exception]) -> None:
     with pytest.raises(error):
         study_gates(PANEL, network(cell), "main@1", days, 10, layer)
 

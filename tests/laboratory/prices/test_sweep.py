@@ -53,7 +53,7 @@ def test_years_are_the_last_before_the_end_of_training(setup: TrialSetup) -> Non
     assert panel.dates[-1] == whole.dates[-1]
 
 
-def test_a_value_out_of_bounds_is_refused(setup: TrialSetup) -> None:
+def test_a_value_out_of_bounds_is_rejected(setup: TrialSetup) -> None:
     with pytest.raises(UsageError, match="lookback"):
         plan_sweep(setup, "lookback", [1], ["gru"], "units", 1)
 

@@ -110,7 +110,7 @@ def test_a_bad_row_is_named_and_the_rest_is_kept(tmp_path: Path, row: str, reaso
     assert "the rows of AA were out of order; they were sorted" in "".join(log.notes)
 
 
-def test_new_yorks_winter_and_summer_are_one_zone_and_another_is_refused(tmp_path: Path) -> None:
+def test_new_yorks_winter_and_summer_are_one_zone_and_another_is_rejected(tmp_path: Path) -> None:
     stamps = ("2024-01-02 00:00:00-05:00", "2024-07-01 00:00:00-04:00", "2024-07-02T00:00:00Z", "2024-07-03")
     tables, log = deliver(csv_file(tmp_path, "ticker,date,close", *(f"AA,{stamp},1" for stamp in stamps)))
     assert dates(tables["AA"]) == ["2024-01-02", "2024-07-01"]
@@ -170,14 +170,14 @@ def test_what_follows_binary_rubbish_is_not_read(tmp_path: Path) -> None:
         pytest.param(b"PAR1rubbish", "damaged Parquet", id="damaged Parquet"),
     ],
 )
-def test_a_file_that_is_no_use_is_refused_whole(tmp_path: Path, content: bytes, complaint: str) -> None:
+def test_a_file_that_is_no_use_is_rejected_whole(tmp_path: Path, content: bytes, complaint: str) -> None:
     path = tmp_path / "prices.csv"
     path.write_bytes(content)
     with pytest.raises(BadInputError, match=complaint):
         deliver(path)
 
 
-def test_in_a_folder_only_that_file_is_refused(tmp_path: Path) -> None:
+def test_in_a_folder_only_that_file_is_rejected(tmp_path: Path) -> None:
     csv_file(tmp_path, "date,close", "2024-07-01,1", name="AA.csv")
     csv_file(tmp_path, "date,close", "2024-07-01,2", name="aa.csv")
     csv_file(tmp_path, "date,close", "2024-07-01,1", name="no ticker.csv")

@@ -86,7 +86,7 @@ def test_a_fault_at_the_first_fetch(runs: FetchRuns, case: Case) -> None:
     if case.stored:
         assert not set(case.lacks) & set(runs.stored_days("AAA"))
         runs.yahoo.heal()
-        runs.at("2026-11-22T23:00:00")  # a Sunday: nothing but the holes is missing
+        runs.at("2026-11-22T23:00:00")  # a Sunday: nothing but the gaps is missing
         assert runs.fetch("AAA")[0] == 0
         assert runs.is_as_fresh("AAA")
 

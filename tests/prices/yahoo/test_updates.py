@@ -1,4 +1,4 @@
-"""What changes between two runs: new sessions, splits, dividends, corrections, holes that fill."""
+"""What changes between two runs: new sessions, splits, dividends, corrections, gaps that fill."""
 
 import json
 from dataclasses import replace
@@ -121,7 +121,7 @@ def test_differences_within_the_tolerance_change_nothing(runs: FetchRuns) -> Non
     np.testing.assert_array_equal(after.columns["close"], before.columns["close"])
 
 
-def test_a_hole_is_asked_for_again_but_not_in_every_run(runs: FetchRuns) -> None:
+def test_a_gap_is_asked_for_again_but_not_in_every_run(runs: FetchRuns) -> None:
     runs.yahoo.fail("AAA", "missing day")
     runs.fetch("AAA")
     assert runs.store.info("AAA").fetch_state.pending == {"2026-11-18": Asked(1, "2026-11-21T22:30:00+00:00")}
@@ -269,7 +269,7 @@ def test_the_report_as_json(runs: FetchRuns) -> None:
     ]
 
 
-def test_upkeep_survives_the_file(runs: FetchRuns) -> None:
+def test_the_fetch_state_survives_the_file(runs: FetchRuns) -> None:
     runs.yahoo.fail("AAA", "missing day")
     runs.fetch("AAA")
     info = PriceStore(runs.home).info("AAA")
@@ -289,7 +289,7 @@ def test_rows_of_another_year_do_not_join(runs: FetchRuns) -> None:
     assert "none of the stored days came again, but Yahoo's whole history lacks 2 stored rows" in err
 
 
-def test_status_tells_of_upkeep(runs: FetchRuns, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_shows_the_fetch_state(runs: FetchRuns, capsys: pytest.CaptureFixture[str]) -> None:
     runs.yahoo.fail("AAA", "missing day")
     runs.fetch("AAA", "BBB")
     runs.yahoo.companies["BBB"].splits["2026-11-23"] = 2.0
@@ -301,9 +301,9 @@ def test_status_tells_of_upkeep(runs: FetchRuns, capsys: pytest.CaptureFixture[s
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines()[:7])) <= 80
     assert "│ yahoo  │ 2026-11-21 │" in out
-    assert "AAA: to be asked for again: 2026-11-18; last asked 2026-11-21T22:30:00+00:00" in out
+    assert "AAA: to be requested again: 2026-11-18; last asked 2026-11-21T22:30:00+00:00" in out
     assert "BBB: restated 1 times, last on 2026-11-23: a split, 2 for 1, on 2026-11-23" in out
-    assert "with sessions to ask for again: 1; restatements seen: 1" in out
+    assert "with sessions to request again: 1; restatements seen: 1" in out
     assert run(["data", "status", "--json", "--home", str(runs.home)]) == 0
     first, second = json.loads(capsys.readouterr().out)["tickers"]
     assert (first["pending"], first["pending_dates"], first["source"]) == (1, ["2026-11-18"], "yahoo")

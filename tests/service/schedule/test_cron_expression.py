@@ -20,7 +20,7 @@ SATURDAY = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
         *("60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "5-1 * * * *", "*/0 * * * *"),
     ],
 )
-def test_what_is_no_expression_is_refused(at: str) -> None:
+def test_what_is_no_expression_is_rejected(at: str) -> None:
     with pytest.raises(UsageError, match="--at"):
         parse_expression(at)
 

@@ -84,7 +84,7 @@ def test_the_shell_runs_the_line_that_cron_is_given(tmp_path: Path) -> None:
     assert done.stdout == f"{home}\n" == (home / "log").read_text()
 
 
-def test_a_line_break_in_a_path_is_refused() -> None:
+def test_a_line_break_in_a_path_is_rejected() -> None:
     with pytest.raises(UsageError, match="line break"):
         block(Path("/srv/a\n* * * * * rm"))
 
@@ -128,7 +128,7 @@ def test_empty_variables_are_unset_and_need_no_warning(
     assert "FORECAST_YAHOO_RATE" not in capsys.readouterr().err
 
 
-def test_without_cron_the_refusal_says_so(
+def test_without_cron_the_rejection_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

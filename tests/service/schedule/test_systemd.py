@@ -65,7 +65,7 @@ def test_install_status_remove(systemctl: Path, tmp_path: Path, capsys: pytest.C
 
 
 @pytest.mark.parametrize("word", ["show-environment", "enable"])
-def test_a_refusal_leaves_what_was_there(
+def test_a_rejection_leaves_what_was_there(
     systemctl: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], word: str
 ) -> None:
     arguments = ("schedule", "install", "--systemd", "--home", tmp_path, "--at")
@@ -81,7 +81,7 @@ def test_a_refusal_leaves_what_was_there(
     assert scheduled(tmp_path) == "0 4 * * *"
 
 
-def test_without_systemd_the_refusal_says_so(
+def test_without_systemd_the_rejection_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
