@@ -8,10 +8,12 @@ import pytest
 from factories import filled_store, random_walk_table
 from ledger_factory import record_daily
 
+from forecaster.ledger import alarms
 from forecaster.ledger.alarms import LEVEL, betting_wealth, coverage_p_value, find_alarms
 from forecaster.ledger.ledger import Ledger
+from forecaster.ledger.live_scores import DailyScores, LiveScores
 from forecaster.ledger.scoring import fill_outcomes
-from forecaster.prices.calendar import closing_time
+from forecaster.prices.calendar import closing_time, sessions_between
 
 
 def raised(home: Path, scale: float, location: float = 0.0, days: int = 120) -> list[tuple[str, int]]:
@@ -45,7 +47,7 @@ def test_an_alarm_is_one_line(tmp_path: Path) -> None:
     raised(tmp_path, 0.004)
     found = find_alarms(Ledger(tmp_path), ["main"], datetime(2015, 7, 1, tzinfo=UTC))
     assert found[0].level == LEVEL / 2
-    assert found[0].text.startswith("main: the 90 % interval held ")
+    assert found[0].text.startswith("main: the 90 % coverage ")
     assert "1 session ahead, last 120 days" in found[0].text
 
 
@@ -88,3 +90,67 @@ def test_by_hand() -> None:
     stakes = np.linspace(0.05, 0.99, 20)
     wealth = np.mean([*((1 + 0.1 / 0.9 * stakes) ** 60), *((1 - stakes) ** 60)])
     assert coverage_p_value(np.ones(60)) == pytest.approx(1 / wealth)
+
+
+def daily(days: int, worse: float = 0.0) -> DailyScores:
+    """Full coverage on nine days of ten; CRPS above the naive forecast's by `worse` times its noise."""
+    coverage = np.where(np.arange(days) % 10 == 0, 0.0, 1.0)
+    noise = np.random.default_rng(0).normal(0, 1e-3, days)
+    return DailyScores(coverage, 0.01 + noise + worse * 1e-3, np.full(days, 0.01))
+
+
+@pytest.mark.parametrize(
+    ("step", "days", "kinds"),
+    [
+        pytest.param(1, 0, [], id="nothing"),
+        pytest.param(1, 19, ["coverage"], id="too-few-for-skill"),
+        pytest.param(1, 20, ["coverage", "skill"], id="enough"),
+        pytest.param(5, 19, [], id="later-step-too-few"),
+        pytest.param(5, 20, ["skill"], id="later-step"),
+        pytest.param(10, 39, [], id="four-times-the-step-less-one"),
+        pytest.param(10, 40, ["skill"], id="four-times-the-step"),
+    ],
+)
+def test_which_tests_are_made(step: int, days: int, kinds: list[str]) -> None:
+    assert [test[2] for test in alarms._tests("main", step, daily(days))] == kinds
+
+
+@pytest.mark.parametrize(
+    ("models", "p_value", "worse", "found"),
+    [
+        pytest.param(1, 0.0049, True, 2, id="two-tests-below"),
+        pytest.param(1, 0.0051, True, 0, id="two-tests-above"),
+        pytest.param(2, 0.0024, True, 4, id="four-tests-below"),
+        pytest.param(2, 0.0026, True, 0, id="four-tests-above"),
+        pytest.param(1, 0.0049, False, 1, id="better-than-naive-is-no-alarm"),
+    ],
+)
+def test_the_level_of_one_per_cent_is_shared_by_all_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: int, p_value: float, worse: bool, found: int
+) -> None:
+    names = [f"m{number}" for number in range(models)]
+    rows = [LiveScores(name, 1, "", 60, 60, 0.9, 0.9, 0.01, 0.01, 0.0) for name in names]
+    monkeypatch.setattr(alarms, "live_scores", lambda _: rows)
+    monkeypatch.setattr(alarms, "daily_scores", lambda *_: daily(60, 2.0 if worse else -2.0))
+    monkeypatch.setattr(alarms, "coverage_p_value", lambda _: p_value)
+    monkeypatch.setattr(alarms, "p_value", lambda *_: p_value)
+    raised = find_alarms(Ledger(tmp_path), names, datetime(2026, 11, 20, tzinfo=UTC))
+    assert len(raised) == found
+    assert {alarm.level for alarm in raised} <= {0.01 / (2 * models)}
+
+
+def test_the_first_and_the_last_step_of_the_last_250_sessions_are_tested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, str]] = []
+
+    def scores(_ledger: Ledger, _model: str, step: int, since: str) -> DailyScores:
+        asked.append((step, since))
+        return daily(60)
+
+    rows = [LiveScores("main", step, "", 60, 60, 0.9, 0.9, 0.01, 0.01, 0.0) for step in (1, 2, 3)]
+    monkeypatch.setattr(alarms, "live_scores", lambda _: rows)
+    monkeypatch.setattr(alarms, "daily_scores", scores)
+    find_alarms(Ledger(tmp_path), ["main"], datetime(2026, 11, 20, 22, tzinfo=UTC))
+    sessions = sessions_between(np.datetime64("2025-01-01"), np.datetime64("2026-11-20"))
+    assert asked == [(1, str(sessions[-250])), (3, str(sessions[-250]))]

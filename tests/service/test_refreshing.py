@@ -3,15 +3,20 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from factories import random_walk_table
 from yahoo_server import YahooServer, company, serving
 
 from forecaster.cli.main import run
-from forecaster.errors import TryLaterError
+from forecaster.errors import BadInputError, TryLaterError
+from forecaster.prices.calendar import sessions_between
+from forecaster.prices.health import TickerHealth
 from forecaster.prices.store import METADATA_KEY, PriceStore
+from forecaster.service import refreshing
 from forecaster.service.nightly import fetch_step
 from forecaster.service.refreshing import Refreshed, refresh_prices
 from forecaster.settings import Settings, YahooSettings
@@ -121,3 +126,59 @@ def test_a_file_of_a_newer_version_stays_and_the_others_are_fetched(
     assert fetched.failures[0].startswith("BBB: kept: ")
     assert path.read_bytes() == written
     assert last_day(store, "AAA") == "2026-11-23"
+
+
+def health(ticker: str, *, gaps: int = 0, age: int = 0, damage: str = "") -> TickerHealth:
+    """A ticker that lacks `gaps` of the last 60 sessions."""
+    recent = sessions_between(np.datetime64("2026-08-01"), np.datetime64("2026-11-20"))[-60:]
+    return TickerHealth(ticker, last="2026-11-20", gaps=recent[:gaps], age=age, damage=damage)
+
+
+@pytest.mark.parametrize(
+    ("tickers", "faulty", "fault", "words"),
+    [
+        pytest.param(100, 5, {"gaps": 4}, None, id="gaps-tolerated"),
+        pytest.param(100, 6, {"gaps": 4}, "6 of 100 tickers are incomplete or damaged", id="gaps"),
+        pytest.param(100, 100, {"gaps": 3}, None, id="three-gaps-are-none"),
+        pytest.param(100, 5, {"damage": "rubbish"}, None, id="damage-tolerated"),
+        pytest.param(
+            100, 6, {"damage": "rubbish"}, "6 of 100 tickers are incomplete or damaged", id="damage"
+        ),
+        pytest.param(100, 100, {"age": 5}, None, id="five-sessions-are-not-old"),
+        pytest.param(100, 5, {"age": 6}, None, id="stale-tolerated"),
+        pytest.param(100, 6, {"age": 6}, "6 of 100 tickers are stale", id="stale"),
+        pytest.param(2, 1, {"age": 6}, None, id="one-of-two"),
+        pytest.param(1, 1, {"age": 6}, "1 of 1 tickers are stale", id="the-only-one"),
+        pytest.param(3, 2, {"age": 59}, "2 of 3 tickers are stale", id="traded-within-60"),
+        pytest.param(3, 2, {"age": 60}, None, id="traded-no-more"),
+        pytest.param(2, 2, {"age": 60}, "no ticker has traded in the last 60 sessions", id="none-traded"),
+    ],
+)
+def test_which_prices_are_unfit_to_train_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tickers: int,
+    faulty: int,
+    fault: dict[str, Any],
+    words: str | None,
+) -> None:
+    names = [f"T{number}" for number in range(tickers)]
+    found = {name: health(name, **(fault if place < faulty else {})) for place, name in enumerate(names)}
+    monkeypatch.setattr(refreshing, "check_health", lambda _store, ticker, _now: found[ticker])
+    if words is None:
+        refreshing.reject_unfit_prices(PriceStore(tmp_path), names, FRIDAY)
+    else:
+        with pytest.raises(BadInputError, match=words):
+            refreshing.reject_unfit_prices(PriceStore(tmp_path), names, FRIDAY)
+
+
+def test_a_gap_of_long_ago_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions = sessions_between(np.datetime64("2026-01-01"), np.datetime64("2026-11-20"))
+
+    def check(gaps: np.ndarray) -> None:
+        monkeypatch.setattr(refreshing, "check_health", lambda *_: TickerHealth("A", gaps=gaps))
+        refreshing.reject_unfit_prices(PriceStore(tmp_path), ["A"], FRIDAY)
+
+    check(sessions[-64:-57])  # three of them within the last 60
+    with pytest.raises(BadInputError, match="incomplete"):
+        check(sessions[-64:-56])

@@ -105,6 +105,13 @@ def test_the_gate_holds_out_the_last_sessions(days: int) -> None:
     split = gate_split(dates, 3)
     assert days - split.test.start == max(min(250, round(0.15 * days)), 23)
     assert split.validation.stop + 3 == split.test.start
+    assert split.validation.stop - split.validation.start + 3 == max(round(0.1 * days), 23)
+
+
+def test_a_long_horizon_needs_a_longer_gate() -> None:
+    dates = np.arange(5000).astype("datetime64[D]")
+    assert len(dates) - gate_split(dates, 100).test.start == 401
+    assert len(dates) - gate_split(dates, 60).test.start == 250
 
 
 def test_an_invalid_recipe_is_reported_in_the_card(
