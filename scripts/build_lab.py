@@ -57,7 +57,7 @@ def printed(command: str, home: str | None) -> str:
     if home is not None:
         environment["FORECAST_HOME"] = home
     arguments = [sys.executable, "-m", "forecaster.cli.main", *shlex.split(command)[1:]]
-    run = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
+    run = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)
     return "\n".join(line.rstrip() for line in run.stdout.splitlines()) + "\n"
 
 

@@ -50,7 +50,7 @@ def status(
     store, chosen = _open_store(context, home, tickers)
     healths = [check_health(store, ticker, screen.now()) for ticker in chosen]
     if json:
-        screen.print_json("forecast.data-status/1", _status_as_json(store, healths))
+        screen.print_json("forecast.data-status/2", _status_as_json(store, healths))
         return
     shown = healths
     if len(healths) > LISTED and not every:
@@ -270,7 +270,7 @@ def universe(
 
     found = find_universe(name, screen.open_settings(context, home).home)
     day, members = members_on(found, as_of, screen.now().date())
-    remarks = found.describe(day, screen.now().date())
+    notes = found.describe(day, screen.now().date())
     if json:
         document = {
             "universe": found.name,
@@ -278,18 +278,18 @@ def universe(
             "as_of": day,
             "known_to": found.known_to,
             "complete_from": found.complete_from,
-            "remarks": remarks,
+            "notes": notes,
             "count": len(members),
             "members": members,
         }
-        screen.print_json("forecast.data-universe/1", document)
+        screen.print_json("forecast.data-universe/2", document)
         return
     from rich.columns import Columns
     from rich.text import Text
 
     console = screen.stdout_console()
-    for remark in remarks:
-        console.print(remark, markup=False)
+    for note in notes:
+        console.print(note, markup=False)
     console.print()
     console.print(Columns([Text(symbol) for symbol in members], equal=True, column_first=True))
 

@@ -82,7 +82,7 @@ def retrain(
             _show(done[-1], quiet=quiet or json)
     if json:
         errors = {name: str(error) for name, error in failures.items()}
-        print_json("forecast.retrain/1", {"models": [asdict(each) for each in done], "failures": errors})
+        print_json("forecast.retrain/2", {"models": [asdict(each) for each in done], "failures": errors})
     _complain(failures)
 
 

@@ -66,7 +66,7 @@ def status(context: typer.Context, json: JsonFlag = False, home: HomeFlag = None
     settings = open_settings(context, home)
     found = schedule.status(settings.home, now())
     if json:
-        print_json("forecast.schedule/1", asdict(found))
+        print_json("forecast.schedule-status/2", asdict(found))
         return
     for name, text in {
         "scheduled": found.line or "no; `forecast schedule install` does it",

@@ -25,10 +25,10 @@ def test_the_members_stand_in_columns_after_count_and_age(capsys: Capture) -> No
 def test_the_members_of_a_past_day_as_json(capsys: Capture) -> None:
     assert run(["data", "universe", "--as-of", "2000-07-03", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["schema"] == "forecast.data-universe/1"
+    assert document["schema"] == "forecast.data-universe/2"
     assert (document["as_of"], document["known_to"]) == ("2000-07-03", "2026-10-06")
     assert document["count"] == len(document["members"]) == 414
-    assert "thin before 2012" in document["remarks"][1]
+    assert "thin before 2012" in document["notes"][1]
 
 
 def test_fetching_a_universe_takes_its_members_of_that_day_from_a_file(

@@ -1,0 +1,90 @@
+"""docs/json.md describes every JSON document, and each has the fields that it says."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forecaster.cli.main import run
+
+ROOT = Path(__file__).parents[2]
+SECTIONS = re.split(r"^## ", (ROOT / "docs" / "json.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+FIELD = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
+DOCUMENTED = {section.split("\n", 1)[0]: FIELD.findall(section) for section in SECTIONS}
+
+
+def printed_schemas() -> set[str]:
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "forecaster" / "cli").rglob("*.py"))
+    return {schema for source in sources for schema in re.findall(r'"(forecast\.[a-z-]+/\d+)"', source)}
+
+
+def documented_fields(schema: str) -> tuple[set[str], dict[str, set[str]]]:
+    """The fields at the top, and those of the items of each list."""
+    top, nested = set[str](), dict[str, set[str]]()
+    for field in DOCUMENTED[schema]:
+        name, _, item = field.partition("[].")
+        top.add(name)
+        if item:
+            nested.setdefault(name, set()).add(item)
+    return top, nested
+
+
+def test_every_document_is_described_and_nothing_else() -> None:
+    assert printed_schemas() == set(DOCUMENTED)
+    assert all(DOCUMENTED.values())
+
+
+def document(capsys: pytest.CaptureFixture[str], home: Path, *arguments: str) -> dict[str, Any]:
+    run(["--home", str(home), *arguments, "--json"])
+    content: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return content
+
+
+@pytest.mark.parametrize(
+    ("arguments", "also"),
+    [
+        pytest.param(["fetch", "AAA", "--source", "sample"], (), id="fetch"),
+        pytest.param(["data", "status"], (), id="data-status"),
+        pytest.param(["data", "verify"], (), id="data-verify"),
+        pytest.param(["data", "export", "--output", "copy.csv"], (), id="data-export"),
+        pytest.param(["data", "universe", "sp500"], (), id="data-universe"),
+        pytest.param(["predict", "AAA", "SHORT", "--record"], (), id="predict"),
+        pytest.param(["models", "list"], (), id="models-list"),
+        pytest.param(["models", "show", "main"], ("forecast.train/2",), id="models-show"),
+        pytest.param(["models", "promote", "main@1"], (), id="models-promote"),
+        pytest.param(["models", "verify"], (), id="models-verify"),
+        pytest.param(["models", "prune", "main", "--keep", "3"], (), id="models-prune"),
+        pytest.param(["models", "export", "main", "--output", "out"], (), id="models-export"),
+        pytest.param(["retrain", "--dry-run", "--no-fetch"], (), id="retrain"),
+        pytest.param(["schedule", "status"], (), id="schedule-status"),
+        pytest.param(["doctor"], (), id="doctor"),
+        pytest.param(["lab", "parameters"], (), id="lab-parameters"),
+        pytest.param(["lab", "cell", "AAA"], (), id="lab-cell"),
+        pytest.param(["lab", "gates", "AAA", "--days", "60"], (), id="lab-gates"),
+    ],
+)
+def test_a_document_has_the_fields_that_are_described(
+    own_home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], also: tuple[str, ...]
+) -> None:
+    found = document(capsys, own_home, *arguments)
+    schema = found.pop("schema")
+    top, nested = documented_fields(schema)
+    for other in also:
+        top |= documented_fields(other)[0]
+    assert set(found) == top
+    for name, fields in nested.items():
+        assert found[name]
+        for item in found[name]:
+            assert set(item) == fields
+
+
+def test_the_score_has_the_fields_that_are_described(
+    own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["predict", "OLD", "--record", "--home", str(own_home)])
+    run(["predict", "AAA", "--record", "--home", str(own_home)])
+    capsys.readouterr()
+    found = document(capsys, own_home, "score")
+    assert set(found) - {"schema"} == documented_fields(found["schema"])[0]
