@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow lint docs bench clean
+.PHONY: help setup demo test slow lint docs bench mutants clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ docs: .venv/dev  ## write the command reference anew from the commands
 
 bench: .venv/dev  ## measure speed, memory and accuracy; INDEX=FILE is the whole index in long form
 	$(BIN)/python benchmarks/bench.py $(INDEX)
+
+mutants: .venv/dev  ## change the deciding modules, and count the changes that a test notices
+	@$(PIP) --editable '.[mutants]'
+	$(BIN)/python scripts/mutants.py
 
 clean:  ## remove .venv and caches; prices and models stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -73,19 +73,21 @@ def from_variable(setting: Setting, value: Value, home: Path) -> Any:
     return getattr(getattr(settings, section), key)
 
 
-def from_flag(setting: Setting, value: Value, _home: Path) -> Any:
-    """The way of a real flag: Typer reads it, `override` checks it."""
+def from_flag(setting: Setting, value: Value, home: Path) -> Any:
+    """The way of a real flag: Typer reads it, and the command is handed a checked recipe."""
     flag = "--" + setting[1].replace("_", "-")
-    given: dict[str, Any] = {}
+    given: list[Recipe] = []
 
     @training_flags()
-    def command(*, flags: dict[str, Any]) -> None:
-        given.update(flags)
+    def command(*, settings: Settings, recipe: Recipe) -> None:
+        assert settings.home == home
+        given.append(recipe)
 
     app = typer.Typer()
     app.command()(command)
-    app([flag] if value is True else [flag, str(value)], standalone_mode=False)
-    return getattr(override(Recipe(), given), setting[1])
+    words = [flag] if value is True else [flag, str(value)]
+    app([*words, "--home", str(home)], standalone_mode=False)
+    return getattr(given[0], setting[1])
 
 
 def in_toml(value: Value) -> str:

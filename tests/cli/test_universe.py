@@ -40,7 +40,7 @@ def test_fetching_a_universe_takes_its_members_of_that_day_from_a_file(
     assert run(["fetch", "--source", "a.csv", "--universe", "sp500"]) == 66
     err = capsys.readouterr().err
     assert err.startswith("sp500 on 2026-11-21: 503 members")
-    assert "no usable price of A, AAPL, ABBV, ABNB, ABT and 496 more; the rest is in the store" in err
+    assert "501 of 503 tickers failed (not found 501): A, AAPL, ABBV, ABNB, ABT and 496 more" in err
     assert PriceStore(tmp_path).tickers() == ["BRK-B", "TSLA"]
     assert run(["fetch", "--source", "a.csv", "--universe", "sp500", "--as-of", "2011-01-03"]) == 66
     assert "warning: the list is thin before 2012" in capsys.readouterr().err
@@ -101,7 +101,7 @@ def test_cells_are_compared_on_members_only(three_walks: Path, capsys: Capture) 
     ("arguments", "complaint"),
     [
         pytest.param(["AAA", "--universe", "sp500"], "exclude each other", id="tickers and universe"),
-        pytest.param(["--all-days"], "--all-days goes with --universe", id="all days of what?"),
+        pytest.param(["--all-days"], "all days can be chosen for a universe only", id="all days of what?"),
     ],
 )
 @pytest.mark.usefixtures("three_walks")
