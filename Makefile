@@ -7,10 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow lint docs bench mutants clean
+.PHONY: help setup demo test trials slow test-lowest lint docs bench mutants clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/tool .venv/dev  ## install the tool and what its development needs into .venv
 
@@ -36,8 +36,14 @@ demo: .venv/tool  ## compare the cells on the prices that ship with the tool, th
 test: .venv/dev  ## run the tests, on two processes
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
+trials: .venv/dev  ## run the trials that take some ten seconds each
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m trial
+
 slow: .venv/dev  ## run the trials that take minutes
 	$(BIN)/python -m pytest -m slow
+
+test-lowest: .venv/dev  ## install the lowest versions that are allowed, and try the tool with them
+	bash scripts/check_lowest.sh
 
 lint: .venv/dev  ## check style and types, and that the documents are current
 	$(BIN)/ruff check .
@@ -57,4 +63,4 @@ mutants: .venv/dev  ## change the deciding modules, and count the changes that a
 	$(BIN)/python scripts/mutants.py
 
 clean:  ## remove .venv and caches; prices and models stay
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -210,6 +210,7 @@ print(json.dumps([light, heavy, len(found)]))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["prices.csv"]
 
 
+@pytest.mark.trial
 def test_the_notebook_and_the_script_run(tmp_path: Path) -> None:
     """Both in one process, as starting TensorFlow takes most of the time."""
     notebook = json.loads((ROOT / "examples" / "quickstart.ipynb").read_text(encoding="utf-8"))

@@ -38,7 +38,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def here(work: Callable[..., Any], task: Any, report: Callable[[Any], None]) -> Any:
         return work(task, report)
 
-    monkeypatch.setattr("forecaster.evaluation.comparison.run_isolated", here)
+    monkeypatch.setattr("forecaster.processes.run_isolated", here)
 
 
 @pytest.mark.usefixtures("in_this_process")

@@ -70,7 +70,7 @@ def test_doubts_go_to_stderr(
         pytest.param(["../AAA"], ExitCode.USAGE, "is not a ticker", id="a-path-for-a-ticker"),
         pytest.param(["AAA", "--horizon", "9"], ExitCode.USAGE, "predicts 1 to 3", id="horizon-too-large"),
         pytest.param(["AAA", "--level", "105"], ExitCode.USAGE, "--level 105", id="level-out-of-range"),
-        pytest.param(["AAA", "--level", "much"], ExitCode.USAGE, "valid integer", id="level-no-number"),
+        pytest.param(["AAA", "--level", "much"], ExitCode.USAGE, "'--level'", id="level-no-number"),
         pytest.param(
             ["AAA", "--model", "../../x"], ExitCode.USAGE, "not a model's name", id="a-path-for-a-model"
         ),

@@ -61,6 +61,7 @@ def fit_on(backend: str, folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="jax is not installed")
+@pytest.mark.trial
 def test_jax_learns_what_tensorflow_learns(tmp_path: Path) -> None:
     jax, tensorflow = fit_on("jax", tmp_path), fit(tmp_path)
     for found in (jax, tensorflow):

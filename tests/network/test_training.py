@@ -47,8 +47,13 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(panel: Panel, cell: st
     assert first.validation_losses == second.validation_losses
 
 
-def test_another_seed_gives_other_weights(panel: Panel) -> None:
-    first, second = (train(panel, replace(RECIPE, seed=seed, epochs=1)) for seed in (0, 1))
+@pytest.fixture(scope="module")
+def evaluated(panel: Panel) -> TrainedNetwork:
+    return train(panel)
+
+
+def test_another_seed_gives_other_weights(panel: Panel, evaluated: TrainedNetwork) -> None:
+    first, second = evaluated, train(panel, replace(RECIPE, seed=1))
     for name, weight in first.network.weights.items():
         assert not np.array_equal(weight, second.network.weights[name])
 
@@ -78,9 +83,8 @@ def test_the_loss_falls_where_there_is_structure() -> None:
     assert min(trained.validation_losses) < trained.validation_losses[0]
 
 
-def test_a_refit_goes_on_from_the_evaluated_weights(panel: Panel) -> None:
+def test_a_refit_goes_on_from_the_evaluated_weights(panel: Panel, evaluated: TrainedNetwork) -> None:
     """With steps too small to see it stays there; with the recipe's own it moves, for one epoch."""
-    evaluated = train(panel)
     still = refit_network(panel, evaluated, replace(RECIPE, learning_rate=1e-9))
     moved = refit_network(panel, evaluated, RECIPE)
     for name, weight in evaluated.network.weights.items():
@@ -93,10 +97,11 @@ def test_a_refit_trains_on_the_last_days_that_the_evaluated_network_never_saw(pa
     log_return = panel.log_return.copy()
     log_return[:, -10:] *= 3
     other = replace(panel, log_return=log_return)
-    evaluated = [train(days).network.weights["head/bias"] for days in (panel, other)]
-    np.testing.assert_array_equal(*evaluated)
+    days = (panel, other)
+    trained = [train(each) for each in days]
+    np.testing.assert_array_equal(*(each.network.weights["head/bias"] for each in trained))
     refitted = [
-        refit_network(days, train(days), RECIPE).network.weights["head/bias"] for days in (panel, other)
+        refit_network(*each, RECIPE).network.weights["head/bias"] for each in zip(days, trained, strict=True)
     ]
     assert not np.array_equal(*refitted)
 

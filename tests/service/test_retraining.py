@@ -240,6 +240,7 @@ def test_the_gate_compares_what_has_not_seen_its_sessions(
     assert gate["first_day"] > str(unseen_after)
 
 
+@pytest.mark.trial
 def test_what_the_gates_sessions_hold_moves_no_challenger(home: Path, tmp_path: Path) -> None:
     """Not the first, nor the second, which begins from a champion that was refitted on them."""
     other = learnable_home(tmp_path / "other", gate_seed=1)

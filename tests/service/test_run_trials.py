@@ -121,7 +121,10 @@ def assert_the_next_run_completes(nights: Nights) -> None:
     assert sorted(origins) == [("AAA",), ("BBB",)]
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kills",
+    [3, pytest.param(5, marks=pytest.mark.trial), pytest.param(200, marks=pytest.mark.slow)],
+)
 def test_kills_at_random_instants(nights: Nights, kills: int) -> None:
     luck = random.Random(0)  # noqa: S311
     for number in range(kills):
@@ -135,6 +138,7 @@ def test_kills_at_random_instants(nights: Nights, kills: int) -> None:
     assert_the_next_run_completes(nights)
 
 
+@pytest.mark.trial
 def test_predictions_beside_a_run_all_answer_and_mix_no_versions(nights: Nights) -> None:
     process = nights.start()
     answers = []
@@ -154,8 +158,8 @@ def test_predictions_beside_a_run_all_answer_and_mix_no_versions(nights: Nights)
 @pytest.mark.parametrize(
     ("largest_file", "refused", "versions"),
     [
-        pytest.param(100, "logs/run_status.json", [1], id="run-status"),
-        pytest.param(3_000, ".parquet", [1], id="prices"),
+        pytest.param(100, "logs/run_status.json", [1], id="run-status", marks=pytest.mark.trial),
+        pytest.param(3_000, ".parquet", [1], id="prices", marks=pytest.mark.trial),
         pytest.param(20_500, "model.keras", [1], id="model"),
         pytest.param(30_000, "ledger.sqlite", [1, 2], id="ledger"),
     ],
