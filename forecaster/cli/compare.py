@@ -9,6 +9,8 @@ from forecaster.cli.flags import (
     AllDaysFlag,
     TrainingTickers,
     TrainingUniverse,
+    checked_match,
+    chosen_cells,
     show_universe,
     training_flags,
 )
@@ -49,8 +51,7 @@ def compare(
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
     from forecaster.home import Home
 
-    chosen = _chosen_cells(cells)
-    _check_match(match)
+    chosen, match = chosen_cells(cells, "--cells"), checked_match(match)
     check_output(output)
     data = Home(settings.home).training_set(tickers, universe=universe, all_days=all_days, recipe=recipe)
     show_universe(data.universe, stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet))
@@ -76,24 +77,6 @@ def compare(
         print_json("forecast.compare/1", document | {"universe": data.universe})
     else:
         show_comparison(comparison, verdict, recipes, stdout_console(quiet=quiet))
-
-
-def _chosen_cells(text: str) -> list[str]:
-    from forecaster.errors import UsageError
-    from forecaster.settings import CELLS
-
-    chosen = list(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
-    unknown = [cell for cell in chosen if cell not in CELLS]
-    if unknown or not chosen:
-        raise UsageError(f"--cells {text!r} names no known cell", f"choose from {', '.join(CELLS)}")
-    return chosen
-
-
-def _check_match(match: str) -> None:
-    from forecaster.errors import UsageError
-
-    if match not in ("units", "parameters"):
-        raise UsageError(f"--match {match} is not known", "choose units or parameters")
 
 
 def _announce(recipe: Recipe, seeds: int, *, quiet: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli.screen import HomeFlag, open_settings
+from forecaster.errors import UsageError
 from forecaster.settings import CELLS, DEVICES, Recipe, override
 
 if TYPE_CHECKING:
@@ -91,6 +92,32 @@ def training_flags(*left_out: str) -> Callable[[Callable[..., None]], Callable[.
         return run
 
     return decorate
+
+
+def chosen_cells(text: str, flag: str = "--cell") -> list[str]:
+    """The cells that `flag` names, with commas between them, or `all`.
+
+    Raises:
+        UsageError: one of them is none.
+    """
+    if text.strip().lower() == "all":
+        return list(CELLS)
+    chosen = list(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    unknown = [cell for cell in chosen if cell not in CELLS]
+    if unknown or not chosen:
+        raise UsageError(f"{flag} {text!r} names no known cell", f"choose from {', '.join(CELLS)} or all")
+    return chosen
+
+
+def checked_match(match: str) -> str:
+    """How the cells' sizes are matched, as `--match` says.
+
+    Raises:
+        UsageError: it is neither units nor parameters.
+    """
+    if match not in ("units", "parameters"):
+        raise UsageError(f"--match {match} is not known", "choose units or parameters")
+    return match
 
 
 def show_universe(universe: Mapping[str, Any] | None, console: "Console") -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.files import digest_bytes
 from forecaster.prices.calendar import is_session, sessions_between
 from forecaster.prices.market import MarketSeries, daily_returns, read_market
 from forecaster.prices.store import PriceStore, empty_store
@@ -47,6 +48,10 @@ class Panel:
     def shape(self) -> tuple[int, int]:
         """(tickers, days)."""
         return self.close.shape[0], self.close.shape[1]
+
+    def digest(self) -> str:
+        """SHA-256 of tickers and closes: other prices have another."""
+        return digest_bytes("\n".join(self.tickers).encode(), np.ascontiguousarray(self.close).tobytes())
 
     def last(self, days: int) -> "Panel":
         """The same tickers on the last `days` trading days; views, not copies."""

@@ -5,6 +5,7 @@ Everything is written in `keras.ops`, so that TensorFlow, JAX and PyTorch engine
 
 import math
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +49,13 @@ def build_network(features: int, recipe: Recipe) -> keras.Model:
     return keras.Model(inputs, head(hidden), name=recipe.cell)
 
 
-def without_keras(network: keras.Model, recipe: Recipe, names: tuple[str, ...]) -> RecurrentNetwork:
+def without_keras(network: keras.Model, recipe: Recipe, features: tuple[str, ...]) -> RecurrentNetwork:
     """The same weights as matrices, for the runtime that needs no Keras."""
-    weights = {}
-    for number in range(recipe.layers):
-        if recipe.bidirectional:
-            both = network.get_layer(f"both_ways_{number}")
-            cells = {"forward": both.forward_layer, "backward": both.backward_layer}
-        else:
-            cells = {"forward": network.get_layer(f"{recipe.cell}_{number}")}
-        for direction, layer in cells.items():
-            for part, array in zip(("kernel", "recurrent", "bias"), layer.get_weights(), strict=True):
-                weights[f"layer{number}/{direction}/{part}"] = array
-    weights["head/kernel"], weights["head/bias"] = network.get_layer("head").get_weights()
+    weights = {
+        name: array
+        for layer, names in _weight_names(network, recipe)
+        for name, array in zip(names, layer.get_weights(), strict=True)
+    }
     return RecurrentNetwork(
         cell=recipe.cell,
         units=recipe.units,
@@ -68,7 +63,7 @@ def without_keras(network: keras.Model, recipe: Recipe, names: tuple[str, ...]) 
         bidirectional=recipe.bidirectional,
         horizon=recipe.horizon,
         lookback=recipe.lookback,
-        features=names,
+        features=features,
         weights=weights,
     )
 
@@ -79,16 +74,23 @@ def begin_from(network: keras.Model, start: RecurrentNetwork) -> None:
     Raises:
         ValueError: the shapes differ.
     """
-    for number in range(start.layers):
-        if start.bidirectional:
+    for layer, names in _weight_names(network, start):
+        layer.set_weights([start.weights[name] for name in names])
+
+
+def _weight_names(
+    network: keras.Model, shape: Recipe | RecurrentNetwork
+) -> Iterator[tuple[keras.layers.Layer, list[str]]]:
+    """Each layer with weights, and what `RecurrentNetwork` calls them, in Keras's order."""
+    for number in range(shape.layers):
+        if shape.bidirectional:
             both = network.get_layer(f"both_ways_{number}")
             cells = {"forward": both.forward_layer, "backward": both.backward_layer}
         else:
-            cells = {"forward": network.get_layer(f"{start.cell}_{number}")}
+            cells = {"forward": network.get_layer(f"{shape.cell}_{number}")}
         for direction, layer in cells.items():
-            weights = start.layer_weights(number, direction)
-            layer.set_weights([weights.kernel, weights.recurrent, weights.bias])
-    network.get_layer("head").set_weights([start.weights["head/kernel"], start.weights["head/bias"]])
+            yield layer, [f"layer{number}/{direction}/{part}" for part in ("kernel", "recurrent", "bias")]
+    yield network.get_layer("head"), ["head/kernel", "head/bias"]
 
 
 def keras_file(network: keras.Model) -> bytes:

@@ -7,8 +7,6 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
-
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import Split, split_dates
 from forecaster.dataset.training_set import TrainingSet
@@ -16,7 +14,6 @@ from forecaster.errors import BadInputError
 from forecaster.evaluation.baselines import BASELINES
 from forecaster.evaluation.experiment import TrainResult, train_and_forecast
 from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
-from forecaster.files import digest_bytes
 from forecaster.network.fitting import Progress
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.training import TrainedNetwork
@@ -119,7 +116,7 @@ def _card(
         "whole_store": data.whole_store,
         "market": list(panel.market_members),
         "split": split_dates(panel.dates, data.split),
-        "prices": {"last_day": str(panel.dates[-1]), "digest": _digest(panel)},
+        "prices": {"last_day": str(panel.dates[-1]), "digest": panel.digest()},
         "scores": {str(step): asdict(score) for step, score in scores["network"].items()},
         "baselines": {
             name: {str(step): asdict(score) for step, score in by_step.items()}
@@ -128,10 +125,6 @@ def _card(
         },
         "versions": _versions(),
     }
-
-
-def _digest(panel: Panel) -> str:
-    return digest_bytes("\n".join(panel.tickers).encode(), np.ascontiguousarray(panel.close).tobytes())
 
 
 def _versions() -> dict[str, str]:

@@ -53,7 +53,7 @@ def test_before_the_list_is_complete_every_day_counts() -> None:
     assert target_mask.astype(int).tolist() == [[1, 1, 0, 0, 1, 1]]
 
 
-def test_who_can_be_learnt_from_and_who_is_missing(tmp_path: Path) -> None:
+def test_who_can_be_trained_on_and_who_is_missing(tmp_path: Path) -> None:
     closes = [10.0, 11, 12, 13, 14, 15]
     store = filled_store(
         tmp_path,

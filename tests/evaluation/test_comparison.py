@@ -13,7 +13,7 @@ from forecaster.network.recurrent import network_parameters
 from forecaster.settings import Recipe
 
 
-def test_a_random_walk_is_judged_beyond_foretelling(walk: Compared) -> None:
+def test_a_random_walk_is_judged_beyond_predicting(walk: Compared) -> None:
     verdict = judge(walk.comparison)
     assert not verdict.beats_naive
     assert not verdict.beats_naive_price

@@ -187,7 +187,7 @@ def learnable_home(home: Path, gate_seed: int = 0) -> Path:
 
 
 @pytest.fixture(scope="module")
-def learnt_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def learned_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose challengers are promoted; to be read, not changed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FORECAST_NOW", "2026-11-20T22:30:00")
@@ -195,8 +195,8 @@ def learnt_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def home(learnt_home: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(learnt_home, tmp_path / "learned"))
+def home(learned_home: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(learned_home, tmp_path / "learned"))
 
 
 def retrained(home: Path, *arguments: str) -> ModelRegistry:

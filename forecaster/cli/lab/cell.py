@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.lab.flags import chosen_cells
+from forecaster.cli.flags import chosen_cells
 from forecaster.cli.screen import HomeFlag, JsonFlag, figures_table, open_settings, print_json, stdout_console
 from forecaster.settings import CELL_TITLES
 

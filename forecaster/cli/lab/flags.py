@@ -11,24 +11,6 @@ CellFlag = Annotated[str, typer.Option("--cell", help="rnn, lstm, gru, several w
 JobsFlag = Annotated[int, typer.Option("--jobs", help="Processes at once.", min=1, max=1024)]
 
 
-def chosen_cells(text: str) -> list[str]:
-    """The cells that `--cell` names.
-
-    Raises:
-        UsageError: one of them is none.
-    """
-    from forecaster.errors import UsageError
-    from forecaster.settings import CELLS
-
-    if text.strip().lower() == "all":
-        return list(CELLS)
-    chosen = list(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
-    unknown = [cell for cell in chosen if cell not in CELLS]
-    if unknown or not chosen:
-        raise UsageError(f"--cell {text!r} names no known cell", f"choose from {', '.join(CELLS)} or all")
-    return chosen
-
-
 def whole_numbers(flag: str, text: str, least: int, most: int) -> list[int]:
     """Whole numbers with commas between them, within bounds, each once.
 

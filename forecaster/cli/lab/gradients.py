@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.lab.flags import CellFlag, chosen_cells, with_colour
+from forecaster.cli.flags import chosen_cells
+from forecaster.cli.lab.flags import CellFlag, with_colour
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,

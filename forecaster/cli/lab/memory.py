@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.lab.flags import CellFlag, JobsFlag, chosen_cells, whole_numbers
+from forecaster.cli.flags import chosen_cells
+from forecaster.cli.lab.flags import CellFlag, JobsFlag, whole_numbers
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.lab.flags import CellFlag, chosen_cells
+from forecaster.cli.flags import chosen_cells
+from forecaster.cli.lab.flags import CellFlag
 from forecaster.cli.screen import JsonFlag, figures_table, print_json, stdout_console
 from forecaster.settings import CELL_TITLES
 

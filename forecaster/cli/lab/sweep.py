@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.flags import training_flags
-from forecaster.cli.lab.flags import JobsFlag, chosen_cells, with_colour
+from forecaster.cli.flags import checked_match, chosen_cells, training_flags
+from forecaster.cli.lab.flags import JobsFlag, with_colour
 from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
@@ -58,11 +58,11 @@ def sweep(
     from forecaster.laboratory.trials import ResultsFile
 
     chosen = _values(over, values)
-    _check_match(match)
+    checked_match(match)
     setup = trial_setup(settings.home, tickers, recipe)
     if over == "tickers":
         _check_tickers(chosen, len(setup.tickers))
-    plans = plan_sweep(setup, over, chosen, chosen_cells(cells), match, seeds)
+    plans = plan_sweep(setup, over, chosen, chosen_cells(cells, "--cells"), match, seeds)
     notes = stderr_console(quiet=quiet)
 
     def report(trial: "PriceTrial", outcome: dict[str, Any], left: int) -> None:
@@ -104,13 +104,6 @@ def _values(over: str, text: str | None) -> list[int]:
     if not all(word.isdecimal() and int(word) > 0 for word in numbers) or ("all" in words and not allowed):
         raise UsageError(f"--values {text!r} is not a list of whole numbers", "write it like 5,20,60")
     return list(dict.fromkeys(ALL if word == "all" else int(word) for word in words))
-
-
-def _check_match(match: str) -> None:
-    from forecaster.errors import UsageError
-
-    if match not in ("units", "parameters"):
-        raise UsageError(f"--match {match} is not known", "choose units or parameters")
 
 
 def _check_tickers(values: list[int], available: int) -> None:

@@ -14,7 +14,6 @@ from forecaster.dataset.training_set import Chosen, choose, load_training_set, s
 from forecaster.evaluation.baselines import BASELINES
 from forecaster.evaluation.forecasts import network_forecasts
 from forecaster.evaluation.scoring import actuals, score_step
-from forecaster.files import digest_bytes
 from forecaster.network.engine import start_engine
 from forecaster.network.training import train_network
 from forecaster.prices.store import PriceStore
@@ -76,8 +75,7 @@ def trial_setup(home: Path, wanted: Sequence[str] | None, recipe: Recipe) -> Tri
     panel, tickers = data.panel, data.panel.tickers
     dates = split_dates(panel.dates, data.split)
     given = Recipe(**asdict(recipe) | {name: dates[name] for name in ("train_end", "validation_end")})
-    digest = digest_bytes("\n".join(tickers).encode(), np.ascontiguousarray(panel.close).tobytes())[:16]
-    return TrialSetup(home, digest, tickers, len(available_features(panel)), given)
+    return TrialSetup(home, panel.digest()[:16], tickers, len(available_features(panel)), given)
 
 
 def run_price_trial(trial: PriceTrial) -> dict[str, Any]:
