@@ -170,5 +170,9 @@ def json_value(value: object) -> object:
         return str(value)
     if getattr(value, "shape", None) == () and hasattr(value, "item"):  # a NumPy scalar
         plain: object = value.item()
-        return json_value(plain) if isinstance(plain, date) else plain
+        if isinstance(plain, date):
+            return plain.isoformat()
+        # a datetime64 in nanoseconds is a bare integer here: no reader would know its unit
+        if plain is None or getattr(getattr(value, "dtype", None), "kind", "") in "biufU":
+            return plain
     raise TypeError(f"{type(value).__name__} has no form in JSON")

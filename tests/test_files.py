@@ -1,10 +1,14 @@
 """Files are whole or absent, and one process writes at a time."""
 
 import hashlib
+import json
 import os
 import stat
+from datetime import UTC, date, datetime
+from enum import StrEnum
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from forecaster.errors import DiskError, TryLaterError
@@ -14,6 +18,7 @@ from forecaster.files import (
     digest_bytes,
     digest_file,
     home_lock,
+    json_value,
     write_atomically,
 )
 
@@ -93,3 +98,42 @@ def test_digests_are_sha_256(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"one, two")
     expected = hashlib.sha256(b"one, two").hexdigest()
     assert digest_bytes(b"one", b", two") == digest_file(tmp_path / "file") == expected
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        pytest.param(date(2026, 11, 20), "2026-11-20", id="date"),
+        pytest.param(datetime(2026, 11, 20, 22, 30, tzinfo=UTC), "2026-11-20T22:30:00+00:00", id="moment"),
+        pytest.param(Path("data/prices"), "data/prices", id="path"),
+        pytest.param(Colour.RED, "red", id="enum"),
+        pytest.param(np.float32(0.5), 0.5, id="float32"),
+        pytest.param(np.int64(3), 3, id="int64"),
+        pytest.param(np.bool_(True), True, id="bool"),
+        pytest.param(np.datetime64("2026-11-20"), "2026-11-20", id="day"),
+        pytest.param(np.datetime64("2026-11-20T22:30", "s"), "2026-11-20T22:30:00", id="second"),
+    ],
+)
+def test_known_types_have_a_form_in_json(value: object, written: object) -> None:
+    assert json.loads(json.dumps([value], default=json_value)) == [written]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({1, 2}, id="set"),
+        pytest.param(b"bytes", id="bytes"),
+        pytest.param(object(), id="object"),
+        pytest.param(np.arange(3), id="array"),
+        pytest.param(np.timedelta64(1, "D"), id="duration"),
+        pytest.param(np.datetime64("2026-11-20", "ns"), id="nanoseconds"),
+        pytest.param(np.complex64(1), id="complex"),
+    ],
+)
+def test_other_types_are_not_written_as_whatever_their_text_is(value: object) -> None:
+    with pytest.raises(TypeError, match="has no form in JSON"):
+        json.dumps([value], default=json_value)

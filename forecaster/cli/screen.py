@@ -100,5 +100,5 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_without_nan(item) for item in value]
     if getattr(value, "shape", None) == ():  # a NumPy scalar
-        return _without_nan(value.item())
+        return _without_nan(json_value(value))
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -59,7 +59,11 @@ class ResultsFile:
 
 
 def key_of(trial: Mapping[str, Any]) -> str:
-    """One text for each trial, whatever the order of its fields."""
+    """One text for each trial, whatever the order of its fields.
+
+    Raises:
+        TypeError: JSON has no form for a field.
+    """
     return json.dumps(trial, sort_keys=True, default=json_value)
 
 

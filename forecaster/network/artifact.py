@@ -38,6 +38,7 @@ def save_network(
     Raises:
         DiskError: the disk fails.
         FileExistsError: the folder is there already; a version is never overwritten.
+        TypeError: the card holds a value that JSON has no form for.
         ValueError: a weight is not an array of floats, or the card describes another network.
     """
     if _described(card) != {name: getattr(network, name) for name in (*_SIZES, "features")}:

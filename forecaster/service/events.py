@@ -22,6 +22,7 @@ def log_event(home: Path, now: datetime, event: str, **content: Any) -> None:
 
     Raises:
         DiskError: the disk fails.
+        TypeError: JSON has no form for a value of `content`.
     """
     path = home / "logs" / "events.jsonl"
     turn_over(path)

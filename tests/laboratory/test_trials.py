@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
@@ -66,3 +67,9 @@ def test_an_outcome_replaces_the_earlier_one_of_its_trial(tmp_path: Path) -> Non
     results.add({"a": 1, "b": 2}, {"x": 1})
     results.add({"b": 2, "a": 1}, {"x": 2})
     assert list(results.read().values()) == [{"x": 2}]
+
+
+def test_a_trial_has_no_key_made_of_a_text_that_python_chose() -> None:
+    assert key_of({"day": np.datetime64("2026-11-20")}) == key_of({"day": "2026-11-20"})
+    with pytest.raises(TypeError, match="set has no form in JSON"):
+        key_of({"cells": {"gru", "lstm"}})  # whose text differs from run to run

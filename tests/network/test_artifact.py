@@ -49,6 +49,13 @@ def test_the_weights_file_holds_the_weights_and_nothing_else(tmp_path: Path) -> 
         assert all(array.dtype == np.float32 for array in arrays.values())
 
 
+def test_a_card_with_a_value_that_json_has_no_form_for_is_not_written(tmp_path: Path) -> None:
+    network = random_network()
+    with pytest.raises(TypeError, match="set has no form in JSON"):
+        save_network(tmp_path / "m" / "1", network, card_of(network, tickers={"AAA"}), b"a Keras file")
+    assert not (tmp_path / "m").exists()
+
+
 def test_what_would_have_to_be_pickled_is_never_written(tmp_path: Path) -> None:
     network = random_network()
     pickled = {**network.weights, "head/bias": network.weights["head/bias"].astype(object)}

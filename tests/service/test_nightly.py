@@ -126,6 +126,19 @@ def test_the_run_status_tells_how_far_a_run_is_and_that_it_was_cut_off(tmp_path:
     assert cut.text == "2026-11-21 22:30 UTC, cut off at retrain"
 
 
+def test_an_event_keeps_known_types_and_rejects_others(tmp_path: Path) -> None:
+    log_event(tmp_path, NOW, "test", day=NOW.date(), folder=Path("data"))
+    with pytest.raises(TypeError, match="set has no form in JSON"):
+        log_event(tmp_path, NOW, "test", tickers={"AAA"})
+    (line,) = (tmp_path / "logs" / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line) | {"time": ""} == {
+        "time": "",
+        "event": "test",
+        "day": NOW.date().isoformat(),
+        "folder": "data",
+    }
+
+
 def test_the_log_is_turned_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("forecaster.service.events.MOST_BYTES", 100)
     for number in range(9):
