@@ -100,7 +100,7 @@ def test_mlflow_has_recipe_scores_and_files_and_a_second_time_changes_nothing(
         pytest.param(["main", TO, "file", "--to", "onnx"], ExitCode.DISK, "cannot write", id="a file there"),
         pytest.param(["main", TO, "file", "--to", "mlflow"], ExitCode.DISK, "cannot write", id="for a store"),
         pytest.param(
-            ["main", TO, NO_SERVER, "--to", "mlflow"], ExitCode.UNAVAILABLE, "refuses", id="no server"
+            ["main", TO, NO_SERVER, "--to", "mlflow"], ExitCode.UNAVAILABLE, "MLflow failed", id="no server"
         ),
     ],
 )

@@ -301,7 +301,7 @@ def test_status_shows_the_fetch_state(runs: FetchRuns, capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines()[:7])) <= 80
     assert "│ yahoo  │ 2026-11-21 │" in out
-    assert "AAA: to be requested again: 2026-11-18; last asked 2026-11-21T22:30:00+00:00" in out
+    assert "AAA: to be requested again: 2026-11-18; last requested 2026-11-21T22:30:00+00:00" in out
     assert "BBB: restated 1 times, last on 2026-11-23: a split, 2 for 1, on 2026-11-23" in out
     assert "with sessions to request again: 1; restatements seen: 1" in out
     assert run(["data", "status", "--json", "--home", str(runs.home)]) == 0
