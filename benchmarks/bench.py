@@ -41,6 +41,7 @@ def main() -> None:
         training()
         supervision()
         starting()
+        predicting()
 
 
 def importing(index: Path) -> None:
@@ -110,6 +111,19 @@ def starting() -> None:
             theirs.append(timed(sys.executable, "-c", imports))
         mine, bare = statistics.median(ours), statistics.median(theirs)
         print(f"{name}: {mine:.2f} s = {mine / bare:.2f} × `{imports}`")
+
+
+def predicting() -> None:
+    """All tickers as one batch against one of them, and the library's import; medians of runs in turn."""
+    one, every, ours, theirs = [], [], [], []
+    for _ in range(5):
+        one.append(timed(FORECAST, "predict", "AAPL", "--json", "--quiet"))
+        every.append(timed(FORECAST, "predict", "--json", "--quiet"))
+        ours.append(timed(sys.executable, "-c", "import forecaster"))
+        theirs.append(timed(sys.executable, "-c", "import numpy"))
+    whole, single = statistics.median(every), statistics.median(one)
+    print(f"forecast predict, all tickers: {whole:.2f} s = {whole / single:.2f} × `forecast predict AAPL`")
+    print(f"import forecaster: {statistics.median(ours) / statistics.median(theirs):.2f} × `import numpy`")
 
 
 def timed(*command: object) -> float:

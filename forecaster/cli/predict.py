@@ -1,5 +1,6 @@
 """`forecast predict`: dated medians and intervals from the model in service, without TensorFlow."""
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -105,7 +106,7 @@ def predict(
         print_json("forecast.predict/2", content)
     else:
         _show(batch.predictions, used.reference, level, stdout_console(quiet=quiet))
-    _fail(batch.failures, len(chosen), notes)
+    _fail(batch.failures, len(chosen))
 
 
 def _chosen(store: "PriceStore", home: Path, tickers: list[str] | None, universe: str | None) -> list[str]:
@@ -166,13 +167,13 @@ def _record(
     return asdict(recorded)
 
 
-def _fail(failures: dict[str, ForecastError], total: int, notes: "Console") -> None:
-    """List the tickers that could not be predicted, and end with the kind of the first."""
+def _fail(failures: dict[str, ForecastError], total: int) -> None:
+    """List the tickers that could not be predicted, even with --quiet, and end with the kind of the first."""
     if not failures:
         return
     for ticker, error in failures.items():
         reason = error.message if ticker in error.message else f"{ticker}: {error.message}"
-        notes.print(f"failed: {reason}; {error.remedy}", markup=False, soft_wrap=True)
+        sys.stderr.write(f"failed: {reason}; {error.remedy}\n")
     first = next(iter(failures.values()))
     raise type(first)(
         f"{len(failures):,} of {total:,} tickers could not be predicted: {name_some(failures)}", first.remedy
