@@ -96,7 +96,7 @@ def _range_sentence(comparison: Comparison, best: ModelResult, step: int, won: b
     return (
         f"Its range {_days(step)} ahead is {abs(gain):.1%} {side} than that of the strongest naive forecast, "
         f"{MODEL_TITLES[rival.model]} ({_test(_p_value(best, rival, step))}, {significance}), "
-        f"and its 90 % coverage {best.steps[step].coverage_90:.1%}."
+        f"and its 90 % interval covered {best.steps[step].coverage_90:.1%}."
     )
 
 

@@ -35,7 +35,7 @@ class Alarm:
         """One line for a log."""
         ahead = f"{self.step} session{'s' if self.step > 1 else ''} ahead, last {self.days} days"
         if self.kind == "coverage":
-            what = f"the 90 % coverage {self.value:.1%}"
+            what = f"the 90 % interval covered {self.value:.1%}"
         else:
             what = f"the CRPS is worse than the naive forecast's, skill {self.value:+.1%}"
         return f"{self.model}: {what} ({ahead}; p = {self.p_value:.2g} < {self.level:.2g})"

@@ -77,7 +77,7 @@ def test_an_alarm_is_exit_code_1_and_a_line(
     assert run(["score", *flags, "--home", str(lived(tmp_path, 0.002))]) == ExitCode.FAILED
     captured = capsys.readouterr()
     first, second = captured.err.splitlines()
-    assert first.startswith("alarm: main: the 90 % coverage ")
+    assert first.startswith("alarm: main: the 90 % interval covered ")
     assert second.startswith("alarm: main: the CRPS is worse than the naive forecast's, skill -")
     events = [json.loads(line) for line in (tmp_path / "logs" / "events.jsonl").read_text().splitlines()]
     assert [(event["event"], event["kind"]) for event in events] == [

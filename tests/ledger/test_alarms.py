@@ -47,7 +47,7 @@ def test_an_alarm_is_one_line(tmp_path: Path) -> None:
     raised(tmp_path, 0.004)
     found = find_alarms(Ledger(tmp_path), ["main"], datetime(2015, 7, 1, tzinfo=UTC))
     assert found[0].level == LEVEL / 2
-    assert found[0].text.startswith("main: the 90 % coverage ")
+    assert found[0].text.startswith("main: the 90 % interval covered ")
     assert "1 session ahead, last 120 days" in found[0].text
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from factories import panel_of, random_walk_table
+from network_factory import random_network
 
 from forecaster.errors import BadInputError
 from forecaster.evaluation.scoring import ScoredStep, StepScores
@@ -100,3 +101,43 @@ def test_a_refit_is_rejected_where_it_is_significantly_worse(monkeypatch: pytest
     assert "significantly worse" in str(gate.refit_fault(None, range(1), None, None))  # type: ignore[arg-type]
     score(0.051)
     assert gate.refit_fault(None, range(1), None, None) is None  # type: ignore[arg-type]
+
+
+def test_a_duel_in_words() -> None:
+    found = replace(made("challenger", "champion", 0.0314, crps=0.0083217, other=0.0083254), step=5)
+    assert found.text == "CRPS ×10⁻⁴ of the challenger 83.22, of the champion 83.25, 5 ahead, p = 0.031"
+    assert not replace(found, p_worse=0.05).worse  # below the level, not at it
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_both_networks_are_compared_on_the_origins_after_the_last_day_seen(horizon: int) -> None:
+    panel = panel_of(*(random_walk_table(name, 200, seed) for seed, name in enumerate("AB")))
+    champion, challenger = (
+        random_network(features=("return", "volatility"), lookback=10, horizon=horizon, seed=seed)
+        for seed in (0, 1)
+    )
+    found = gate.decide(panel, panel.dates[120], champion, challenger)
+    assert (found.first_day, found.last_day) == (str(panel.dates[121]), str(panel.dates[-2]))
+    steps = sorted({1, horizon})
+    pairs = [("challenger", "champion"), ("challenger", "naive"), ("champion", "naive")]
+    assert [(each.first, each.second, each.step) for each in found.duels] == [
+        (*pair, step) for pair in pairs for step in steps
+    ]
+    assert {each.days for each in found.duels if each.step == 1} == {len(panel.dates) - 122}
+    again = gate.decide(panel, panel.dates[120], champion, champion)
+    assert {each.p_worse for each in again.duels if each.second == "champion"} == {1.0}
+    assert gate.refit_fault(panel, range(121, 199), champion, champion) is None
+
+
+def test_no_window_after_the_last_day_seen_is_an_error() -> None:
+    panel = panel_of(random_walk_table("AAA", 60))
+    network = random_network(features=("return",), lookback=55, horizon=1)
+    with pytest.raises(BadInputError, match=r"no ticker has 55 days in a row from \d{4}-"):
+        gate.decide(panel, panel.dates[30], network, network)
+
+
+def test_the_first_duel_gives_the_reason() -> None:
+    first, second = made("challenger", "champion", 0.5), made("challenger", "champion", 0.6)
+    found = gate._decision((first, second), "", "")
+    assert found.reason.endswith(first.text)
+    assert first.text != second.text
