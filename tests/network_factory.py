@@ -12,7 +12,7 @@ from forecaster.network.cells import weight_shapes
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.settings import Recipe
 
-FEATURES = ("move", "range", "market_move")
+FEATURES = ("return", "range", "market_return")
 
 
 def random_network(

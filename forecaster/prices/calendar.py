@@ -16,7 +16,6 @@ Days = NDArray[np.datetime64]
 
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST_KNOWN_DAY = np.datetime64("1990-01-01", "D")
-LAST_KNOWN_DAY = np.datetime64("2060-12-31", "D")
 REGULAR_CLOSE = "16:00"
 
 

@@ -62,10 +62,6 @@ class PriceTable:
         picked = {name: values[rows] for name, values in self.columns.items()}
         return PriceTable(self.ticker, self.dates[rows], picked)
 
-    def tail(self, days: int) -> "PriceTable":
-        """The last `days` bars, or all if there are fewer."""
-        return self.take(slice(max(0, len(self) - days), None))
-
 
 def complete(columns: Columns, days: int) -> dict[str, Floats]:
     """`columns` with those of COLUMNS that it lacks, not to be written to: dividend 0, split 1, else NaN."""

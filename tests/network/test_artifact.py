@@ -155,7 +155,7 @@ def test_a_bidirectional_network_of_an_older_format_is_rejected(tmp_path: Path, 
 def test_a_network_is_not_written_with_the_card_of_another(tmp_path: Path, part: str) -> None:
     network = random_network()
     others = {"cell": random_network("lstm"), "lookback": random_network(lookback=60)}
-    card = card_of(others.get(part, random_network(features=("move", "range", "volume"))))
+    card = card_of(others.get(part, random_network(features=("return", "range", "volume"))))
     with pytest.raises(ValueError, match="the card describes another network"):
         save_network(tmp_path / "m" / "1", network, card, b"a Keras file")
     assert not (tmp_path / "m").exists()

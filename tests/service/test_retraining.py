@@ -26,7 +26,8 @@ from forecaster.prices.store import PriceStore
 from forecaster.prices.table import complete
 from forecaster.registry.promotion import roll_back
 from forecaster.registry.versions import ModelRegistry
-from forecaster.service.gate import Decision, decide
+from forecaster.service import gate
+from forecaster.service.gate import Decision, Duel, decide
 from forecaster.service.retraining import gate_split
 
 LEARNS = replace(RECIPE, epochs=6, units=8, batch_size=16, learning_rate=0.02)
@@ -149,8 +150,11 @@ def test_retrain_keeps_figures_in_card_and_log(own_home: Path, capsys: pytest.Ca
     answer = json.loads(captured.out)["models"][0]
     registry = ModelRegistry(own_home)
     assert registry.versions("main") == [1, 2]
-    assert registry.champion("main") == (2 if answer["outcome"] == "promoted" else 1)
     card = registry.card("main", 2)
+    promoted = gate._decision(tuple(Duel(**each) for each in card["gate"]["duels"]), "", "").promote
+    assert card["gate"]["promote"] == promoted
+    assert answer["outcome"] == ("promoted" if promoted else "rejected")
+    assert registry.champion("main") == (2 if promoted else 1)
     assert card["parent"] == 1
     assert {(duel["first"], duel["second"]) for duel in card["gate"]["duels"]} == {
         ("challenger", "champion"),
