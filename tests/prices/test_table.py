@@ -81,7 +81,7 @@ def test_a_table_has_all_columns_of_one_length() -> None:
         PriceTable("A", np.empty(0, "datetime64[D]"), complete({}, 1))
 
 
-def test_tail_and_known() -> None:
+def test_known_columns() -> None:
     table = random_walk_table(days=10, closes_only=True)
     assert table.known("close")
     assert not table.known("volume")
