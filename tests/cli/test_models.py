@@ -85,7 +85,7 @@ def test_show_prints_the_card(home: Path, capsys: pytest.CaptureFixture[str]) ->
     for text in (
         "main@1",
         "gru",
-        "move, range, market_move",
+        "return, range, market_return",
         "AAA, BBB, CCC",
         "83.18",
         "91.2%",
