@@ -11,6 +11,7 @@ import pytest
 from forecaster.cli.main import run
 
 FORECAST = (sys.executable, "-m", "forecaster.cli.main")
+QUICK_FORECAST = (sys.executable, str(Path(__file__).with_name("quick_forecast.py")))
 ON_A_SMALL_DISK = """
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
@@ -35,13 +36,14 @@ def one_line(stderr: str) -> str:
 
 
 def started(
-    arguments: Sequence[str | Path], largest_file: int | None = None, **options: Any
+    arguments: Sequence[str | Path], largest_file: int | None = None, *, quick: bool = False, **options: Any
 ) -> "subprocess.Popen[str]":
     """The command in a process group of its own, its output in pipes.
 
-    No file of its may grow beyond `largest_file` bytes: to a program, that is a full disk.
+    No file of its may grow beyond `largest_file` bytes: to a program, that is a full disk. With `quick` it
+    trains as `quick_training` does.
     """
-    words = [*FORECAST, *map(str, arguments)]
+    words = [*(QUICK_FORECAST if quick else FORECAST), *map(str, arguments)]
     if largest_file is not None:
         words = [sys.executable, "-c", ON_A_SMALL_DISK, str(largest_file), *words]
     return subprocess.Popen(

@@ -13,6 +13,7 @@ from forecaster.cli.flags import (
     chosen_cells,
     show_universe,
     training_flags,
+    warn_of_damaged,
 )
 from forecaster.cli.screen import (
     JsonFlag,
@@ -51,10 +52,11 @@ def compare(
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
     from forecaster.home import Home
 
-    chosen, match = chosen_cells(cells, "--cells"), checked_match(match)
+    chosen, match = chosen_cells(cells), checked_match(match)
     check_output(output)
     data = Home(settings.home).training_set(tickers, universe=universe, all_days=all_days, recipe=recipe)
     show_universe(data.universe, stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet))
+    warn_of_damaged(data.damaged)
     _announce(recipe, seeds, quiet=quiet)
     with training_progress(quiet=quiet) as report:
         result = compare_on(
@@ -74,7 +76,7 @@ def compare(
         stderr_console(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
     if json:
         document = comparison_document(comparison, verdict, recipes, match, seeds)
-        print_json("forecast.compare/1", document | {"universe": data.universe})
+        print_json("forecast.compare/1", document | {"universe": data.universe, "damaged": data.damaged})
     else:
         show_comparison(comparison, verdict, recipes, stdout_console(quiet=quiet))
 

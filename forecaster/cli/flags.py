@@ -2,13 +2,13 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.screen import HomeFlag, open_settings
-from forecaster.errors import UsageError
+from forecaster.cli.screen import HomeFlag, open_settings, stderr_console
+from forecaster.errors import UsageError, name_some
 from forecaster.settings import CELLS, DEVICES, Recipe, override
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def training_flags(*left_out: str) -> Callable[[Callable[..., None]], Callable[.
     return decorate
 
 
-def chosen_cells(text: str, flag: str = "--cell") -> list[str]:
-    """The cells that `flag` names, with commas between them, or `all`.
+def chosen_cells(text: str) -> list[str]:
+    """The cells that `--cells` names, with commas between them, or `all`.
 
     Raises:
         UsageError: one of them is none.
@@ -105,7 +105,7 @@ def chosen_cells(text: str, flag: str = "--cell") -> list[str]:
     chosen = list(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
     unknown = [cell for cell in chosen if cell not in CELLS]
     if unknown or not chosen:
-        raise UsageError(f"{flag} {text!r} names no known cell", f"choose from {', '.join(CELLS)} or all")
+        raise UsageError(f"--cells {text!r} names no known cell", f"choose from {', '.join(CELLS)} or all")
     return chosen
 
 
@@ -135,6 +135,18 @@ def show_universe(universe: Mapping[str, Any] | None, console: "Console") -> Non
         f"in the store: {universe['tickers']:,}; missing: {missing:,}{lean}. "
         f"Targets count on {_counting_days(universe)}; rows that count: {counted}; left out: {left_out:,}."
     )
+
+
+def warn_of_damaged(damaged: Sequence[str]) -> None:
+    """Which tickers are left out, as their price files cannot be read; also where notes are quiet."""
+    if damaged:
+        stderr_console().print(
+            f"warning: left out, as their price files are damaged: {name_some(damaged)}; "
+            "`forecast data verify --repair` fetches them anew",
+            style="yellow",
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 def _counting_days(universe: Mapping[str, Any]) -> str:

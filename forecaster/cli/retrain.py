@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forecaster.cli.flags import warn_of_damaged
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -128,6 +129,7 @@ def _show(done: "Retraining", *, quiet: bool) -> None:
     if done.refit and not done.refit["refused"]:
         text += f"; refitted through {done.refit['trained_to']}"
     stdout_console(quiet=quiet).print(text, soft_wrap=True, markup=False)
+    warn_of_damaged(done.damaged)
     if done.refit and done.refit["refused"]:
         stderr_console().print(
             f"warning: {done.name}@{done.version} forecasts as it was evaluated; refitting it failed: "

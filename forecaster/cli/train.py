@@ -10,6 +10,7 @@ from forecaster.cli.flags import (
     TrainingUniverse,
     show_universe,
     training_flags,
+    warn_of_damaged,
 )
 from forecaster.cli.screen import (
     JsonFlag,
@@ -51,6 +52,7 @@ def train(
     check_writable(registry.folder)
     notes = stderr_console(quiet=quiet)
     show_universe(data.universe, notes if json else stdout_console(quiet=quiet))
+    warn_of_damaged(data.damaged)
     if recipe.bidirectional:
         notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
     with training_progress(quiet=quiet) as report:

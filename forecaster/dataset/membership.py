@@ -30,6 +30,7 @@ class Selection:
         tickers: members at some time in the span, with prices on days that count.
         missing: members at some time in the span, without.
         all_days: whether every day counts.
+        damaged: those of `missing` that are stored in a file that cannot be read.
     """
 
     universe: Universe
@@ -38,6 +39,7 @@ class Selection:
     tickers: tuple[str, ...]
     missing: tuple[str, ...]
     all_days: bool
+    damaged: tuple[str, ...] = ()
 
     @property
     def counting(self) -> Universe | None:
@@ -52,10 +54,18 @@ def select_members(store: PriceStore, universe: Universe, *, all_days: bool) -> 
 
     Raises:
         NotFoundError: the store has none of them.
-        BadInputError: a file of the store is damaged.
+        BadInputError: the files of all of them are damaged.
     """
-    stored = {ticker: store.info(ticker) for ticker in store.tickers() if ticker in universe.spans}
-    stored = {ticker: info for ticker, info in stored.items() if not ticker.startswith("^")}
+    stored: dict[str, StoredInfo] = {}
+    damaged: dict[str, BadInputError] = {}
+    for ticker in store.tickers():
+        if ticker in universe.spans and not ticker.startswith("^"):
+            try:
+                stored[ticker] = store.info(ticker)
+            except BadInputError as error:
+                damaged[ticker] = error
+    if damaged and not stored:
+        raise next(iter(damaged.values()))
     if not stored:
         raise NotFoundError(
             f"the store has no prices of {universe.name}", f"run `forecast fetch --universe {universe.name}`"
@@ -72,7 +82,18 @@ def select_members(store: PriceStore, universe: Universe, *, all_days: bool) -> 
             "fetch more history, or give --all-days",
         )
     missing = tuple(name for name in members if name not in tickers)
-    return Selection(universe, first, last, tuple(tickers), missing, all_days)
+    unreadable = tuple(name for name in missing if name in damaged)
+    return Selection(universe, first, last, tuple(tickers), missing, all_days, unreadable)
+
+
+def without(selection: Selection, damaged: Sequence[str]) -> Selection:
+    """The same selection, with the tickers of `damaged` among its missing ones."""
+    return replace(
+        selection,
+        tickers=tuple(name for name in selection.tickers if name not in damaged),
+        missing=tuple(sorted({*selection.missing, *damaged})),
+        damaged=tuple(sorted({*selection.damaged, *damaged})),
+    )
 
 
 def member_days(universe: Universe, tickers: Sequence[str], dates: Days) -> NDArray[np.bool_]:

@@ -7,11 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from forecaster.dataset.membership import Selection, describe_selection, restrict_targets, select_members
-from forecaster.dataset.panel import Days, Panel, choose_tickers, load_panel
+from forecaster.dataset.membership import (
+    Selection,
+    describe_selection,
+    restrict_targets,
+    select_members,
+    without,
+)
+from forecaster.dataset.panel import Days, Panel, build_panel, choose_tickers
 from forecaster.dataset.split import Split, split_days
-from forecaster.prices.market import MarketSeries
+from forecaster.errors import BadInputError, ForecastError
+from forecaster.prices.market import MarketSeries, read_market
 from forecaster.prices.store import PriceStore
+from forecaster.prices.table import PriceTable
 from forecaster.prices.universe import Universe
 from forecaster.settings import Recipe
 
@@ -33,6 +41,11 @@ class Chosen:
     selection: Selection | None = None
     whole_store: bool = False
 
+    @property
+    def by_name(self) -> bool:
+        """Whether each ticker was asked for by its name."""
+        return self.selection is None and not self.whole_store
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -43,12 +56,14 @@ class TrainingSet:
         split: which days are origins of training, validation and test.
         universe: what cards and documents say of the universe; None without one.
         whole_store: whether the tickers are all stocks that are stored.
+        damaged: tickers that are left out, as their price files cannot be read.
     """
 
     panel: Panel
     split: Split
     universe: dict[str, Any] | None = None
     whole_store: bool = False
+    damaged: tuple[str, ...] = ()
 
 
 def choose(
@@ -68,7 +83,7 @@ def choose(
 
     Raises:
         NotFoundError: a ticker, every member of the universe, or any price is missing.
-        BadInputError: a price file is damaged.
+        BadInputError: the price file of a ticker that was named, or of every member, is damaged.
         UsageError: a name is not a ticker.
     """
     if universe is not None:
@@ -87,6 +102,8 @@ def load_training_set(
 ) -> TrainingSet:
     """Read the prices of `chosen`, restrict the targets to days of membership, and split the days.
 
+    A damaged price file costs only its own ticker, unless that was asked for by its name.
+
     Args:
         store: the prices.
         chosen: which tickers.
@@ -94,12 +111,36 @@ def load_training_set(
         market: the market's daily return; that of the whole store without it.
 
     Raises:
-        NotFoundError, BadInputError: prices are missing, damaged or too few.
+        NotFoundError, BadInputError: prices are missing, too few, or damaged as above.
         UsageError: the split dates do not fit the prices.
     """
+    tables, damaged = _read(store, chosen)
     selection = chosen.selection
-    panel = load_panel(store, chosen.tickers, market)
+    if selection is not None:
+        selection = without(selection, damaged)
+        damaged = list(selection.damaged)
+    panel = build_panel(tables, read_market(store) if market is None else market)
     panel = restrict_targets(panel, None if selection is None else selection.counting)
     split = split_rule(panel.dates)
     universe = None if selection is None else describe_selection(selection, panel, split)
-    return TrainingSet(panel, split, universe, chosen.whole_store)
+    return TrainingSet(panel, split, universe, chosen.whole_store, tuple(damaged))
+
+
+def _read(store: PriceStore, chosen: Chosen) -> tuple[list[PriceTable], list[str]]:
+    """The tables of `chosen`, and the tickers whose files are damaged.
+
+    Raises:
+        BadInputError: a ticker was asked for by its name, or there is no sound file.
+    """
+    tables: list[PriceTable] = []
+    damaged: dict[str, ForecastError] = {}
+    for ticker, read in zip(chosen.tickers, store.read_each(chosen.tickers), strict=True):
+        if isinstance(read, PriceTable):
+            tables.append(read)
+        elif chosen.by_name or not isinstance(read, BadInputError):
+            raise read
+        else:
+            damaged[ticker] = read
+    if not tables:
+        raise next(iter(damaged.values()))
+    return tables, list(damaged)

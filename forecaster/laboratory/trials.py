@@ -41,7 +41,7 @@ class ResultsFile:
         with home_lock(self.home, _LOCK_WAIT_SECONDS):
             rows = [row for row in self._rows() if key_of(row["trial"]) != key_of(trial)]
             rows.append({"format": FORMAT, "trial": dict(trial), "outcome": dict(outcome)})
-            write_atomically(self.path, "".join(json.dumps(row) + "\n" for row in rows))
+            write_atomically(self.path, "".join(json.dumps(row, default=json_value) + "\n" for row in rows))
 
     def _rows(self) -> list[dict[str, Any]]:
         if not self.path.exists():

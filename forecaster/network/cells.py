@@ -79,6 +79,23 @@ def parameter_count(cell: str, features: int, units: int, *, reset_after: bool =
     return len(GATES[cell]) * (units * (units + features) + biases * units)
 
 
+def nearest_units(count: Callable[[int], int], wanted: int) -> int:
+    """The units with which a network has the number of parameters nearest to `wanted`.
+
+    Args:
+        count: parameters by units, strictly growing.
+        wanted: the number to come near.
+
+    Example:
+        >>> nearest_units(lambda units: parameter_count("lstm", 2, units), parameter_count("gru", 2, 32))
+        28
+    """
+    units = 1
+    while count(units + 1) <= wanted:
+        units += 1
+    return min(units, units + 1, key=lambda units: abs(count(units) - wanted))
+
+
 def run_layer(
     cell: str, weights: CellWeights, inputs: Array, *, reset_after: bool = True, backwards: bool = False
 ) -> Array:

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.network.cells import CellWeights, Shape, parameter_count, run_layer, weight_shapes
+from forecaster.network.cells import (
+    CellWeights,
+    Shape,
+    nearest_units,
+    parameter_count,
+    run_layer,
+    weight_shapes,
+)
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.settings import Recipe
 
@@ -137,9 +144,4 @@ def network_parameters(cell: str, units: int, features: int, recipe: Recipe) -> 
 def matched_units(cell: str, reference: Recipe, features: int) -> int:
     """The number of units that gives `cell` the parameters nearest to the reference recipe's."""
     wanted = network_parameters(reference.cell, reference.units, features, reference)
-    units = 1
-    while network_parameters(cell, units + 1, features, reference) <= wanted:
-        units += 1
-    above = network_parameters(cell, units + 1, features, reference) - wanted
-    below = wanted - network_parameters(cell, units, features, reference)
-    return units + 1 if above < abs(below) else units
+    return nearest_units(lambda units: network_parameters(cell, units, features, reference), wanted)

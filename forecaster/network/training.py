@@ -161,6 +161,8 @@ def _fit(
         del features  # the device has its copy; one is enough
         steps = budget.epochs * (available // budget.batch)
         trainer.compile(optimizer=_optimizer(recipe, steps), jit_compile=_jit(engine))
+        # Variables that come into being within the first step would have TensorFlow trace it twice.
+        trainer.optimizer.build(trainer.trainable_variables)
         fit = Fit(trainer, train, validation, stride, budget, recipe.seed, report)
         fit.run()
     return TrainedNetwork(

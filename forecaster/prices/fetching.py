@@ -204,10 +204,7 @@ def fetch_prices(source: PriceSource, store: PriceStore, request: Request, watch
         if ticker not in outcomes and ticker not in failures:
             reason = f"{source.name} has no usable price of it"
             failures[ticker] = Failure(ticker, FailureKind.NOT_FOUND, reason)
-    try:
-        read_market(store)
-    except BadInputError as error:
-        log.note(f"the market's return could not be refreshed: {error}")
+    read_market(store)  # so that no later command has to compute it
     return FetchReport(
         source.name,
         tuple(outcomes[ticker] for ticker in sorted(outcomes)),

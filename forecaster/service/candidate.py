@@ -114,6 +114,7 @@ def _card(
         "tickers": list(panel.tickers),
         "universe": data.universe,
         "whole_store": data.whole_store,
+        "damaged": list(data.damaged),
         "market": list(panel.market_members),
         "split": split_dates(panel.dates, data.split),
         "prices": {"last_day": str(panel.dates[-1]), "digest": panel.digest()},

@@ -44,6 +44,7 @@ class Retraining:
         version: the challenger's; None where none was trained.
         decision: the gate's; None where none was trained.
         refit: account of the fit through the last session; None where there was none.
+        damaged: tickers that were left out, as their price files could not be read.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Retraining:
     version: int | None = None
     decision: Decision | None = None
     refit: dict[str, Any] | None = None
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def retrain(
             f"train {champion.reference}'s recipe on {len(panel.tickers)} tickers "
             f"to {dates['train_end']}, compare both on the origins after {unseen_after}"
         )
-        return Retraining(name, version, "would retrain", what)
+        return Retraining(name, version, "would retrain", what, damaged=plan.data.damaged)
     check_writable(registry.folder)
     return _challenge(registry, champion, plan, unseen_after, now, report, warm=warm)
 
@@ -159,7 +161,7 @@ def _challenge(
     )
     log_event(registry.home, now, "gate", name=name, version=challenger, **verdict, refit=account)
     outcome = "promoted" if decision.promote else "rejected"
-    return Retraining(name, version, outcome, decision.text, challenger, decision, account)
+    return Retraining(name, version, outcome, decision.text, challenger, decision, account, plan.data.damaged)
 
 
 def gate_split(dates: np.ndarray[Any, np.dtype[np.datetime64]], horizon: int) -> Split:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from command import rejection, started
+from quick_training import train_quickly
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
@@ -42,7 +43,10 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_the_table_fits_and_ends_in_a_verdict(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_fits_and_ends_in_a_verdict(
+    trained_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_quickly(monkeypatch)
     arguments = [
         "compare",
         *STOCKS,
@@ -162,6 +166,7 @@ def test_rejections_are_one_line(
     assert words in line
 
 
+@pytest.mark.trial
 def test_a_worker_s_rejection_is_the_command_s(
     trained_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,7 +52,7 @@ def test_parameters_as_json(capsys: Screen) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["--cell", "cnn"], "names no known cell", id="cell"),
+        pytest.param(["--cells", "cnn"], "names no known cell", id="cell"),
         pytest.param(["--units", "0"], "--units", id="units"),
     ],
 )
@@ -93,7 +93,9 @@ def test_cell_of_a_trained_network_as_json(capsys: Screen, tmp_path: Path) -> No
         pytest.param(["--series", "1,x"], ExitCode.USAGE, "not a list of numbers", id="no number"),
         pytest.param(["--series", "1", "--step", "2"], ExitCode.USAGE, "--step 2", id="step"),
         pytest.param(["--series", "1", "--unit", "0"], ExitCode.USAGE, "--unit 0", id="unit"),
-        pytest.param(["--series", "1", "--cell", "all"], ExitCode.USAGE, "choose one", id="cells"),
+        pytest.param(
+            ["--series", "1", "--cell", "all"], ExitCode.USAGE, "choose rnn, lstm or gru", id="cells"
+        ),
         pytest.param(["AAA", "--days", "999"], ExitCode.BAD_INPUT, "no 999 usable days", id="days"),
         pytest.param(["ZZZ"], ExitCode.NOT_FOUND, "ZZZ", id="ticker"),
         pytest.param(["AAA", "--model", "none"], ExitCode.NOT_FOUND, "none", id="model"),
@@ -117,7 +119,7 @@ def test_gradients_on_prices_with_a_trained_network_beside(capsys: Screen, tmp_p
 
 
 def test_gradients_on_a_task_as_json(capsys: Screen) -> None:
-    found = document(capsys, "gradients", "--on", "order", "--length", "30", "--cell", "gru", "--units", "8")
+    found = document(capsys, "gradients", "--on", "order", "--length", "30", "--cells", "gru", "--units", "8")
     assert found["schema"] == "forecast.lab-gradients/1"
     (row,) = found["profiles"]
     assert len(row["state_norm"]) == len(row["loss_norm"]) == 30
@@ -146,7 +148,7 @@ def test_gradients_rejects_in_one_line(
 
 
 def test_memory_runs_keeps_and_shows(capsys: Screen, tmp_path: Path) -> None:
-    arguments = ("memory", "--task", "order", "--cell", "gru", "--lags", "6", "--seeds", "2")
+    arguments = ("memory", "--task", "order", "--cells", "gru", "--lags", "6", "--seeds", "2")
     arguments += ("--units", "4", "--steps", "5", "--jobs", "1", "--home", str(tmp_path))
     out = shown(capsys, *arguments)
     for text in ("0 of 2", "○○", "Guessing has 0.750"):

@@ -156,7 +156,7 @@ def test_a_file_where_models_should_be(prices: Path, capsys: pytest.CaptureFixtu
 
 def test_a_full_disk_loses_nothing(own_home: Path) -> None:
     before = left(own_home)
-    process = started(["train", *STOCKS, *SMALL, "--quiet", "--home", own_home], largest_file=2_000)
+    process = started(["train", *STOCKS, *SMALL, "--quiet", "--home", own_home], 2_000, quick=True)
     _, err = process.communicate(timeout=120)
     assert process.returncode == ExitCode.DISK, err
     one_line(err)
@@ -180,7 +180,9 @@ def test_an_interruption_is_one_line_and_leaves_nothing(own_home: Path) -> None:
 
 def test_two_at_once_are_two_versions(prices: Path) -> None:
     arguments = ["train", *STOCKS, *SMALL, "--quiet", "--home", prices]
-    both: list[subprocess.Popen[str]] = [started([*arguments, "--seed", str(seed)]) for seed in (0, 1)]
+    both: list[subprocess.Popen[str]] = [
+        started([*arguments, "--seed", str(seed)], quick=True) for seed in (0, 1)
+    ]
     assert [(process.communicate(timeout=120)[1], process.returncode) for process in both] == [("", 0)] * 2
     registry = ModelRegistry(prices)
     assert registry.versions("main") == [1, 2]

@@ -87,8 +87,11 @@ def test_a_network_learns_from_members_while_they_are_members(capsys: Capture) -
     assert card["universe"]["rows"]["train"] == {"counted": 446, "left_out": 0}
 
 
-def test_cells_are_compared_on_members_only(three_walks: Path, capsys: Capture) -> None:
-    """BBB joins within the test part; the worker that trains is told so."""
+def test_cells_are_compared_on_members_only(
+    three_walks: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BBB joins within the test part; the task that trains is told so."""
+    monkeypatch.setattr("forecaster.processes.run_isolated", lambda work, task, report: work(task, report))
     dates = PriceStore(three_walks).read("AAA").dates
     (three_walks / "mine.csv").write_text(f"symbol,first\nAAA,\nBBB,{dates[-10]}\n")
     assert run(["compare", "--universe", "mine.csv", "--cells", "gru", "--json", *SMALL]) == 0

@@ -5,7 +5,7 @@ import pytest
 from factories import filled_store, random_walk_table
 
 from forecaster.dataset.training_set import choose, load_training_set, split_by
-from forecaster.errors import NotFoundError
+from forecaster.errors import BadInputError, NotFoundError
 from forecaster.prices.market import mean_log_return
 from forecaster.prices.store import PriceStore
 from forecaster.prices.universe import Universe, find_universe
@@ -60,6 +60,36 @@ def test_a_universe_restricts_targets_to_days_of_membership(store: PriceStore, t
     assert mask[1].sum() == len(dates) - 200
     everywhere = load_training_set(store, choose(store, universe=listed, all_days=True), split_by(RECIPE))
     assert everywhere.panel.target_mask is None
+
+
+def damage(store: PriceStore, ticker: str, *, footer: bool) -> None:
+    """Spoil the end of a ticker's file, which says what is in it, or only its prices."""
+    content = bytearray(store.path(ticker).read_bytes())
+    content[-20:] = bytes(20)
+    if not footer:
+        content = bytearray(store.path(ticker).read_bytes())
+        content[200:260] = bytes(60)
+    store.path(ticker).write_bytes(content)
+
+
+@pytest.mark.parametrize("footer", [True, False], ids=["footer", "prices"])
+@pytest.mark.parametrize("by_universe", [True, False], ids=["universe", "whole store"])
+def test_a_damaged_file_costs_only_its_own_ticker(
+    store: PriceStore, tmp_path: Path, by_universe: bool, footer: bool
+) -> None:
+    listed = list_of(tmp_path, "symbol\nAAA\nBBB\nCCC\n") if by_universe else None
+    damage(store, "BBB", footer=footer)
+    data = load_training_set(store, choose(store, universe=listed), split_by(RECIPE))
+    assert data.panel.tickers == ("AAA", "CCC")
+    assert data.damaged == ("BBB",)
+    if data.universe is not None:
+        assert (data.universe["tickers"], data.universe["missing"]) == (2, ["BBB"])
+    with pytest.raises(BadInputError, match="BBB"):
+        load_training_set(store, choose(store, ["AAA", "BBB"]), split_by(RECIPE))
+    for ticker in ("AAA", "CCC"):
+        damage(store, ticker, footer=footer)
+    with pytest.raises(BadInputError, match="damaged"):
+        load_training_set(store, choose(store, universe=listed), split_by(RECIPE))
 
 
 def test_the_recipe_splits_the_days(store: PriceStore) -> None:

@@ -29,6 +29,7 @@ def test_every_command_has_a_chapter_that_the_index_names() -> None:
         assert f"$ forecast lab {command}" in (ROOT / "docs" / "lab" / f"{command}.md").read_text()
 
 
+@pytest.mark.trial  # and a part of `make lint`
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_what_needs_no_training_is_what_the_command_prints(chapter: Path, script: ModuleType) -> None:
     assert script.filled(chapter, None) == chapter.read_text()

@@ -37,7 +37,9 @@ def train(panel: Panel, recipe: Recipe = RECIPE, split: Split | None = None) -> 
     return train_network(panel, available_features(panel), split, recipe, start_engine("cpu"))
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize(
+    "cell", ["gru", *(pytest.param(cell, marks=pytest.mark.trial) for cell in ("rnn", "lstm"))]
+)
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(panel: Panel, cell: str) -> None:
     recipe = replace(RECIPE, cell=cell, dropout=0.1)
     first, second = train(panel, recipe), train(panel, recipe)
@@ -93,12 +95,13 @@ def test_a_refit_goes_on_from_the_evaluated_weights(panel: Panel, evaluated: Tra
     assert (len(moved.losses), moved.validation_losses) == (1, ())
 
 
-def test_a_refit_trains_on_the_last_days_that_the_evaluated_network_never_saw(panel: Panel) -> None:
+def test_a_refit_trains_on_the_last_days_that_the_evaluated_network_never_saw(
+    panel: Panel, evaluated: TrainedNetwork
+) -> None:
     log_return = panel.log_return.copy()
     log_return[:, -10:] *= 3
     other = replace(panel, log_return=log_return)
-    days = (panel, other)
-    trained = [train(each) for each in days]
+    days, trained = (panel, other), (evaluated, train(other))
     np.testing.assert_array_equal(*(each.network.weights["head/bias"] for each in trained))
     refitted = [
         refit_network(*each, RECIPE).network.weights["head/bias"] for each in zip(days, trained, strict=True)

@@ -1,7 +1,7 @@
 """Nights with a split, dividends, a delisting, a rename and three outages; nobody looks after them.
 
-Six weeks of them by default, a year under `make slow`. Every weekday evening one run, its steps in this
-process; what the daemon adds is tested elsewhere.
+Six weeks of them by default, whose networks are trained in closed form; a year under `make slow`. Every
+weekday evening one run, its steps in this process; what the daemon adds is tested elsewhere.
 """
 
 import os
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.stats
+from quick_training import train_quickly
 from trained_home import LEARNING
 from yahoo_server import Company, YahooServer, company, serving
 
@@ -119,6 +120,8 @@ def yahoo(events: Events, monkeypatch: pytest.MonkeyPatch) -> Iterator[YahooServ
             monkeypatch.setenv(f"FORECAST_YAHOO_{name}", value)
         monkeypatch.setenv("FORECAST_TRAIN_DEVICE", "cpu")
         monkeypatch.setenv("FORECAST_RUN_RETRAIN_AFTER", str(events.retrain_after))
+        if events is SIX_WEEKS:
+            train_quickly(monkeypatch)
         yield server
 
 

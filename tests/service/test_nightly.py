@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from command import rejection
+from quick_training import train_quickly
 from yahoo_server import YahooServer, company, serving
 
 from forecaster.cli.main import run
@@ -24,13 +25,13 @@ from forecaster.service.run_status import RunStatus, read_run_status, write_run_
 from forecaster.settings import RunSettings, Settings
 
 NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
-SIZES = {"lookback": 12, "horizon": 3, "units": 2, "epochs": 30, "batch-size": 8}
+SIZES = {"lookback": 12, "horizon": 3, "units": 2, "epochs": 1, "batch-size": 8}
 TINY = [word for name, size in SIZES.items() for word in (f"--{name}", str(size))]
 
 
 @pytest.fixture
 def yahoo(monkeypatch: pytest.MonkeyPatch) -> Iterator[YahooServer]:
-    with serving(company("AAA"), company("BBB")) as server:
+    with serving(company("AAA", persistence=0.8), company("BBB", persistence=0.8)) as server:
         for name, value in {"URL": server.url, "RATE": "0", "BACKOFF": "0", "RETRIES": "1"}.items():
             monkeypatch.setenv(f"FORECAST_YAHOO_{name}", value)
         monkeypatch.setenv("FORECAST_TRAIN_DEVICE", "cpu")
@@ -48,7 +49,9 @@ def test_a_run_fetches_retrains_records_and_scores(
 
     at("2026-11-13")
     run(["fetch", "AAA", "BBB", "--quiet", "--home", str(home)])
-    assert run(["train", *TINY, "--quiet", "--home", str(home)]) == ExitCode.DONE
+    with monkeypatch.context() as once:
+        train_quickly(once)
+        assert run(["train", *TINY, "--quiet", "--home", str(home)]) == ExitCode.DONE
     run(["predict", "AAA", "--record", "--quiet", "--home", str(home)])
     at("2026-11-20")
     monkeypatch.setenv("FORECAST_RUN_RETRAIN_AFTER", "5")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from command import rejection
 from factories import filled_store, panel_of, persistent_table
+from quick_training import quick_refit, train_quickly
 from trained_home import LAST_SESSION, LEARNING, RECIPE, recent_table
 
 from forecaster.cli.main import run
@@ -20,7 +21,7 @@ from forecaster.dataset.panel import Panel
 from forecaster.errors import BadInputError, ExitCode, ForecastError
 from forecaster.network.engine import start_engine
 from forecaster.network.recurrent import RecurrentNetwork
-from forecaster.network.training import TrainedNetwork, refit_network, train_network
+from forecaster.network.training import TrainedNetwork, train_network
 from forecaster.prices.calendar import sessions_between
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import complete
@@ -137,6 +138,7 @@ def test_a_recipe_of_a_later_release_is_rejected(own_home: Path, capsys: pytest.
     assert "odd@1 has unknown settings in its recipe: attention" in line
 
 
+@pytest.mark.usefixtures("quick_training")
 def test_retrain_keeps_figures_in_card_and_log(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["retrain", "--home", str(own_home), "--json"]
     assert run([*arguments, "--dry-run"]) == ExitCode.DONE
@@ -175,6 +177,12 @@ STARTS_AFTER = str(sessions_between(LAST_SESSION - 2 * DAYS, LAST_SESSION)[-DAYS
 GATE_DAYS = 75  # 15 % of them
 
 
+@pytest.fixture
+def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train in closed form: these tests are about what happens to a network, not about how it learns."""
+    train_quickly(monkeypatch)
+
+
 def learnable_home(home: Path, gate_seed: int = 0) -> Path:
     """Prices with structure to find, which after the gate's first session depend on a seed, and main@1."""
     tables = []
@@ -195,6 +203,7 @@ def learned_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose challengers are promoted; to be read, not changed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FORECAST_NOW", "2026-11-20T22:30:00")
+        train_quickly(patch)
         return learnable_home(tmp_path_factory.mktemp("learned"))
 
 
@@ -212,6 +221,7 @@ def head(network: RecurrentNetwork) -> list[float]:
     return network.weights["head/bias"].tolist()
 
 
+@pytest.mark.usefixtures("quick_training")
 def test_a_promoted_challenger_forecasts_with_weights_that_know_the_last_session(home: Path) -> None:
     registry = retrained(home)
     card = registry.card("main", 2)
@@ -222,6 +232,7 @@ def test_a_promoted_challenger_forecasts_with_weights_that_know_the_last_session
     assert head(registry.load("main").network) != head(registry.load_evaluated("main", 2))
 
 
+@pytest.mark.usefixtures("quick_training")
 def test_the_gate_compares_what_has_not_seen_its_sessions(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,11 +256,11 @@ def test_the_gate_compares_what_has_not_seen_its_sessions(
 
 
 @pytest.mark.trial
-def test_what_the_gates_sessions_hold_moves_no_challenger(home: Path, tmp_path: Path) -> None:
+def test_what_the_gates_sessions_hold_moves_no_challenger(tmp_path: Path) -> None:
     """Not the first, nor the second, which begins from a champion that was refitted on them."""
-    other = learnable_home(tmp_path / "other", gate_seed=1)
     evaluated, served = [], []
-    for each in (home, other):
+    for gate_seed in (0, 1):
+        each = learnable_home(tmp_path / str(gate_seed), gate_seed)
         retrained(each)
         registry = retrained(each)
         assert registry.champion("main") == 3
@@ -259,6 +270,7 @@ def test_what_the_gates_sessions_hold_moves_no_challenger(home: Path, tmp_path: 
     assert served[0] != served[1]
 
 
+@pytest.mark.usefixtures("quick_training")
 def test_a_model_of_the_whole_store_takes_in_what_the_store_has_now(home: Path) -> None:
     filled_store(home, persistent_table("D", DAYS, 9, 0.8, after=STARTS_AFTER))
     registry = retrained(home)
@@ -269,7 +281,7 @@ def test_a_model_of_the_whole_store_takes_in_what_the_store_has_now(home: Path) 
 
 def lopsided(*_: Any) -> TrainedNetwork:
     """A refit that went wrong: two standard deviations upwards, every day."""
-    trained = refit_network(*_)
+    trained = quick_refit(*_)
     bias = trained.network.weights["head/bias"].copy()
     bias[:3] = 2.0
     weights = {**trained.network.weights, "head/bias": bias}
@@ -280,6 +292,7 @@ def no_number(*_: Any) -> TrainedNetwork:
     raise ForecastError("the loss became nan in epoch 1", "lower --learning-rate")
 
 
+@pytest.mark.usefixtures("quick_training")
 @pytest.mark.parametrize(("broken", "words"), [(lopsided, "significantly worse"), (no_number, "became nan")])
 def test_a_refit_that_goes_wrong_is_not_served(
     home: Path,
@@ -296,6 +309,7 @@ def test_a_refit_that_goes_wrong_is_not_served(
     assert "forecasts as it was evaluated" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("quick_training")
 def test_a_champion_that_changes_meanwhile_is_not_replaced(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -312,6 +326,7 @@ def test_a_champion_that_changes_meanwhile_is_not_replaced(
     assert (registry.versions("main"), registry.champion("main")) == ([1, 2], 1)
 
 
+@pytest.mark.usefixtures("quick_training")
 def test_a_rejected_challenger_is_kept_and_not_served(
     own_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -326,6 +341,7 @@ def test_a_rejected_challenger_is_kept_and_not_served(
     assert "main@1: recent: main@2 knows prices to 2026-11-20" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("quick_training")
 def test_one_failure_does_not_stop_the_rest(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models = own_home / "models"
     shutil.copytree(models / "main", models / "aaa")
@@ -346,6 +362,7 @@ def test_stale_prices_are_rejected(
     assert "3 of 3 tickers are stale" in line
 
 
+@pytest.mark.usefixtures("quick_training")
 def test_one_ticker_that_was_delisted_stops_nothing(home: Path) -> None:
     table = PriceStore(home).read("C")
     filled_store(home, table.take(np.arange(DAYS - 10)))

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import one_line, started
+from quick_training import train_quickly
 from trained_home import LEARNING
 from yahoo_server import YahooServer, company, serving
 
@@ -25,8 +26,10 @@ from forecaster.prices.store import PriceStore
 from forecaster.registry.versions import ModelRegistry
 from forecaster.service.run_status import read_run_status
 
-LONGEST = {"": 0.6, "fetch": 1.5, "retrain": 7.0, "predict": 1.5, "score": 1.0}
+LONGEST = {"": 0.6, "fetch": 1.5, "retrain": 1.5, "predict": 1.5, "score": 1.0}
 """About as many seconds as a run here spends before its first step, and in each."""
+REAL_TRAINING = 7.0
+"""About as many more, where it is Keras that trains."""
 
 
 class Nights:
@@ -35,6 +38,7 @@ class Nights:
     def __init__(self, home: Path, yahoo: YahooServer, monkeypatch: pytest.MonkeyPatch) -> None:
         self.home, self.yahoo, self._monkeypatch = home, yahoo, monkeypatch
         self.day = np.datetime64("2026-01-05")
+        self.quick = True
         settings = {"URL": yahoo.url, "RATE": "0", "BACKOFF": "0", "RETRIES": "1"}
         for name, value in settings.items():
             monkeypatch.setenv(f"FORECAST_YAHOO_{name}", value)
@@ -50,7 +54,11 @@ class Nights:
         return run([*arguments, "--home", str(self.home)])
 
     def start(self, largest_file: int | None = None) -> "subprocess.Popen[str]":
-        return started(["run", "--home", self.home], largest_file)
+        return started(["run", "--home", self.home], largest_file, quick=self.quick)
+
+    def longest(self, step: str) -> float:
+        """About as many seconds as `step` takes."""
+        return LONGEST[step] + (REAL_TRAINING if step == "retrain" and not self.quick else 0.0)
 
     def is_sound(self) -> bool:
         checks = (["data", "verify"], ["models", "verify"], ["predict", "AAA", "--quiet"])
@@ -65,7 +73,9 @@ def first_evening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
         nights = Nights(tmp_path_factory.mktemp("trials") / "home", yahoo, patch)
         nights.next_evening()
         assert nights.do("fetch", "AAA", "BBB", "--quiet") == ExitCode.DONE
-        assert nights.do("train", *LEARNING, "--quiet") == ExitCode.DONE
+        with pytest.MonkeyPatch.context() as once:
+            train_quickly(once)
+            assert nights.do("train", *LEARNING, "--epochs=1", "--quiet") == ExitCode.DONE
         assert nights.do("predict", "AAA", "BBB", "--record", "--quiet") == ExitCode.DONE
         yield nights
 
@@ -89,7 +99,7 @@ def kill_in(step: str, nights: Nights, luck: random.Random, *, alone: bool) -> N
         if status is not None and status.started.startswith(str(nights.day)) and status.step == step:
             break
         time.sleep(0.01)
-    time.sleep(luck.uniform(0, LONGEST[step]))
+    time.sleep(luck.uniform(0, nights.longest(step)))
     if process.poll() is None:
         process.kill() if alone else os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -122,10 +132,15 @@ def assert_the_next_run_completes(nights: Nights) -> None:
 
 
 @pytest.mark.parametrize(
-    "kills",
-    [3, pytest.param(5, marks=pytest.mark.trial), pytest.param(200, marks=pytest.mark.slow)],
+    ("kills", "quick"),
+    [
+        pytest.param(3, True, id="3"),
+        pytest.param(5, False, marks=pytest.mark.trial, id="5, Keras"),
+        pytest.param(200, False, marks=pytest.mark.slow, id="200, Keras"),
+    ],
 )
-def test_kills_at_random_instants(nights: Nights, kills: int) -> None:
+def test_kills_at_random_instants(nights: Nights, kills: int, quick: bool) -> None:
+    nights.quick = quick
     luck = random.Random(0)  # noqa: S311
     for number in range(kills):
         step = list(LONGEST)[number % len(LONGEST)]
@@ -140,6 +155,7 @@ def test_kills_at_random_instants(nights: Nights, kills: int) -> None:
 
 @pytest.mark.trial
 def test_predictions_beside_a_run_all_answer_and_mix_no_versions(nights: Nights) -> None:
+    nights.quick = False
     process = nights.start()
     answers = []
     while process.poll() is None:
@@ -160,13 +176,15 @@ def test_predictions_beside_a_run_all_answer_and_mix_no_versions(nights: Nights)
     [
         pytest.param(100, "logs/run_status.json", [1], id="run-status", marks=pytest.mark.trial),
         pytest.param(3_000, ".parquet", [1], id="prices", marks=pytest.mark.trial),
-        pytest.param(20_500, "model.keras", [1], id="model"),
+        pytest.param(20_500, "models/main/2", [1], id="model"),
+        pytest.param(20_500, "model.keras", [1], id="Keras", marks=pytest.mark.trial),
         pytest.param(30_000, "ledger.sqlite", [1, 2], id="ledger"),
     ],
 )
 def test_a_full_disk_is_said_and_loses_nothing(
     nights: Nights, largest_file: int, refused: str, versions: list[int]
 ) -> None:
+    nights.quick = refused != "model.keras"  # which Keras writes to a folder of its own first
     process = nights.start(largest_file)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == ExitCode.DISK, stderr

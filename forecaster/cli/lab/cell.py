@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.flags import chosen_cells
 from forecaster.cli.screen import HomeFlag, JsonFlag, figures_table, open_settings, print_json, stdout_console
-from forecaster.settings import CELL_TITLES
+from forecaster.settings import CELL_TITLES, CELLS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,10 +89,10 @@ def _walk(
 
     if (ticker is None) == (series is None):
         raise UsageError("give either a ticker or --series", "like `forecast lab cell AAPL`")
-    if len(chosen_cells(kind)) > 1:
-        raise UsageError(f"--cell {kind} is more than one cell", "choose one")
+    if kind not in CELLS:
+        raise UsageError(f"--cell {kind} is not known", f"choose {', '.join(CELLS[:-1])} or {CELLS[-1]}")
     names: tuple[str, ...] = ("return",)
-    chosen, reset_after = chosen_cells(kind)[0], not published
+    chosen, reset_after = kind, not published
     settings = open_settings(context, home)
     trained = ModelRegistry(settings.home).load(model).network if model else None
     if trained is not None:

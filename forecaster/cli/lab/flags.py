@@ -7,7 +7,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-CellFlag = Annotated[str, typer.Option("--cell", help="rnn, lstm, gru, several with commas, or all.")]
+CellsFlag = Annotated[str, typer.Option("--cells", help="rnn, lstm, gru, with commas, or all.")]
 JobsFlag = Annotated[int, typer.Option("--jobs", help="Processes at once.", min=1, max=1024)]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli.flags import chosen_cells
-from forecaster.cli.lab.flags import CellFlag, with_colour
+from forecaster.cli.lab.flags import CellsFlag, with_colour
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -40,7 +40,7 @@ def gradients(
         list[str] | None, typer.Argument(help="Tickers to take windows from (all).", show_default=False)
     ] = None,
     on: Annotated[str, typer.Option("--on", help="prices, adding or order.")] = "prices",
-    cell: CellFlag = "all",
+    cells: CellsFlag = "all",
     model: Annotated[
         str | None, typer.Option("--model", help="A trained model beside the untrained cells.")
     ] = None,
@@ -60,14 +60,14 @@ def gradients(
     """How far back the gradient reaches in each cell; exploding; clipping."""
     from forecaster.laboratory.cells.gradients import profile
 
-    cells = chosen_cells(cell)
+    chosen = chosen_cells(cells)
     _check(on, model, train_steps)
     if on == "prices":
-        probes = _on_prices(context, home, tickers, cells, model, units or 0, length, sequences, seed)
+        probes = _on_prices(context, home, tickers, chosen, model, units or 0, length, sequences, seed)
     else:
-        probes = _on_task(on, cells, units or 32, length, sequences, seed, train_steps, quiet=quiet)
+        probes = _on_task(on, chosen, units or 32, length, sequences, seed, train_steps, quiet=quiet)
     profiles = [profile(probe) for probe in probes]
-    scaled = _scaled(cells, len(probes[0].weights.recurrent), seed, probes[0])
+    scaled = _scaled(chosen, len(probes[0].weights.recurrent), seed, probes[0])
     descents = _descents()
     if json:
         print_json("forecast.lab-gradients/1", _document(on, length, profiles, scaled, descents))

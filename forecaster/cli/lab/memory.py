@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli.flags import chosen_cells
-from forecaster.cli.lab.flags import CellFlag, JobsFlag, whole_numbers
+from forecaster.cli.lab.flags import CellsFlag, JobsFlag, whole_numbers
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -30,7 +30,7 @@ def memory(
     context: typer.Context,
     task: Annotated[str, typer.Option("--task", help="adding or order.")] = "adding",
     lags: Annotated[str, typer.Option("--lags", help="Steps of a sequence.")] = "10,50,100,200,400",
-    cell: CellFlag = "all",
+    cells: CellsFlag = "all",
     seeds: Annotated[int, typer.Option("--seeds", help="Runs of each.", min=1, max=100)] = 3,
     units: Annotated[
         int, typer.Option("--units", help="Of the GRU; the others get as many parameters.", min=1, max=256)
@@ -55,7 +55,7 @@ def memory(
     from forecaster.laboratory.trials import ResultsFile
 
     _check(task, start)
-    chosen = chosen_cells(cell)
+    chosen = chosen_cells(cells)
     trials = plan_trials(
         task, chosen, whole_numbers("--lags", lags, SHORTEST, LONGEST), seeds, units, steps, start
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli.flags import chosen_cells
-from forecaster.cli.lab.flags import CellFlag
+from forecaster.cli.lab.flags import CellsFlag
 from forecaster.cli.screen import JsonFlag, figures_table, print_json, stdout_console
 from forecaster.settings import CELL_TITLES
 
@@ -22,7 +22,7 @@ in float32."""
 
 
 def parameters(
-    cell: CellFlag = "all",
+    cells: CellsFlag = "all",
     features: Annotated[int, typer.Option("--features", help="Inputs a step.", min=1, max=100_000)] = 5,
     units: Annotated[int, typer.Option("--units", help="Units in a layer.", min=1, max=100_000)] = 32,
     layers: Annotated[int, typer.Option("--layers", help="Recurrent layers.", min=1, max=64)] = 1,
@@ -34,7 +34,7 @@ def parameters(
     from forecaster.laboratory.cells.accounting import account
 
     rows = []
-    for name in chosen_cells(cell):
+    for name in chosen_cells(cells):
         for reset_after in (True, False) if name == "gru" else (True,):
             form = {"bidirectional": bidirectional, "reset_after": reset_after}
             counted = _keras(name, features, units, layers, form) if keras else None

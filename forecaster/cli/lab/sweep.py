@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli.flags import checked_match, chosen_cells, training_flags
-from forecaster.cli.lab.flags import JobsFlag, with_colour
+from forecaster.cli.lab.flags import CellsFlag, JobsFlag, with_colour
 from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
@@ -36,7 +36,7 @@ def sweep(
             "--values", help="With commas; `all` for tickers and years.", show_default="by the axis"
         ),
     ] = None,
-    cells: Annotated[str, typer.Option("--cells", help="Cells, with commas, or all.")] = "all",
+    cells: CellsFlag = "all",
     match: Annotated[
         str, typer.Option("--match", help="units: equal units; parameters: about equal parameters.")
     ] = "units",
@@ -62,7 +62,7 @@ def sweep(
     setup = trial_setup(settings.home, tickers, recipe)
     if over == "tickers":
         _check_tickers(chosen, len(setup.tickers))
-    plans = plan_sweep(setup, over, chosen, chosen_cells(cells, "--cells"), match, seeds)
+    plans = plan_sweep(setup, over, chosen, chosen_cells(cells), match, seeds)
     notes = stderr_console(quiet=quiet)
 
     def report(trial: "PriceTrial", outcome: dict[str, Any], left: int) -> None:

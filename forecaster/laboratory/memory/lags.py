@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from forecaster.laboratory.cells.probes import task_probe
 from forecaster.laboratory.memory.tasks import draw, features_of
 from forecaster.laboratory.memory.training import TaskNetwork, Trial, train_on_task
 from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
-from forecaster.network.cells import parameter_count
+from forecaster.network.cells import nearest_units, parameter_count
 
 REFERENCE_CELL = "gru"
 RESULTS = "memory"
@@ -48,26 +49,15 @@ class LagResult:
         return self.solved / self.seeds
 
 
-def equal_units(cell: str, features: int, reference_units: int) -> int:
-    """The units that give `cell` the parameters nearest to those of a GRU with `reference_units`.
-
-    Example:
-        for 2 features a GRU of 32 units has 3,456 parameters, as has about an LSTM of 28.
-    """
-    wanted = parameter_count(REFERENCE_CELL, features, reference_units)
-    return min(
-        range(1, 4 * reference_units + 1),
-        key=lambda units: abs(parameter_count(cell, features, units) - wanted),
-    )
-
-
 def plan_trials(
     task: str, cells: Sequence[str], lags: Sequence[int], seeds: int, units: int, steps: int, start: str
 ) -> list[Trial]:
     """Every lag, cell and seed; short lags first, as they are done soonest."""
     features = features_of(task)
+    wanted = parameter_count(REFERENCE_CELL, features, units)
+    matched = {cell: nearest_units(partial(parameter_count, cell, features), wanted) for cell in cells}
     return [
-        Trial(task, cell, equal_units(cell, features, units), lag, seed, steps, start)
+        Trial(task, cell, matched[cell], lag, seed, steps, start)
         for lag in lags
         for cell in cells
         for seed in range(seeds)

@@ -20,8 +20,9 @@ class FileSource:
 
     @property
     def name(self) -> str:
-        """The path as text."""
-        return str(self.path)
+        """The path as text; `./yahoo` where a folder has that name, as `yahoo` alone is another source."""
+        path = str(self.path)
+        return path if self.path.suffix or len(self.path.parts) > 1 else f"./{path}"
 
     def fetch(
         self, request: Request, store: PriceStore, log: FetchLog

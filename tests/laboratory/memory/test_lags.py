@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from forecaster.laboratory.memory.lags import LagResult, equal_units, plan_trials, run_memory, run_trial
+from forecaster.laboratory.memory.lags import LagResult, plan_trials, run_memory, run_trial
 from forecaster.laboratory.memory.training import Trial, untrained_network
 from forecaster.laboratory.trials import ResultsFile
 from forecaster.network.cells import parameter_count, run_layer
@@ -16,7 +16,8 @@ def at_lag(task: str, lag: int, seeds: int, steps: int, home: Path) -> dict[str,
 @pytest.mark.parametrize(("cell", "by_hand"), [("rnn", 57), ("lstm", 28), ("gru", 32)])
 def test_equal_parameters_by_hand(cell: str, by_hand: int) -> None:
     """A GRU of 32 units with 2 features has 3·(32·34 + 64) = 3,456: 57·60 = 3,420, 4·28·31 = 3,472."""
-    units = equal_units(cell, 2, 32)
+    (trial,) = plan_trials("adding", [cell], [10], 1, 32, 100, "open")
+    units = trial.units
     assert units == by_hand
     assert parameter_count(cell, 2, units) == pytest.approx(3456, rel=0.02)
 

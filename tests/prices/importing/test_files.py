@@ -35,6 +35,19 @@ def dates(table: PriceTable) -> list[str]:
     return table.dates.astype(str).tolist()
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("yahoo", "./yahoo"),
+        ("./sample", "./sample"),
+        ("mine.csv", "mine.csv"),
+        ("prices/yahoo", "prices/yahoo"),
+    ],
+)
+def test_a_folder_is_not_taken_for_another_source(path: str, name: str) -> None:
+    assert FileSource(Path(path)).name == name
+
+
 def test_a_long_file(tmp_path: Path) -> None:
     path = csv_file(
         tmp_path,

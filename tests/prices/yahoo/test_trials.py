@@ -61,7 +61,14 @@ def trial(capsys: pytest.CaptureFixture[str], market: YahooServer, kills: int, s
     assert is_complete(market)
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda sign: sign.name)
+@pytest.mark.parametrize(
+    "sign",
+    [
+        pytest.param(signal.SIGKILL, id="SIGKILL"),
+        pytest.param(signal.SIGINT, id="SIGINT", marks=pytest.mark.trial),
+        pytest.param(signal.SIGTERM, id="SIGTERM", marks=pytest.mark.trial),
+    ],
+)
 def test_a_fetch_that_is_ended_leaves_whole_files(
     market: YahooServer, capsys: pytest.CaptureFixture[str], sign: int
 ) -> None:
