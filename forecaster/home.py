@@ -229,7 +229,7 @@ def _source(text: str, settings: Settings) -> "PriceSource":
 
     if text == YAHOO:
         return YahooSource(settings)
-    return SampleSource() if text == "sample" else FileSource(Path(text).expanduser())
+    return SampleSource() if text == "sample" else FileSource(text)
 
 
 def _day(text: str | None) -> np.datetime64 | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from command import one_line, rejection, started
+from quick_training import train_quickly
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
@@ -135,6 +136,18 @@ def test_broken_prices_are_named(prices: Path, capsys: pytest.CaptureFixture[str
     code, line = rejection(capsys, "train", *STOCKS, "--home", prices)
     assert code == ExitCode.BAD_INPUT
     assert "BBB.parquet" in line
+
+
+def test_a_damaged_file_is_left_out_of_the_whole_store_and_named(
+    prices: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_quickly(monkeypatch)
+    (prices / "data" / "prices" / "BBB.parquet").write_bytes(b"PAR1 and nothing more")
+    assert run(["train", *SMALL, "--quiet", "--json", "--home", str(prices)]) == ExitCode.DONE
+    captured = capsys.readouterr()
+    assert "left out, as their price files are damaged: BBB;" in captured.err
+    card = json.loads(captured.out)
+    assert (card["damaged"], "BBB" in card["tickers"]) == (["BBB"], False)
 
 
 def test_a_gpu_that_is_not_there(

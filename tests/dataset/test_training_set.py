@@ -65,10 +65,8 @@ def test_a_universe_restricts_targets_to_days_of_membership(store: PriceStore, t
 def damage(store: PriceStore, ticker: str, *, footer: bool) -> None:
     """Spoil the end of a ticker's file, which says what is in it, or only its prices."""
     content = bytearray(store.path(ticker).read_bytes())
-    content[-20:] = bytes(20)
-    if not footer:
-        content = bytearray(store.path(ticker).read_bytes())
-        content[200:260] = bytes(60)
+    place = slice(-20, None) if footer else slice(200, 260)
+    content[place] = bytes(len(content[place]))
     store.path(ticker).write_bytes(content)
 
 

@@ -279,6 +279,22 @@ def test_a_model_of_the_whole_store_takes_in_what_the_store_has_now(home: Path) 
     assert registry.card("main", 2)["whole_store"]
 
 
+@pytest.mark.usefixtures("quick_training")
+def test_a_damaged_file_is_left_out_and_named(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("forecaster.service.refreshing.FAULTY_SHARE", 0.5)  # of a few tickers, one is much
+    registry = ModelRegistry(own_home)
+    main = registry.load("main")
+    registry.register("all", main.network, main.card | {"whole_store": True}, b"keras")
+    (own_home / "data" / "prices" / "BBB.parquet").write_bytes(b"PAR1 and nothing more")
+    assert run(["retrain", "all", "--no-fetch", "--json", "--home", str(own_home)]) == ExitCode.DONE
+    captured = capsys.readouterr()
+    assert "damaged: BBB;" in captured.err
+    assert json.loads(captured.out)["models"][0]["damaged"] == ["BBB"]
+    assert registry.card("all", 2)["damaged"] == ["BBB"]
+
+
 def lopsided(*_: Any) -> TrainedNetwork:
     """A refit that went wrong: two standard deviations upwards, every day."""
     trained = quick_refit(*_)

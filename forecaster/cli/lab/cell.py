@@ -89,10 +89,11 @@ def _walk(
 
     if (ticker is None) == (series is None):
         raise UsageError("give either a ticker or --series", "like `forecast lab cell AAPL`")
-    if kind not in CELLS:
+    chosen = kind.strip().lower()
+    if chosen not in CELLS:
         raise UsageError(f"--cell {kind} is not known", f"choose {', '.join(CELLS[:-1])} or {CELLS[-1]}")
     names: tuple[str, ...] = ("return",)
-    chosen, reset_after = kind, not published
+    reset_after = not published
     settings = open_settings(context, home)
     trained = ModelRegistry(settings.home).load(model).network if model else None
     if trained is not None:

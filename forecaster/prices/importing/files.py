@@ -15,14 +15,11 @@ from forecaster.prices.table import PriceTable, checked_ticker
 class FileSource:
     """A file or a folder; each row that cannot be kept is named by file and row."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def name(self) -> str:
-        """The path as text; `./yahoo` where a folder has that name, as `yahoo` alone is another source."""
-        path = str(self.path)
-        return path if self.path.suffix or len(self.path.parts) > 1 else f"./{path}"
+    def __init__(self, path: str | Path) -> None:
+        self.name = str(
+            path
+        )  # as it was given: a Path drops the dot of `./yahoo`, and that is no file's name
+        self.path = Path(path).expanduser()
 
     def fetch(
         self, request: Request, store: PriceStore, log: FetchLog

@@ -6,11 +6,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from forecaster.errors import BadInputError, NotFoundError
+from forecaster.cli.main import run
+from forecaster.errors import BadInputError, ExitCode, NotFoundError
 from forecaster.prices.fetching import FetchLog, Request
 from forecaster.prices.importing import csv_reader as csvfile
 from forecaster.prices.importing import rows as collecting
 from forecaster.prices.importing.files import FileSource
+from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
 
 NOW = datetime(2024, 7, 5, 12, tzinfo=UTC)  # a Friday morning in New York
@@ -35,17 +37,12 @@ def dates(table: PriceTable) -> list[str]:
     return table.dates.astype(str).tolist()
 
 
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("yahoo", "./yahoo"),
-        ("./sample", "./sample"),
-        ("mine.csv", "mine.csv"),
-        ("prices/yahoo", "prices/yahoo"),
-    ],
-)
-def test_a_folder_is_not_taken_for_another_source(path: str, name: str) -> None:
-    assert FileSource(Path(path)).name == name
+@pytest.mark.parametrize("folder", ["yahoo", "sample"])
+def test_a_folder_is_not_taken_for_another_source(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    csv_file(tmp_path / folder, "date,close", "2024-07-01,10", "2024-07-02,11", name="AAA.csv")
+    assert run(["fetch", "--source", f"./{folder}", "--quiet"]) == ExitCode.DONE
+    assert PriceStore(tmp_path).info("AAA").source == f"./{folder}"
 
 
 def test_a_long_file(tmp_path: Path) -> None:
