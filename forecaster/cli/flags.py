@@ -142,7 +142,7 @@ def warn_of_damaged(damaged: Sequence[str]) -> None:
     if damaged:
         stderr_console().print(
             f"warning: left out, as their price files are damaged: {name_some(damaged)}; "
-            "`forecast data verify --repair` fetches them anew",
+            "run `forecast data verify --repair`, or remove the files and fetch again",
             style="yellow",
             soft_wrap=True,
             markup=False,
