@@ -12,6 +12,11 @@ from forecaster.cli.main import run
 
 FORECAST = (sys.executable, "-m", "forecaster.cli.main")
 QUICK_FORECAST = (sys.executable, str(Path(__file__).with_name("quick_forecast.py")))
+QUICK_AND_KERAS = [
+    pytest.param(True, id="quick"),
+    pytest.param(False, id="Keras", marks=pytest.mark.trial),
+]
+"""Values of `quick` in a test that Keras need not pass each time."""
 ON_A_SMALL_DISK = """
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from command import rejection, started
+from command import QUICK_AND_KERAS, rejection, started
 from quick_training import train_quickly
 
 from forecaster.cli.main import run
@@ -71,8 +71,12 @@ def test_the_table_fits_and_ends_in_a_verdict(
 
 @pytest.mark.usefixtures("in_this_process")
 def test_json_holds_what_is_promised(
-    trained_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained_home: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    train_quickly(monkeypatch)
     output = tmp_path / "forecasts.csv"
     flags = ("--match", "parameters", "--seeds", "2", "--json", "--quiet", "--output", str(output))
     cells = ("--cells", "rnn,gru")
@@ -102,14 +106,16 @@ def test_json_holds_what_is_promised(
     }
 
 
-def test_each_cell_has_a_process_of_its_own(trained_home: Path) -> None:
-    process = started(["compare", *STOCKS, *SMALL, "--cells", "rnn", "--json", "--home", trained_home])
+@pytest.mark.parametrize("quick", QUICK_AND_KERAS)
+def test_each_cell_has_a_process_of_its_own(trained_home: Path, quick: bool) -> None:
+    arguments = ["compare", *STOCKS, *SMALL, "--cells", "rnn", "--json", "--home", trained_home]
+    process = started(arguments, quick=quick)
     out, err = process.communicate(timeout=120)
     assert process.returncode == ExitCode.DONE, err
     assert "rnn: epoch 1/1" in err
     assert "Traceback" not in err
     row = json.loads(out)["models"][0]
-    assert row["peak_memory_mb"] > 200
+    assert row["peak_memory_mb"] > (30 if quick else 200)
     assert row["targets_per_second"] > 0
 
 
@@ -124,8 +130,9 @@ def ended(group: int) -> bool:
     return False
 
 
-def test_an_interruption_ends_the_workers_too(trained_home: Path) -> None:
-    process = started(["compare", *STOCKS, *SMALL, "--epochs", "100000", "--home", trained_home])
+@pytest.mark.parametrize("quick", QUICK_AND_KERAS)
+def test_an_interruption_ends_the_workers_too(trained_home: Path, quick: bool) -> None:
+    process = started(["compare", *STOCKS, *SMALL, "--epochs", "100000", "--home", trained_home], quick=quick)
     assert process.stderr is not None
     assert "One seed" in process.stderr.readline()
     assert "rnn: epoch 1/100000" in process.stderr.readline()

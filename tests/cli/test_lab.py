@@ -206,7 +206,12 @@ def test_gates_rejects_in_one_line(
     refused(capsys, code, message, "gates", *arguments, "--home", str(tmp_path))
 
 
-def test_sweep_trains_keeps_and_shows(capsys: Screen, tmp_path: Path) -> None:
+def test_sweep_trains_keeps_and_shows(
+    capsys: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "forecaster.laboratory.prices.trials.run_isolated", lambda work, trial: work(trial, lambda _: None)
+    )
     filled_store(tmp_path)
     arguments = ("sweep", "--over", "tickers", "--values", "2", "--cells", "gru", "--seeds", "1")
     arguments += ("--units", "2", "--epochs", "1", "--lookback", "10", "--horizon", "1", "--jobs", "1")

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command import one_line, rejection, started
+from command import QUICK_AND_KERAS, one_line, rejection, started
 from quick_training import train_quickly
 
 from forecaster.cli.main import run
@@ -177,9 +177,10 @@ def test_a_full_disk_loses_nothing(own_home: Path) -> None:
     assert ModelRegistry(own_home).champion("main") == 1
 
 
-def test_an_interruption_is_one_line_and_leaves_nothing(own_home: Path) -> None:
+@pytest.mark.parametrize("quick", QUICK_AND_KERAS)
+def test_an_interruption_is_one_line_and_leaves_nothing(own_home: Path, quick: bool) -> None:
     before = left(own_home)
-    process = started(["train", *STOCKS, *SMALL, "--epochs", "100000", "--home", own_home])
+    process = started(["train", *STOCKS, *SMALL, "--epochs", "100000", "--home", own_home], quick=quick)
     assert process.stderr is not None
     assert "epoch 1/100000" in process.stderr.readline()
     os.killpg(process.pid, signal.SIGINT)
