@@ -182,7 +182,7 @@ def test_predictions_beside_a_run_all_answer_and_mix_no_versions(nights: Nights)
         pytest.param(3_000, ".parquet", [1], True, id="prices", marks=pytest.mark.trial),
         pytest.param(20_500, "models/main/2", [1], True, id="model"),
         pytest.param(20_500, "model.keras", [1], False, id="model, Keras", marks=pytest.mark.trial),
-        pytest.param(30_000, "ledger.sqlite", [1, 2], True, id="ledger"),
+        pytest.param(30_000, "ledger.sqlite", [1, 2], True, id="ledger", marks=pytest.mark.trial),
     ],
 )
 def test_a_full_disk_is_said_and_loses_nothing(
