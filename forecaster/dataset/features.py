@@ -56,51 +56,52 @@ def compute_features(panel: Panel | LatestDays, names: Sequence[str]) -> Feature
 
     A bar's range or volume that is missing counts as its usual value, zero on the feature's scale.
     """
-    sigma = volatility(panel.log_return)
+    sigma, market_sigma = volatility(panel.log_return), volatility(panel.market_return)
     values = np.empty((*panel.shape, len(names)), dtype=np.float32)
     for place, name in enumerate(names):
-        values[..., place] = _feature(name, panel, sigma)
+        values[..., place] = _feature(name, panel, sigma, market_sigma)
     np.nan_to_num(values, copy=False, nan=0.0, posinf=_CLIP, neginf=-_CLIP)
     np.clip(values, -_CLIP, _CLIP, out=values)
     valid_input = np.isfinite(panel.log_return) & np.isfinite(sigma)
     return Features(tuple(names), values, sigma, valid_input)
 
 
-def _feature(name: str, panel: Panel | LatestDays, sigma: Float32) -> NDArray[np.floating]:
+def _feature(
+    name: str, panel: Panel | LatestDays, sigma: Float32, market_sigma: Float32
+) -> NDArray[np.floating]:
     """One feature, (N, D) or (D,), NaN where unknown."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _FORMULAS[name](panel, sigma)
+        return _FORMULAS[name](panel, sigma, market_sigma)
 
 
-def _return(panel: Panel | LatestDays, sigma: Float32) -> NDArray[np.floating]:
+def _return(panel: Panel | LatestDays, sigma: Float32, _: Float32) -> NDArray[np.floating]:
     return panel.log_return / sigma
 
 
-def _magnitude(panel: Panel | LatestDays, sigma: Float32) -> NDArray[np.floating]:
+def _magnitude(panel: Panel | LatestDays, sigma: Float32, _: Float32) -> NDArray[np.floating]:
     return np.log(np.abs(panel.log_return) / sigma + _SMALLEST_MOVE)
 
 
-def _volatility(_: Panel | LatestDays, sigma: Float32) -> NDArray[np.floating]:
+def _volatility(_: Panel | LatestDays, sigma: Float32, __: Float32) -> NDArray[np.floating]:
     return np.log(sigma) + _VOLATILITY_SHIFT
 
 
-def _market_return(panel: Panel | LatestDays, _: Float32) -> NDArray[np.floating]:
-    return panel.market_return / volatility(panel.market_return)
+def _market_return(panel: Panel | LatestDays, _: Float32, market_sigma: Float32) -> NDArray[np.floating]:
+    return panel.market_return / market_sigma
 
 
-def _market_volatility(panel: Panel | LatestDays, _: Float32) -> NDArray[np.floating]:
-    shifted: NDArray[np.floating] = np.log(volatility(panel.market_return)) + _MARKET_SHIFT
-    return shifted
+def _market_volatility(_: Panel | LatestDays, __: Float32, market_sigma: Float32) -> NDArray[np.floating]:
+    return np.log(market_sigma) + _MARKET_SHIFT
 
 
-def _range(panel: Panel | LatestDays, sigma: Float32) -> NDArray[np.floating]:
+def _range(panel: Panel | LatestDays, sigma: Float32, _: Float32) -> NDArray[np.floating]:
     if panel.log_range is None:
         return np.full(panel.shape, np.nan, dtype=np.float32)
     ranged: NDArray[np.floating] = np.log(panel.log_range / sigma + _SMALLEST_MOVE)
     return ranged
 
 
-def _volume(panel: Panel | LatestDays, _: Float32) -> NDArray[np.floating]:
+def _volume(panel: Panel | LatestDays, _: Float32, __: Float32) -> NDArray[np.floating]:
     if panel.log_volume is None:
         return np.full(panel.shape, np.nan, dtype=np.float32)
     return panel.log_volume - exponential_mean(panel.log_volume, _VOLUME_DECAY)
