@@ -37,7 +37,12 @@ def compare(
     all_days: AllDaysFlag = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="Every test forecast, to a .parquet or .csv file.", show_default=False),
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Every test forecast, to a .parquet or .csv file.",
+            show_default=False,
+        ),
     ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from forecaster.errors import BadInputError, UsageError
-from forecaster.prices.market import read_market
+from forecaster.errors import BadInputError, ForecastError, UsageError
+from forecaster.prices.market import INDEX_MARK, read_market
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import Days, Merge, PriceTable, merge_tables
 
@@ -204,13 +204,23 @@ def fetch_prices(source: PriceSource, store: PriceStore, request: Request, watch
         if ticker not in outcomes and ticker not in failures:
             reason = f"{source.name} has no usable price of it"
             failures[ticker] = Failure(ticker, FailureKind.NOT_FOUND, reason)
-    read_market(store)  # so that no later command has to compute it
+    market = read_market(store)  # now, so that no later command has to compute it
+    for ticker in store.tickers():
+        if ticker not in market.members and not ticker.startswith(INDEX_MARK):
+            _note_damage(store, ticker, log)
     return FetchReport(
         source.name,
         tuple(outcomes[ticker] for ticker in sorted(outcomes)),
         tuple(failures[ticker] for ticker in sorted(failures)),
         log,
     )
+
+
+def _note_damage(store: PriceStore, ticker: str, log: FetchLog) -> None:
+    try:
+        store.read(ticker)
+    except ForecastError as error:
+        log.note(f"{error.message}; the market's return is without {ticker}")
 
 
 def merge_into(

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from command import QUICK_AND_KERAS, rejection, started
+from json_documents import assert_described
 from quick_training import train_quickly
 
 from forecaster.cli.main import run
@@ -86,6 +87,7 @@ def test_json_holds_what_is_promised(
     assert captured.err == ""
     document = json.loads(captured.out)
     assert document["schema"] == "forecast.compare/1"
+    assert_described(document)
     assert [row["model"] for row in document["models"]] == ["rnn", "gru", "naive", "drift", "riskmetrics-t"]
     assert [row["kind"] for row in document["models"]] == ["cell"] * 2 + ["baseline"] * 3
     for row in document["models"]:

@@ -109,6 +109,16 @@ def test_a_damaged_file_is_repaired_by_fetching_again(tmp_path: Path, capsys: Ca
     assert run(["data", "verify"]) == 0
 
 
+def test_a_damaged_file_that_is_not_fetched_is_named_as_missing_from_the_market(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    run(["fetch", "--source", "sample", "KO", "AAPL", "--quiet"])
+    PriceStore(tmp_path).path("KO").write_bytes(b"rubbish")
+    (note,) = fetch_json(capsys, "--source", "sample", "AAPL", "--quiet")["notes"]
+    assert "KO.parquet is damaged" in note
+    assert note.endswith("; the market's return is without KO")
+
+
 def test_leftovers_of_a_killed_fetch_are_cleared(tmp_path: Path) -> None:
     leftover = tmp_path / "data" / "prices" / ".tmp-abc.parquet"
     leftover.parent.mkdir(parents=True)

@@ -6,29 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from json_documents import DOCUMENTED, assert_described
 
 from forecaster.cli.main import run
 
-ROOT = Path(__file__).parents[2]
-SECTIONS = re.split(r"^## ", (ROOT / "docs" / "json.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
-FIELD = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
-DOCUMENTED = {section.split("\n", 1)[0]: FIELD.findall(section) for section in SECTIONS}
+PACKAGE = Path(__file__).parents[2] / "forecaster"
 
 
 def printed_schemas() -> set[str]:
-    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "forecaster" / "cli").rglob("*.py"))
+    sources = (path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
     return {schema for source in sources for schema in re.findall(r'"(forecast\.[a-z-]+/\d+)"', source)}
-
-
-def documented_fields(schema: str) -> tuple[set[str], dict[str, set[str]]]:
-    """The fields at the top, and those of the items of each list."""
-    top, nested = set[str](), dict[str, set[str]]()
-    for field in DOCUMENTED[schema]:
-        name, _, item = field.partition("[].")
-        top.add(name)
-        if item:
-            nested.setdefault(name, set()).add(item)
-    return top, nested
 
 
 def test_every_document_is_described_and_nothing_else() -> None:
@@ -69,15 +56,7 @@ def test_a_document_has_the_fields_that_are_described(
     own_home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], also: tuple[str, ...]
 ) -> None:
     found = document(capsys, own_home, *arguments)
-    schema = found.pop("schema")
-    top, nested = documented_fields(schema)
-    for other in also:
-        top |= documented_fields(other)[0]
-    assert set(found) == top
-    for name, fields in nested.items():
-        assert found[name]
-        for item in found[name]:
-            assert set(item) == fields
+    assert_described(found, *also)
 
 
 def test_the_score_has_the_fields_that_are_described(
@@ -86,5 +65,4 @@ def test_the_score_has_the_fields_that_are_described(
     run(["predict", "OLD", "--record", "--home", str(own_home)])
     run(["predict", "AAA", "--record", "--home", str(own_home)])
     capsys.readouterr()
-    found = document(capsys, own_home, "score")
-    assert set(found) - {"schema"} == documented_fields(found["schema"])[0]
+    assert_described(document(capsys, own_home, "score"))

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from factories import filled_store
+from json_documents import assert_described
 from network_factory import card_of, random_network
 
 from forecaster.cli.main import run
@@ -25,7 +26,9 @@ def shown(screen: Screen, *arguments: str) -> str:
 
 def document(screen: Screen, *arguments: str) -> dict:
     assert run(["lab", *arguments, "--json"]) == ExitCode.DONE
-    return json.loads(screen.readouterr().out)
+    found: dict = json.loads(screen.readouterr().out)
+    assert_described(found)
+    return found
 
 
 def refused(screen: Screen, code: ExitCode, message: str, *arguments: str) -> None:

@@ -35,7 +35,8 @@ def gates(
     layer: Annotated[int, typer.Option("--layer", help="Which recurrent layer, from 1.", min=1)] = 1,
     moves: Annotated[int, typer.Option("--moves", help="Largest moves to mark.", min=0, max=100)] = 5,
     output: Annotated[
-        Path | None, typer.Option("--output", help="Also an HTML page, to this file.", show_default=False)
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="Also an HTML page, to this file.", show_default=False),
     ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
