@@ -44,6 +44,7 @@ def test_riskmetrics_has_the_volatility_of_the_latest_days_under_heavy_tails() -
     expected = volatility(panel.log_return)[0, [40, 59], None] * np.sqrt([1, 2, 3])
     np.testing.assert_allclose(deviation, expected, rtol=1e-5)
     assert (found.degrees_of_freedom == 6).all()
+    assert (found.location == 0).all()
 
 
 def test_a_gap_is_passed_over() -> None:

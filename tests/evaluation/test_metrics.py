@@ -103,13 +103,17 @@ def test_quantile_levels_are_exact_decimals() -> None:
 
 
 def test_coverage_counts_the_ends_of_the_interval() -> None:
-    actual = np.array([1.0, 2.0, 3.0, 4.0, 0.0])
-    assert metrics.coverage(actual, np.full(5, 1.0), np.full(5, 3.0)) == pytest.approx(3 / 5)
+    actual = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.0, -1.0])
+    assert metrics.coverage(actual, np.full(8, 1.0), np.full(8, 3.0)) == pytest.approx(3 / 8)
 
 
 @pytest.mark.parametrize(("loss", "expected"), [(3.0, 0.25), (4.0, 0.0), (6.0, -0.5), (0.0, 1.0)])
 def test_skill_against_a_loss_of_four(loss: float, expected: float) -> None:
     assert metrics.skill(loss, 4.0) == pytest.approx(expected)
+
+
+def test_nothing_is_saved_of_a_loss_of_zero() -> None:
+    assert metrics.skill(3.0, 0.0) == 0
 
 
 @pytest.mark.parametrize(

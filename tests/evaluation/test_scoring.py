@@ -16,6 +16,7 @@ from sklearn.metrics import (
 from forecaster.evaluation.baselines import naive, riskmetrics_t
 from forecaster.evaluation.forecasts import Origins
 from forecaster.evaluation.scoring import Actuals, actuals, against, mean_of_seeds, score_step
+from forecaster.evaluation.significance import diebold_mariano
 from forecaster.network.student_t import ForecastDistribution
 
 
@@ -68,6 +69,21 @@ def test_each_step_is_scored_on_its_own_where_it_is_known() -> None:
     assert (first.day.tolist(), second.day.tolist()) == ([0, 1], [0])
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_a_step_has_its_own_location_scale_and_tails(step: int) -> None:
+    location = np.array([[0.0, 0.01, -0.02, 0.03], [0.02, -0.01, 0.04, 0.01]])
+    scale = np.array([[0.01, 0.02, 0.03, 0.04], [0.05, 0.01, 0.02, 0.03]])
+    degrees = np.array([[3.0, 5.0, 8.0, np.inf], [4.0, 6.0, 9.0, 30.0]])
+    log_return = np.array([[0.01, 0.03, 0.0, -0.05], [0.04, 0.02, 0.01, 0.09]])
+    column = slice(step - 1, step)
+    alone = ForecastDistribution(location[:, column], scale[:, column], degrees[:, column])
+    scored = score_step(ForecastDistribution(location, scale, degrees), actual(log_return.tolist()), step)
+    expected = score_step(alone, actual(log_return[:, column].tolist()), 1)
+    assert scored.scores == expected.scores
+    assert (scored.scores.skill, scored.scores.p_value) == (0, 1)
+    assert (scored.scores.point_skill, scored.scores.point_p_value) == (0, 1)
+
+
 def test_daily_losses_are_means_over_tickers() -> None:
     truth = actual([[0.01], [0.03], [0.05]], day=[4, 4, 7])
     scored = score_step(normal([[0.0]] * 3), truth, 1)
@@ -77,23 +93,27 @@ def test_daily_losses_are_means_over_tickers() -> None:
 
 def test_skill_is_against_the_reference() -> None:
     truth = actual([[0.01], [-0.02], [0.03], [0.01]] * 5)
-    good, bad = score_step(normal([[0.01]] * 20), truth, 1), score_step(normal([[-0.05]] * 20), truth, 1)
+    mixed = [[0.01], [-0.05], [0.01], [0.02]] * 5  # now better, now worse
+    good, bad = score_step(normal([[0.01]] * 20), truth, 1), score_step(normal(mixed), truth, 1)
     scores = against(good, bad, 1)
     assert scores.skill == pytest.approx(1 - good.scores.crps / bad.scores.crps)
     assert scores.point_skill == pytest.approx(1 - good.scores.mae_return / bad.scores.mae_return)
-    assert scores.p_value < 0.05
+    assert scores.p_value == diebold_mariano(good.crps - bad.crps, 1).p_value < 0.05
+    assert scores.point_p_value == diebold_mariano(good.absolute_error - bad.absolute_error, 1).p_value
     itself = against(bad, bad, 1)
     assert (itself.skill, itself.p_value, itself.point_p_value) == (0, 1, 1)
 
 
 def test_seeds_are_averaged() -> None:
-    truth = actual([[0.01], [0.02]])
+    truth = actual([[0.01], [0.02]], day=[3, 5])
     runs = [score_step(normal([[0.0], [value]]), truth, 1) for value in (0.0, 0.02)]
     mean = mean_of_seeds(runs)
     assert mean.scores.forecasts == 2
     for name, value in asdict(mean.scores).items():
         assert value == pytest.approx(np.mean([getattr(run.scores, name) for run in runs]))
     np.testing.assert_allclose(mean.absolute_error, [0.01, 0.01], rtol=1e-6)
+    np.testing.assert_allclose(mean.crps, (runs[0].crps + runs[1].crps) / 2)
+    assert mean.day.tolist() == [3, 5]
 
 
 def test_the_actual_is_looked_up_in_the_panel() -> None:
@@ -112,6 +132,12 @@ def test_a_ticker_listed_after_training_takes_the_panel_s_mase_scale() -> None:
     panel = panel_of(random_walk_table("AAA", 92), young)
     truth = actuals(panel, Origins(np.array([0, 1]), np.array([80, 80])), 1, range(60))
     assert truth.mase_scale[1] == truth.mase_scale[0]
+
+
+def test_a_price_that_never_moved_has_a_mase_scale_above_zero() -> None:
+    panel = panel_of(random_walk_table("AAA", 100, volatility=0.0))
+    truth = actuals(panel, Origins(np.array([0]), np.array([80])), 1, range(60))
+    assert 0 < truth.mase_scale[0] < 1e-9
 
 
 def test_the_right_range_beats_a_wrong_one() -> None:

@@ -117,6 +117,46 @@ def test_the_lead_over_the_second_cell_is_tested(p_value: float, words: str) -> 
     assert "below LSTM" in text
 
 
+def shifted(share: float, p_value: float) -> np.ndarray:
+    """Daily CRPS with a mean of 0.01 · (1 − share), whose difference from 0.01 has this p-value at step 1."""
+    noise = NOISE - NOISE.mean()
+    t = scipy.stats.t.isf(p_value / 2, DAYS - 1)
+    return 0.01 * (1 - share) + noise / noise.std(ddof=1) * np.sqrt(DAYS) * 0.01 * share / t
+
+
+def test_the_sentences_of_a_clear_win() -> None:
+    gru = row("gru", "cell", {1: shifted(0.2, 1e-5), 5: np.full(DAYS, 0.0125)}, point_skill=-0.031)
+    lstm = row("lstm", "cell", flat(1, 5))
+    naive = row("naive", "baseline", {1: np.full(DAYS, 0.011), 5: np.full(DAYS, 0.012)})
+    found = judge(compared(gru, lstm, naive, row("drift", "baseline", {1: np.full(DAYS, 0.012), **flat(5)})))
+    assert found.text == (
+        "GRU has the lowest CRPS one day ahead, 20.00% below LSTM: a lead that chance does not explain (p "
+        "<0.001). Its range one day ahead is 27.3% better than that of the strongest naive forecast, naive "
+        "(p <0.001, significant), and its 90 % interval covered 90.0%. Its range 5 days ahead is 25.0% "
+        "worse than that of the strongest naive forecast, drift (p <0.001, no gain), and its 90 % interval "
+        "covered 90.0%. As a price, its median does not beat the last close: skill -3.10% one day ahead (p "
+        "= 1.000), -3.10% 5 days ahead (p = 1.000). So it knows better than a naive forecast how far the "
+        "price may move, not where: useful for risk, of no use for picking a direction."
+    )
+
+
+def test_the_sentences_of_a_lead_by_luck() -> None:
+    rows = row("rnn", "cell", {1: shifted(0.04, 0.2)}), row("gru", "cell", flat(1))
+    text = judge(compared(*rows, row("riskmetrics-t", "baseline", {1: np.full(DAYS, 0.0098)}))).text
+    assert text.startswith(
+        "SimpleRNN has the lowest CRPS one day ahead, 4.00% below GRU: a lead that chance explains (p = "
+        "0.200). Its range one day ahead is 2.0% better than that of the strongest naive forecast, "
+        "RiskMetrics-t "
+    )
+
+
+def test_cells_alike_have_no_lead() -> None:
+    rows = row("rnn", "cell", flat(1)), row("gru", "cell", flat(1))
+    text = judge(compared(*rows, row("naive", "baseline", flat(1)))).text
+    assert "SimpleRNN has the lowest CRPS one day ahead, 0.00% below GRU: a lead that chance explains" in text
+    assert "0.0% worse than that of the strongest naive forecast, naive (p = 1.000, no gain)" in text
+
+
 def test_one_cell_has_no_rival() -> None:
     text = judge(compared(row("rnn", "cell", flat(1)), row("naive", "baseline", flat(1)))).text
     assert text.startswith("Only SimpleRNN was trained")

@@ -154,3 +154,27 @@ def test_the_first_and_the_last_step_of_the_last_250_sessions_are_tested(
     find_alarms(Ledger(tmp_path), ["main"], datetime(2026, 11, 20, 22, tzinfo=UTC))
     sessions = sessions_between(np.datetime64("2025-01-01"), np.datetime64("2026-11-20"))
     assert asked == [(1, str(sessions[-250])), (3, str(sessions[-250]))]
+
+
+@pytest.mark.parametrize(
+    ("step", "kind", "value", "text"),
+    [
+        pytest.param(
+            1,
+            "coverage",
+            0.8,
+            "main: the 90 % interval covered 80.0% (1 session ahead, last 60 days; p = 0.001 < 0.0025)",
+            id="coverage",
+        ),
+        pytest.param(
+            2,
+            "skill",
+            -0.03,
+            "main: the CRPS is worse than the naive forecast's, skill -3.0% "
+            "(2 sessions ahead, last 60 days; p = 0.001 < 0.0025)",
+            id="skill",
+        ),
+    ],
+)
+def test_its_line_in_full(step: int, kind: str, value: float, text: str) -> None:
+    assert alarms.Alarm("main", step, kind, 60, value, 0.001, 0.0025).text == text
