@@ -20,9 +20,9 @@ def independent_test(difference: NDArray[np.float64], horizon: int) -> tuple[flo
 
 
 def test_tickers_of_a_day_are_averaged_and_days_put_in_order() -> None:
-    days, loss = daily_mean(np.array([5.0, 1.0, 3.0, 7.0]), np.array([9, 2, 2, 9]))
+    days, loss = daily_mean(np.array([5.0, 1.0, 4.0, 7.0]), np.array([9, 2, 2, 9]))
     assert days.tolist() == [2, 9]
-    assert loss.tolist() == [2.0, 6.0]
+    assert loss.tolist() == [2.5, 6.0]
 
 
 def test_one_step_is_students_one_sample_test() -> None:
@@ -57,6 +57,17 @@ def test_bartlett_weights_where_the_plain_variance_is_not_positive() -> None:
     assert found.statistic == pytest.approx(1 / np.sqrt(0.25 / 4) * np.sqrt(3 / 8))
 
 
+def test_bartlett_weights_of_three_steps_by_hand() -> None:
+    # Deviations 1, 1, −2, …: γ0 = 2, γ1 = −4/6, γ2 = −5/6; weighted by 2/3 and 1/3 it is 2 − 26/18 = 5/9.
+    found = diebold_mariano(np.array([2.0, 2.0, -1.0, 2.0, 2.0, -1.0]), 3)
+    assert found.statistic == pytest.approx(1 / np.sqrt(5 / 9 / 6) * np.sqrt(1 / 3))
+
+
+def test_bartlett_weights_where_the_plain_variance_is_zero() -> None:
+    # Deviations 1, −1, 0: γ0 = 2/3, γ1 = −1/3; weighted by ½ it is 1/3, and the correction 2/9.
+    assert diebold_mariano(np.array([2.0, 0.0, 1.0]), 2).statistic == pytest.approx(np.sqrt(2))
+
+
 def test_a_negative_statistic_favours_the_first_forecast() -> None:
     difference = np.random.default_rng(0).normal(-0.2, 1, 500)
     found, mirrored = diebold_mariano(difference, 3), diebold_mariano(-difference, 3)
@@ -82,6 +93,7 @@ def test_a_true_null_is_rejected_in_one_of_twenty(horizon: int) -> None:
         pytest.param(np.zeros(100), 1, id="no difference"),
         pytest.param(np.zeros(0), 1, id="no days"),
         pytest.param(np.array([1.0, 2.0, 4.0]), 3, id="no more days than the horizon"),
+        pytest.param(np.array([1.0, 2.0]), 5, id="fewer days than the horizon"),
     ],
 )
 def test_nothing_to_tell(difference: NDArray[np.float64], horizon: int) -> None:
