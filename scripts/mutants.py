@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -52,6 +53,7 @@ def main() -> int:
     """Print killed and surviving changes by module; 1 if a module's own tests fail unchanged."""
     chosen = [name for name in TESTS if not sys.argv[1:] or Path(name).name in sys.argv[1:]]
     os.chdir(ROOT)
+    warnings.filterwarnings("ignore", category=SyntaxWarning)  # of changes such as `x is 1`
     os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = tempfile.mkdtemp()
     with multiprocessing.get_context("fork").Pool(maxtasksperchild=1) as pool:
         for module in chosen:
