@@ -9,9 +9,14 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 # command never trains before it fetches, but one test session does.
 import curl_cffi.requests  # noqa: F401
 import pytest
+from hypothesis import HealthCheck, settings
 from trained_home import fill_and_train
 
 NOW = "2026-11-21T22:30:00"
+
+# A busy machine is no failure: no test is timed, those of Hypothesis neither.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

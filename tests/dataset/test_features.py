@@ -132,7 +132,7 @@ futures = given(
 
 
 @futures
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_feature_sees_the_future(origin: int, factors: list[float], row: int) -> None:
     panels = after(origin, factors, CHANGED, row)
     one, other = (compute_features(panel, NAMES) for panel in panels)
@@ -150,7 +150,7 @@ def test_the_property_above_can_fail() -> None:
 
 
 @futures
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_no_baseline_sees_the_future(origin: int, factors: list[float], row: int) -> None:
     one, other = after(origin, factors, CHANGED, row)
     day = np.tile(np.arange(40, DAYS), 2)
@@ -165,7 +165,7 @@ def test_no_network_sees_the_future(cell: str, bidirectional: bool) -> None:
     network = random_network(cell, layers=2, bidirectional=bidirectional, lookback=LOOKBACK, features=NAMES)
 
     @futures
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=8)
     def holds(origin: int, factors: list[float], row: int) -> None:
         panels = after(origin, factors, CHANGED, row)
         part = range(40, DAYS - 1)

@@ -12,7 +12,7 @@ from forecaster.network.cells import CellWeights, run_layer
 INPUTS = np.random.default_rng(3).normal(size=(40, 3))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), units=st.integers(1, 6), scale=st.floats(0.1, 5))
 def test_with_every_tie_the_lstm_is_the_gru(seed: int, units: int, scale: float) -> None:
     weights = untrained_weights("gru", 3, units, seed, reset_after=False, recurrent_scale=scale)
