@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 from pathlib import Path
 
 # As the tool itself has it; JAX would leave another level behind, for the commands that a test starts too.
@@ -13,6 +14,9 @@ from hypothesis import HealthCheck, settings
 from trained_home import fill_and_train
 
 NOW = "2026-11-21T22:30:00"
+
+# Started by a shell in the background, this process would ignore Ctrl-C, and its commands would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failure: no test is timed, those of Hypothesis neither.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
