@@ -92,7 +92,7 @@ def _describe_universe(name: str, as_of: str | None, home: Path) -> None:
     found, today = find_universe(name, home), screen.now().date()
     if found.known_to is not None:
         day, _ = members_on(found, as_of, today)
-        sys.stderr.write("".join(f"{remark}\n" for remark in found.describe(day, today)))
+        sys.stderr.write("".join(f"{note}\n" for note in found.describe(day, today)))
 
 
 def _print_log(report: "FetchReport") -> None:
