@@ -78,6 +78,7 @@ class Home:
         universe: str | None = None,
         source: str = YAHOO,
         start: str | None = None,
+        timezone: str | None = None,
     ) -> "FetchReport":
         """Bring prices into the store, only what is missing; failures are in the report.
 
@@ -86,13 +87,15 @@ class Home:
             universe: sp500, sample, a list in data/universe/ or a file, whose members are fetched too.
             source: yahoo, sample, or the path of a file or folder.
             start: ISO date; nothing before it is wanted.
+            timezone: like Europe/London; of a file with times, in which their dates are meant.
 
         Raises:
             UsageError: there is nothing to fetch, or a name or date is invalid.
             TryLaterError: another process writes to the folder.
             DiskError, BadInputError, NotFoundError, UnavailableError: the disk or the source fails.
         """
-        return self.run_request(self.request(tickers, universe=universe, source=source, start=start), source)
+        request = self.request(tickers, universe=universe, source=source, start=start, timezone=timezone)
+        return self.run_request(request, source)
 
     def request(
         self,
@@ -102,6 +105,7 @@ class Home:
         source: str = YAHOO,
         start: str | None = None,
         as_of: str | None = None,
+        timezone: str | None = None,
     ) -> "Request":
         """What `fetch` asks the source for; `as_of` is the day whose members of the universe are meant.
 
@@ -123,7 +127,7 @@ class Home:
                     "there is no ticker to fetch",
                     "name some, or give --universe sp500; --source sample needs no network",
                 )
-        return Request(tuple(dict.fromkeys(names)), now, _day(start))
+        return Request(tuple(dict.fromkeys(names)), now, _day(start), _known_zone(timezone))
 
     def run_request(
         self, request: "Request", source: str = YAHOO, watch: "Watch" = lambda _: None
@@ -230,6 +234,17 @@ def _source(text: str, settings: Settings) -> "PriceSource":
     if text == YAHOO:
         return YahooSource(settings)
     return SampleSource() if text == "sample" else FileSource(text)
+
+
+def _known_zone(name: str | None) -> str | None:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        if name is not None:
+            ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(f"--timezone {name} is not a time zone", "name one like Europe/London") from None
+    return name
 
 
 def _day(text: str | None) -> np.datetime64 | None:

@@ -49,6 +49,10 @@ def fetch(
     start: Annotated[
         str | None, typer.Option(metavar="DATE", help="Nothing before this day, like 2010-01-31.")
     ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="Of a file with times: whose dates are meant, like Asia/Tokyo."),
+    ] = None,
     quiet: screen.QuietFlag = False,
     json: screen.JsonFlag = False,
     home: screen.HomeFlag = None,
@@ -70,7 +74,9 @@ def fetch(
     if as_of is not None and universe is None:
         raise UsageError("--as-of goes with --universe", "add --universe sp500")
     folder = Home(settings.home)
-    request = folder.request(tickers or (), universe=universe, source=source, start=start, as_of=as_of)
+    request = folder.request(
+        tickers or (), universe=universe, source=source, start=start, as_of=as_of, timezone=timezone
+    )
     if universe is not None and not quiet:
         _describe_universe(universe, as_of, settings.home)
     tally = Tally(f"Prices from {source}", len(request.tickers))

@@ -25,11 +25,13 @@ class Request:
         tickers: in capitals; empty for all that the source has.
         now: the clock of the command, aware.
         start: bars before this day are not wanted.
+        timezone: in which the dates of a file's times are meant; the one written without it.
     """
 
     tickers: tuple[str, ...]
     now: datetime
     start: np.datetime64 | None = None
+    timezone: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 from importlib import resources
 
 from forecaster.prices.fetching import Failure, FetchLog, Request, TickerOutcome, merge_into
-from forecaster.prices.importing.parquet_reader import read_parquet_blocks
+from forecaster.prices.importing.parquet_reader import ParquetTable
 from forecaster.prices.importing.rows import RowCollector
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
@@ -31,7 +31,9 @@ class SampleSource:
     def tables(self, request: Request, log: FetchLog) -> Iterator[PriceTable]:
         """One table a ticker; the closes are adjusted ones, so adj_close is the same."""
         with resources.as_file(resources.files(__package__) / "resources" / "sample.parquet") as path:
-            collector = RowCollector(path, request, log)
-            for block, numbers in read_parquet_blocks(path, log, needs_ticker=True):
-                collector.add(block, numbers, None)
+            collector = RowCollector(path.name, request, log)
+            sample = ParquetTable(path)
+            columns = sample.table.groups[0].columns
+            for block, numbers in sample.read_blocks(log):
+                collector.add({role: block[place] for role, place in columns.items()}, numbers, None)
         yield from collector.tables()

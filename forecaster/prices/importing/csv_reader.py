@@ -1,82 +1,160 @@
-"""A CSV file as blocks of text columns with the line each row stands on; a file of any size."""
+"""A text file as blocks of columns with the line each row stands on; a file of any size."""
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from forecaster.errors import BadInputError
 from forecaster.prices.fetching import FetchLog
-from forecaster.prices.importing.headings import find_columns
+from forecaster.prices.importing.headings import Table, read_headings
+from forecaster.prices.importing.text import BLOCK_BYTES, Part, utf8_blocks
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from forecaster.prices.importing.rows import Rows
 
-BLOCK_BYTES = 8 * 2**20
-LONGEST_HEADING = 64 * 2**10
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+SEPARATORS = (",", ";", "\t", "|")
+LONGEST_LINE = 64 * 2**10
+MOST_LINES_BEFORE = 40
+SAMPLE_LINES = 200
 _EMPTY_LINE = re.compile(rb"(?:\A|\n)\r?\n")
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """How the lines of a file are divided: the number of fields, and which of them matter."""
+class Layout:
+    """How a text file is laid out.
 
+    Attributes:
+        table: what its columns hold.
+        separator: between the fields.
+        before: lines up to the first row of values.
+        fields: in each row.
+        sample: the first rows of values.
+    """
+
+    table: Table
+    separator: str
+    before: int
     fields: int
-    columns: Mapping[str, int]
+    sample: tuple[tuple[str, ...], ...]
+
+    @property
+    def places(self) -> list[int]:
+        """The columns that matter."""
+        return sorted({place for group in self.table.groups for place in group.columns.values()})
 
 
-def read_csv_blocks(
-    path: Path, log: FetchLog, *, needs_ticker: bool
-) -> Iterator[tuple[dict[str, "pa.Array"], "Rows"]]:
-    """The file's columns that matter, block by block, as text, with each row's line (headings: 1).
-
-    Lines with too few or too many fields are told to `log`; empty ones are passed over.
+class TextTable:
+    """The table in a text file: its layout, then its rows.
 
     Raises:
         BadInputError: the file is empty, is not text, or lacks a needed column.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        layout = _read_headings(file, path.name, needs_ticker=needs_ticker)
-        line, rest = 2, b""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._blocks = utf8_blocks(part)
+        self._first = next(self._blocks, b"")
+        self.layout = _lay_out(self._first, part.name)
+
+    def read_blocks(self, log: FetchLog) -> Iterator[tuple[dict[int, "pa.Array"], "Rows"]]:
+        """The columns that matter, by place, block by block, as text, with each row's line (headings: 1).
+
+        Lines with too few or too many fields are told to `log`; empty ones are passed over.
+        """
+        layout, name = self.layout, self._part.name
+        fresh = self._first
+        self._first = b""
+        line, rest = 1, b""
+        skipped = False
         while True:
-            fresh = file.read(BLOCK_BYTES)
             text, rest = _whole_lines(rest + fresh, last=not fresh)
+            if not skipped and text:
+                text, skipped = _without_lines(text, layout.before), True
+                line += layout.before
             if b"\0" in text or len(rest) > BLOCK_BYTES:
-                log.reject(path.name, line, "from about here on it is not text; nothing further was read")
+                log.reject(name, line, "from about here on it is not text; nothing further was read")
                 return
             if text:
-                yield _parse_block(text, line, layout, path.name, log)
+                yield _parse_block(text, line, layout, name, log)
                 line += text.count(b"\n")
             if not fresh:
                 return
+            fresh = next(self._blocks, b"")
 
 
-def _read_headings(file: BinaryIO, name: str, *, needs_ticker: bool) -> _Layout:
-    line = file.readline(LONGEST_HEADING)
-    if not line:
+def _lay_out(first: bytes, name: str) -> Layout:
+    remedy = "give a CSV file, or a Parquet file"
+    start = first[: 4 * LONGEST_LINE]
+    if b"\0" in start[:LONGEST_LINE].split(b"\n", 1)[0]:
+        raise BadInputError(f"{name} is not a text file", remedy)
+    if len(first) >= LONGEST_LINE and b"\n" not in first[:LONGEST_LINE]:
+        raise BadInputError(f"the first line of {name} has no end", remedy)
+    lines = start.decode(errors="replace").split("\n")
+    if len(lines) > 2 and lines[-1]:
+        lines.pop()  # perhaps cut in the middle
+    lines = [line.rstrip("\r") for line in lines]
+    if not any(line.strip() for line in lines):
         raise BadInputError(
             f"{name} is empty", "give a file with a line of headings and a line for each price"
         )
-    remedy = "give a CSV file in UTF-8, or a Parquet file"
-    if b"\0" in line:
-        raise BadInputError(f"{name} is not a text file", remedy)
-    try:
-        text = line.removeprefix(BYTE_ORDER_MARK).decode()
-    except UnicodeDecodeError:
-        raise BadInputError(f"{name} is not a text file in UTF-8", remedy) from None
-    if len(line) == LONGEST_HEADING:
-        raise BadInputError(f"the first line of {name} has no end", remedy)
-    headings = next(csv.reader([text]), [])
-    return _Layout(len(headings), find_columns(headings, name, needs_ticker=needs_ticker))
+    failure: BadInputError | None = None
+    for number, line in enumerate(lines[:MOST_LINES_BEFORE]):
+        if not line.strip() or line.startswith("#"):
+            continue
+        for separator in sorted(SEPARATORS, key=line.count, reverse=True):
+            if separator not in line:
+                continue
+            rows = [row for row in _rows(lines[number : number + SAMPLE_LINES], separator) if any(row)]
+            try:
+                table = read_headings(rows, name)
+            except BadInputError as error:
+                failure = failure or error
+                continue
+            return _fitted(table, rows, separator, number + table.rows)
+    raise failure or BadInputError(
+        f"{name} is no table: its first line is {lines[0][:40]!r}",
+        "give a line of headings, then a line for each price",
+    )
+
+
+def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:
+    rows = []
+    with suppress(csv.Error):
+        for row in csv.reader(lines, delimiter=separator):
+            rows.append(row)  # noqa: PERF402  what comes before an error counts
+    return rows
+
+
+def _fitted(table: Table, rows: Sequence[Sequence[str]], separator: str, before: int) -> Layout:
+    """The layout of a table whose rows may have a field more than the headings.
+
+    It is a nameless first column, as R writes, or a separator at the end of each line.
+    """
+    fields = len(rows[0])
+    values = [tuple(row) for row in rows[table.rows :]]
+    if values and all(len(row) == fields + 1 for row in values):
+        fields += 1
+        if any(row[-1].strip() for row in values):
+            groups = tuple(
+                replace(group, columns={role: place + 1 for role, place in group.columns.items()})
+                for group in table.groups
+            )
+            table = replace(table, groups=groups)
+    return Layout(table, separator, before, fields, tuple(values))
+
+
+def _without_lines(text: bytes, count: int) -> bytes:
+    for _ in range(count):
+        _, _, text = text.partition(b"\n")
+    return text
 
 
 def _whole_lines(text: bytes, *, last: bool) -> tuple[bytes, bytes]:
@@ -88,8 +166,8 @@ def _whole_lines(text: bytes, *, last: bool) -> tuple[bytes, bytes]:
 
 
 def _parse_block(
-    text: bytes, line: int, layout: _Layout, file: str, log: FetchLog
-) -> tuple[dict[str, "pa.Array"], "Rows"]:
+    text: bytes, line: int, layout: Layout, file: str, log: FetchLog
+) -> tuple[dict[int, "pa.Array"], "Rows"]:
     import pyarrow as pa
 
     if not text.isascii():
@@ -99,12 +177,12 @@ def _parse_block(
         with suppress(pa.ArrowInvalid):
             table = _parse_at_once(text, layout)
             if table.num_rows == lines:  # not so if a quoted field runs over several lines
-                block = {role: table.column(role).combine_chunks() for role in layout.columns}
+                block = {place: table.column(f"#{place}").combine_chunks() for place in layout.places}
                 return block, np.arange(line, line + lines)
     return _parse_line_by_line(text, line, layout, file, log)
 
 
-def _parse_at_once(text: bytes, layout: _Layout) -> "pa.Table":
+def _parse_at_once(text: bytes, layout: Layout) -> "pa.Table":
     """Arrow's reader: quick, but it cannot say which line is wrong.
 
     Raises:
@@ -113,15 +191,18 @@ def _parse_at_once(text: bytes, layout: _Layout) -> "pa.Table":
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    roles = {place: role for role, place in layout.columns.items()}
-    names = [roles.get(place, f"#{place}") for place in range(layout.fields)]
+    wanted = [f"#{place}" for place in layout.places]
     return arrow_csv.read_csv(
         pa.BufferReader(text),
-        read_options=arrow_csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=names),
-        parse_options=arrow_csv.ParseOptions(ignore_empty_lines=False),
+        read_options=arrow_csv.ReadOptions(
+            use_threads=False,
+            block_size=len(text) + 1,
+            column_names=[f"#{place}" for place in range(layout.fields)],
+        ),
+        parse_options=arrow_csv.ParseOptions(delimiter=layout.separator, ignore_empty_lines=False),
         convert_options=arrow_csv.ConvertOptions(
-            include_columns=list(layout.columns),
-            column_types=dict.fromkeys(layout.columns, pa.string()),
+            include_columns=wanted,
+            column_types=dict.fromkeys(wanted, pa.string()),
             null_values=[""],
             strings_can_be_null=True,
         ),
@@ -129,8 +210,8 @@ def _parse_at_once(text: bytes, layout: _Layout) -> "pa.Table":
 
 
 def _parse_line_by_line(
-    text: bytes, line: int, layout: _Layout, file: str, log: FetchLog
-) -> tuple[dict[str, "pa.Array"], "Rows"]:
+    text: bytes, line: int, layout: Layout, file: str, log: FetchLog
+) -> tuple[dict[int, "pa.Array"], "Rows"]:
     import pyarrow as pa
 
     rows, numbers = [], []
@@ -138,7 +219,7 @@ def _parse_line_by_line(
         if not content.strip():
             continue
         try:
-            fields = next(csv.reader([content.rstrip("\r")], strict=True))
+            fields = next(csv.reader([content.rstrip("\r")], delimiter=layout.separator, strict=True))
         except csv.Error as error:
             log.reject(file, number, f"the line is not CSV: {error}")
             continue
@@ -147,8 +228,5 @@ def _parse_line_by_line(
             continue
         rows.append(fields)
         numbers.append(number)
-    block = {
-        role: pa.array([row[place] or None for row in rows], pa.string())
-        for role, place in layout.columns.items()
-    }
+    block = {place: pa.array([row[place] or None for row in rows], pa.string()) for place in layout.places}
     return block, np.array(numbers, dtype=np.int64)

@@ -1,15 +1,25 @@
-"""Prices from the user's own files: a long CSV or Parquet file, or a folder with one CSV a ticker."""
+"""Prices from the user's own files: text or Parquet, packed or not, or a folder of them."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from forecaster.errors import BadInputError, ForecastError, NotFoundError, UsageError
+from forecaster.errors import BadInputError, ForecastError, NotFoundError, name_some
 from forecaster.prices.fetching import Failure, FetchLog, Request, TickerOutcome, merge_into
-from forecaster.prices.importing.csv_reader import read_csv_blocks
-from forecaster.prices.importing.parquet_reader import MAGIC, read_parquet_blocks
+from forecaster.prices.importing.csv_reader import TextTable
+from forecaster.prices.importing.headings import Group, Table, choose_name_column
+from forecaster.prices.importing.parquet_reader import MAGIC, ParquetTable
 from forecaster.prices.importing.rows import RowCollector
+from forecaster.prices.importing.symbols import ticker_of_file
+from forecaster.prices.importing.text import Part, parts_of
 from forecaster.prices.store import PriceStore
-from forecaster.prices.table import PriceTable, checked_ticker
+from forecaster.prices.table import PriceTable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+READ_ENDINGS = (".csv", ".txt", ".tsv", ".parquet", ".gz", ".zip")
+_NOT_ADJUSTED = "there is no adj_close, so close stands in for it: dividends and splits will look like losses"
 
 
 class FileSource:
@@ -38,7 +48,11 @@ class FileSource:
         if self.path.is_dir():
             yield from self._folder_tables(request, log)
         elif self.path.is_file():
-            yield from read_tables(self.path, request, log)
+            parts = parts_of(self.path)
+            if len(parts) == 1:
+                yield from _read_part(parts[0], request, log)
+            else:
+                yield from _read_each(parts, request, log)
         elif self.path.exists():
             raise BadInputError(f"{self.path} is neither a file nor a folder", "give a CSV or Parquet file")
         else:
@@ -47,63 +61,120 @@ class FileSource:
     def _folder_tables(self, request: Request, log: FetchLog) -> Iterator[PriceTable]:
         files = sorted(
             path
-            for path in self.path.iterdir()
-            if path.suffix.lower() == ".csv" and not path.name.startswith(".")
+            for path in self.path.rglob("*")
+            if path.suffix.lower() in READ_ENDINGS
+            and not any(name.startswith(".") for name in path.relative_to(self.path).parts)
+            and path.is_file()
         )
         if not files:
             raise BadInputError(
-                f"there are no CSV files in {self.path}", "name each one after its ticker: AAPL.csv"
+                f"there are no CSV or Parquet files in {self.path}",
+                "name each one after its ticker: AAPL.csv",
             )
-        owners: dict[str, str] = {}
         for file in files:
-            ticker = _named_ticker(file)
-            owner = owners.setdefault(ticker, file.name) if ticker else file.name
-            if owner != file.name:
-                log.reject(file.name, None, f"{ticker} has come from {owner} already")
-                continue
+            name = file.relative_to(self.path).as_posix()
             try:
-                yield from read_tables(file, request, log, ticker)
+                yield from _read_each(parts_of(file), request, log, name)
             except ForecastError as error:
-                log.reject(file.name, None, error.message)
+                log.reject(name, None, error.message)
             except OSError as error:
-                log.reject(file.name, None, f"it cannot be read: {error.strerror}")
+                log.reject(name, None, f"it cannot be read: {error.strerror}")
 
 
-def _named_ticker(file: Path) -> str | None:
-    try:
-        return checked_ticker(file.stem)
-    except UsageError:
-        return None
-
-
-def read_tables(
-    path: Path, request: Request, log: FetchLog, ticker: str | None = None
+def _read_each(
+    parts: Sequence[Part], request: Request, log: FetchLog, name: str = ""
 ) -> Iterator[PriceTable]:
-    """One checked table for every ticker of a CSV or Parquet file, which its first bytes tell apart.
+    """The tables of several files; one that is of no use is told to `log`."""
+    for part in parts:
+        where = part.name if part.packed or not name else name
+        try:
+            yield from _read_part(part, request, log, in_folder=True)
+        except ForecastError as error:
+            if part.stem.lower() != part.name.lower() and part.name.lower().endswith(".txt"):
+                log.note(f"{where} was passed over: {error.message}")
+            else:
+                log.reject(where, None, error.message)
 
-    Args:
-        path: the file.
-        request: what is wanted of it.
-        log: gets every row that is rejected.
-        ticker: whose prices these are if the file has no column that says it.
+
+def _read_part(
+    part: Part, request: Request, log: FetchLog, *, in_folder: bool = False
+) -> Iterator[PriceTable]:
+    """One checked table for every ticker of a text or Parquet file, which its first bytes tell apart.
 
     Raises:
         BadInputError: the file is empty, damaged, not text, or lacks a needed column.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
+    with part.open() as file:
         is_parquet = file.read(len(MAGIC)) == MAGIC
-    read_blocks = read_parquet_blocks if is_parquet else read_csv_blocks
-    collector = RowCollector(path, request, log)
-    adjusted = True
-    for block, numbers in read_blocks(path, log, needs_ticker=ticker is None):
+    if is_parquet and part.packed:
+        raise BadInputError(f"{part.name} is a packed Parquet file", "unpack it")
+    separator = ","
+    blocks: Iterator[tuple[dict[int, pa.Array], object]]
+    if is_parquet:
+        parquet = ParquetTable(part.path)
+        table, sample, blocks = parquet.table, parquet.sample, parquet.read_blocks(log)
+    else:
+        text = TextTable(part)
+        table, sample, blocks = text.layout.table, text.layout.sample, text.read_blocks(log)
+        separator = text.layout.separator
+    groups = [_owned(group, sample, part, request, log, in_folder=in_folder) for group in table.groups]
+    collector = RowCollector(part.name, request, log, separator=separator, dialect=table.dialect)
+    for block, numbers in blocks:
         try:
-            collector.add(block, numbers, ticker)
+            for group in groups:
+                columns = {role: block[place] for role, place in group.columns.items() if role != "name"}
+                collector.add(columns, numbers, group.ticker, sparse=len(groups) > 1)
         except BadInputError as error:
-            raise BadInputError(f"{path.name} cannot be used: {error.message}", error.remedy) from error
-        adjusted = "adj_close" in block
-    if not adjusted:
-        log.note(
-            "there is no adj_close, so close stands in for it: dividends and splits will look like losses"
-        )
+            raise BadInputError(f"{part.name} cannot be used: {error.message}", error.remedy) from error
+    _note_adjustment(table, log)
     yield from collector.tables()
+
+
+def _owned(
+    group: Group,
+    sample: Sequence[Sequence[str]],
+    part: Part,
+    request: Request,
+    log: FetchLog,
+    *,
+    in_folder: bool,
+) -> Group:
+    """The group with the column or the name that says whose prices these are.
+
+    Raises:
+        BadInputError: nothing does.
+    """
+    columns = dict(group.columns)
+    named = ticker_of_file(part.stem)
+    if group.ticker or "ticker" in columns:
+        return group
+    if "name" in columns and choose_name_column(columns, sample, named):
+        columns["ticker"] = columns.pop("name")
+        return Group(columns)
+    if not in_folder and len(request.tickers) == 1:
+        if named and named != request.tickers[0]:
+            log.note(
+                f"{part.name} has no column of tickers; its prices were taken for {request.tickers[0]}'s"
+            )
+        return Group(columns, request.tickers[0])
+    if not named:
+        raise BadInputError(
+            f"{part.name} has no column ticker, and its name is no ticker",
+            f"name the ticker: `forecast fetch TICKER --source {part.name}`, or add the column",
+        )
+    return Group(columns, named)
+
+
+def _note_adjustment(table: Table, log: FetchLog) -> None:
+    if table.dialect is not None and table.dialect.note:
+        log.note(table.dialect.note)
+    elif table.adjusted:
+        log.note(
+            "there is no adj_close; yfinance's closes are adjusted for dividends unless it is told otherwise"
+        )
+    elif not all("adj_close" in group.columns for group in table.groups):
+        log.note(_NOT_ADJUSTED)
+    elif not all("close" in group.columns for group in table.groups):
+        named = name_some([group.ticker for group in table.groups if group.ticker])
+        log.note(f"{f'{named}: ' if named else ''}there is no close, so adj_close stands in for it")

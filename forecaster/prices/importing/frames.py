@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,9 +52,14 @@ def tables_from_frame(frame: "pd.DataFrame", now: datetime) -> FrameTables:
     flat = _without_index(frame)
     headings = [str(name) for name in flat.columns]
     try:
-        places = find_columns(headings, _PLACE, needs_ticker=True)
+        places = find_columns(headings, _PLACE)
     except BadInputError as error:
         raise BadInputError(error.message, _REMEDY) from error
+    if "ticker" not in places and "name" in places:
+        places["ticker"] = places["name"]
+    places.pop("name", None)
+    if missing := [role for role in ("ticker", "date", "close") if role not in places]:
+        raise BadInputError(f"{_PLACE} has no column {' and no column '.join(missing)}", _REMEDY)
     block: dict[str, Any] = {}
     for role, place in places.items():
         try:
@@ -66,7 +70,7 @@ def tables_from_frame(frame: "pd.DataFrame", now: datetime) -> FrameTables:
                 f"the column {headings[place]!r} has values of several types", _REMEDY
             ) from error
     log = FetchLog()
-    collector = RowCollector(Path(_PLACE), Request((), now), log)
+    collector = RowCollector(_PLACE, Request((), now), log)
     collector.add(block, np.arange(len(flat)), None)
     tables = tuple(collector.tables())
     if not tables:

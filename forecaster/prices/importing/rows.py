@@ -2,22 +2,27 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.errors import UsageError, name_some
+from forecaster.errors import BadInputError, UsageError, name_some
 from forecaster.prices.calendar import FIRST_KNOWN_DAY, is_session, last_closed_session, new_york_date
 from forecaster.prices.fetching import FetchLog, Request
-from forecaster.prices.importing.parsing import SHOWN, DateParser, Faults, parse_numbers
-from forecaster.prices.table import Columns, Days, PriceTable, checked_ticker, complete, row_faults
+from forecaster.prices.importing.date_reader import SHOWN, DateReader, Faults
+from forecaster.prices.importing.dialects import Dialect
+from forecaster.prices.importing.frequency import SwapWatch, frequency_of, is_intraday
+from forecaster.prices.importing.number_reader import NumberReader
+from forecaster.prices.importing.symbols import ticker_of
+from forecaster.prices.table import COLUMNS, Columns, Days, PriceTable, complete, row_faults
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 TIDY_AFTER = 8_000
+COSTLY = ("close", "adj_close")
+"""The columns whose faults cost the row; a fault elsewhere leaves that field empty."""
 
 Rows = NDArray[np.int64]
 
@@ -33,40 +38,89 @@ class _Bars:
     waiting: int = 0
 
 
-class RowCollector:
-    """Takes a file's rows block by block, checks them, and gives one table a ticker at the end."""
+@dataclass
+class _Count:
+    """How often something was found, and where first."""
 
-    def __init__(self, file: Path, request: Request, log: FetchLog) -> None:
-        self._place = file.name
+    times: int
+    first: str
+
+
+class RowCollector:
+    """Takes a file's rows block by block, checks them, and gives one table a ticker at the end.
+
+    Args:
+        place: the file's name, for messages.
+        request: what is wanted of it.
+        log: gets every row that is rejected.
+        separator: between the fields of a text file.
+        dialect: the source's particulars.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        request: Request,
+        log: FetchLog,
+        separator: str = ",",
+        dialect: Dialect | None = None,
+    ) -> None:
+        self._place = place
         self._wanted = frozenset(request.tickers)
         self._start = request.start
         self._today = new_york_date(request.now)
         self._newest = last_closed_session(request.now)
         self._log = log
-        self._dates = DateParser()
+        self._dates = DateReader(request.timezone)
+        self._numbers = NumberReader(separator)
+        self._dialect = dialect
         self._names: dict[str, str] = {}
         self._bars: dict[str, _Bars] = {}
         self._unsorted: set[str] = set()
+        self._swaps = SwapWatch()
+        self._left_empty: dict[str, _Count] = {}
+        self._differing: dict[str, _Count] = {}
+        self._repeated = 0
 
-    def add(self, block: dict[str, "pa.Array"], numbers: Rows, ticker: str | None) -> None:
+    def add(
+        self, block: dict[str, "pa.Array"], numbers: Rows, ticker: str | None, *, sparse: bool = False
+    ) -> None:
         """Check a block of rows and keep what is wanted of it.
 
         Args:
             block: the columns as `headings.find_columns` names them, `ticker` perhaps among them.
             numbers: (rows,) where each row stands in its file.
             ticker: whose rows these are where the block has no such column.
+            sparse: whether a row without a close is no fault, as where tickers stand side by side.
 
         Raises:
-            BadInputError: a column is of a type that cannot be one of prices.
+            BadInputError: a column is of a type that cannot be one of prices, the dates or the numbers can be
+                read in two ways, or the bars are not daily.
         """
+        if sparse:
+            block, numbers = _with_close(block, numbers)
+        if len(numbers) == 0:
+            return
         tickers, codes, faults = self._tickers(block.get("ticker"), ticker, len(numbers))
-        dates, more = self._dates.parse(block["date"])
-        faults = more | faults
-        columns = {}
-        for name in block.keys() - {"ticker", "date"}:
-            columns[name], more = parse_numbers(name, block[name])
-            faults = more | faults
-        columns.setdefault("adj_close", columns["close"])
+        stamps = self._dates.parse(block["date"], block.get("time"))
+        dates = stamps.days
+        faults = stamps.faults | faults
+        if stamps.seconds is not None and is_intraday(codes, dates, stamps.seconds):
+            raise BadInputError(
+                "several bars a day: it is intraday, not daily", "give one bar for each session"
+            )
+        self._swaps.add(codes, dates)
+        columns: dict[str, NDArray[np.float64]] = {}
+        fields = {name: column for name, column in block.items() if name in COLUMNS}
+        self._numbers.decide(fields)
+        for name, column in fields.items():
+            parsed = self._numbers.parse(name, column)
+            columns[name] = parsed.values
+            if name in COSTLY:
+                faults = parsed.faults | faults
+            else:
+                self._count_empty(name, parsed.faults, numbers)
+        self._adapt(columns)
         faults = row_faults(dates, columns, self._today, self._newest) | faults
         wanted = np.array([not self._wanted or name in self._wanted for name in [*tickers, ""]])[codes]
         wanted |= codes < 0  # a row whose ticker cannot be read is named, whatever was requested
@@ -77,19 +131,45 @@ class RowCollector:
         self._keep(np.flatnonzero(wanted), numbers, tickers, codes, dates, columns)
 
     def tables(self) -> Iterator[PriceTable]:
-        """The tables of all tickers, sorted by name; the collector is empty afterwards."""
+        """The tables of all tickers, sorted by name; the collector is empty afterwards.
+
+        Raises:
+            BadInputError: the dates show that they were misread, before the first table is given.
+        """
+        self._swaps.check()
         closed_days = 0
         for ticker in sorted(self._bars):
             bars = self._bars.pop(ticker)
             self._tidy(ticker, bars)
             dates = bars.dates[0]
+            if frequency := frequency_of(dates):
+                self._log.reject(self._place, None, f"its bars are {frequency}, not daily", ticker)
+                continue
             closed_days += int((~is_session(dates) & (dates >= FIRST_KNOWN_DAY)).sum())
             yield PriceTable(ticker, dates, complete(bars.columns[0], len(dates)))
+        self._say_notes(closed_days)
+
+    def _say_notes(self, closed_days: int) -> None:
+        note = self._log.note
         if closed_days:
-            self._log.note(f"{self._place}: rows kept though New York was closed that day: {closed_days}")
+            note(f"{self._place}: rows kept though New York was closed that day: {closed_days}")
         if self._unsorted:
             named = name_some(sorted(self._unsorted))
-            self._log.note(f"{self._place}: the rows of {named} were out of order; they were sorted")
+            note(f"{self._place}: the rows of {named} were out of order; they were sorted")
+        for name, empty in self._left_empty.items():
+            note(
+                f"{self._place}: rows whose {name} could not be read and was left empty: {empty.times:,}; "
+                f"{empty.first}"
+            )
+        if self._differing:
+            times = sum(found.times for found in self._differing.values())
+            ticker, found = next(iter(self._differing.items()))
+            note(
+                f"{self._place}: days with two rows that differ: {times:,}; the later was kept; "
+                f"e.g. {ticker} {found.first}"
+            )
+        if self._repeated:
+            note(f"{self._place}: rows that repeat another: {self._repeated:,}; one of each was kept")
 
     def _tickers(
         self, column: "pa.Array | None", ticker: str | None, rows: int
@@ -109,12 +189,32 @@ class RowCollector:
         for code, text in enumerate(texts):
             try:
                 place[code] = len(tickers)
-                tickers.append(self._names.get(text) or self._names.setdefault(text, checked_ticker(text)))
+                tickers.append(self._names.get(text) or self._names.setdefault(text, ticker_of(text)))
             except UsageError:
                 place[code] = -1
                 wrong[code] = f"{text[:SHOWN]!r} is not a ticker" if text.strip() else wrong[-1]
         codes = place[raw]
         return tickers, codes, {int(row): wrong[int(raw[row])] for row in np.flatnonzero(codes < 0)}
+
+    def _count_empty(self, name: str, faults: Faults, numbers: Rows) -> None:
+        if faults:
+            row = min(faults)
+            found = self._left_empty.setdefault(name, _Count(0, f"e.g. row {numbers[row]}: {faults[row]}"))
+            found.times += len(faults)
+
+    def _adapt(self, columns: dict[str, NDArray[np.float64]]) -> None:
+        """Bring prices to currency and volumes to shares, and see that close and adj_close are there."""
+        dialect = self._dialect
+        if dialect is not None:
+            for name, factor in dialect.scale.items():
+                if name in columns:
+                    columns[name] = columns[name] * factor
+            for name in dialect.absolute:
+                if name in columns:
+                    columns[name] = np.abs(columns[name])
+        if "close" not in columns:
+            columns["close"] = columns["adj_close"]
+        columns.setdefault("adj_close", columns["close"])
 
     def _reject(
         self,
@@ -152,21 +252,47 @@ class RowCollector:
                 self._tidy(name, bars)
 
     def _tidy(self, ticker: str, bars: _Bars) -> None:
-        """Make one sorted piece of the pieces; of rows with one date the first in the file stays.
+        """Make one sorted piece of the pieces; of rows with one date the last in the file stays.
 
         Doing so whenever the pieces have doubled keeps a file that repeats itself from filling memory.
         """
         numbers, dates = np.concatenate(bars.numbers), np.concatenate(bars.dates)
         columns = {name: np.concatenate([piece[name] for piece in bars.columns]) for name in bars.columns[0]}
-        if not bool(np.all(dates[1:] >= dates[:-1])):
+        if not bool(np.all(dates[1:] >= dates[:-1])) and not bool(np.all(dates[1:] <= dates[:-1])):
             self._unsorted.add(ticker)
         order = np.lexsort((numbers, dates))
         numbers, dates = numbers[order], dates[order]
-        first = np.concatenate([[True], dates[1:] != dates[:-1]])
-        kept_number = numbers[first][np.cumsum(first) - 1]
-        for row in np.flatnonzero(~first):
-            reason = f"{dates[row]} is already in row {kept_number[row]}"
-            self._log.reject(self._place, int(numbers[row]), reason, ticker)
-        bars.numbers, bars.dates = [numbers[first]], [dates[first]]
-        bars.columns = [{name: values[order][first] for name, values in columns.items()}]
-        bars.tidy, bars.waiting = int(first.sum()), 0
+        columns = {name: values[order] for name, values in columns.items()}
+        same = dates[1:] == dates[:-1]
+        if same.any():
+            self._count_repeated(ticker, dates, columns, same)
+            last = np.concatenate([~same, [True]])
+            numbers, dates = numbers[last], dates[last]
+            columns = {name: values[last] for name, values in columns.items()}
+        bars.numbers, bars.dates, bars.columns = [numbers], [dates], [columns]
+        bars.tidy, bars.waiting = len(dates), 0
+
+    def _count_repeated(self, ticker: str, dates: Days, columns: Columns, same: NDArray[np.bool_]) -> None:
+        differs = np.zeros(len(same), bool)
+        for values in columns.values():
+            before, after = values[:-1], values[1:]
+            differs |= same & ~((before == after) | (np.isnan(before) & np.isnan(after)))
+        self._repeated += int((same & ~differs).sum())
+        if differs.any():
+            found = self._differing.setdefault(ticker, _Count(0, str(dates[1:][differs][0])))
+            found.times += int(differs.sum())
+
+
+def _with_close(block: dict[str, "pa.Array"], numbers: Rows) -> tuple[dict[str, "pa.Array"], Rows]:
+    """The rows that have a close, of a ticker that stands beside others in the table."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    close = block["close"] if "close" in block else block["adj_close"]
+    known = (
+        pc.is_valid(close)
+        if not pa.types.is_floating(close.type)
+        else pc.invert(pc.is_null(close, nan_is_null=True))
+    )
+    rows = known.to_numpy(zero_copy_only=False)
+    return {name: column.filter(known) for name, column in block.items()}, numbers[rows]

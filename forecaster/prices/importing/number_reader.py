@@ -1,0 +1,250 @@
+"""Numbers as files write them: decimal points and commas, separators of thousands, currency signs."""
+
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecaster.errors import BadInputError
+from forecaster.prices.table import DEFAULTS, PRICES, Floats
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Faults = dict[int, str]
+SHOWN = 24
+UNKNOWN_NUMBERS = frozenset(
+    [
+        "",
+        "-",
+        "--",
+        ".",
+        "?",
+        "n/a",
+        "na",
+        "nan",
+        "none",
+        "null",
+        "nil",
+        "#n/a",
+        "#n/a n/a",
+        "#na",
+        "#value!",
+        "#ref!",
+    ]
+)
+"""What stands in files for a number that is not known, in small letters."""
+
+_SUFFIXES = {"k": Decimal(10**3), "m": Decimal(10**6), "b": Decimal(10**9), "t": Decimal(10**12)}
+_SPACES = re.compile(r"[\s\u00a0\u2007\u2009\u202f]+")
+_CURRENCY = re.compile(r"^[$€£¥₹₩] ?|[$€£¥₹₩]$| ?(?:usd|eur|gbp|chf|jpy)$")
+_EXPONENT = r"(?:e[+-]?\d+)?"
+_DIGITS = {
+    ".": re.compile(
+        rf"[+-]?(?:\d+|\d{{1,3}}(?:[,' ’]\d{{2,3}})*[,' ’]\d{{3}})?(?:(?<=\d)\.\d*|\.\d+)?{_EXPONENT}"
+    ),
+    ",": re.compile(rf"[+-]?(?:\d+|\d{{1,3}}(?:[.' ’]\d{{3}})+)?(?:(?<=\d),\d*|,\d+)?{_EXPONENT}"),
+}
+_GROUPS = {".": re.compile(r"[,' ’]"), ",": re.compile(r"[.' ’]")}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column of numbers.
+
+    Attributes:
+        values: (rows,) float64, NaN where empty, or not a number.
+        faults: by row, what stands there in place of a number.
+    """
+
+    values: Floats
+    faults: Faults
+
+
+class NumberReader:
+    """Reads the numbers of one file: its first rows decide what a comma and a point mean in all of them.
+
+    Args:
+        separator: what stands between the fields, if the file is of text. Beside semicolons and tabs a point
+            before three digits may group thousands.
+    """
+
+    def __init__(self, separator: str = ",") -> None:
+        self._separator = separator
+        self._decimal = ""
+
+    def decide(self, columns: Mapping[str, "pa.Array"]) -> None:
+        """Settle the decimal sign from the first block of rows, from prices before volumes.
+
+        Args:
+            columns: the columns of numbers by role.
+
+        Raises:
+            BadInputError: it cannot be told, or changes.
+        """
+        if self._decimal:
+            return
+        for names in (PRICES, columns.keys() - set(PRICES)):
+            chosen = [columns[name] for name in names if name in columns]
+            if chosen and (decimal := self._settled(chosen, prices=names == PRICES)):
+                self._decimal = decimal
+                return
+        self._decimal = "."
+
+    def parse(self, name: str, column: "pa.Array") -> Numbers:
+        """The column as float64, NaN (or none of it: dividend 0, split 1) where empty.
+
+        Raises:
+            BadInputError: the column's type is neither number nor text.
+        """
+        import pyarrow as pa
+
+        column = plain(column)
+        kind = column.type
+        if pa.types.is_decimal(kind):
+            column = column.cast(pa.string())  # Arrow's own way to floating point is off in the last digit
+        elif not (
+            is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)
+        ):
+            raise BadInputError(f"its column {name} is of type {kind}", "store numbers")
+        if self._decimal == "," and is_text(kind):
+            return self._each(name, column)
+        try:
+            floats = column.cast(pa.float64(), safe=False)
+            values = floats.fill_null(math.nan).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid:
+            return self._each(name, column)
+        return Numbers(_with_default(name, values), {})
+
+    def _settled(self, columns: Collection["pa.Array"], *, prices: bool) -> str:
+        """The decimal sign that the texts prove; empty where they have neither sign."""
+        proofs: dict[str, str] = {}
+        doubtful: dict[str, str] = {}
+        for column in columns:
+            for text in _odd_texts(column, points=self._separator != ","):
+                sign, sure = _decimal_sign(_bare(text))
+                if sign:
+                    (proofs if sure else doubtful).setdefault(sign, text)
+        if len(proofs) > 1 and prices:
+            raise BadInputError(
+                f"{proofs['.'][:SHOWN]!r} has a decimal point and {proofs[','][:SHOWN]!r} a decimal comma",
+                "write all numbers in one way",
+            )
+        if proofs:
+            return next(iter(proofs)) if len(proofs) == 1 else "."
+        if "," in doubtful or ("." in doubtful and self._separator == ";"):
+            text = next(iter(doubtful.values()))
+            if prices:
+                raise BadInputError(
+                    f"{text[:SHOWN]!r} may have thousands or three decimals",
+                    "write the numbers without separators of thousands and with a decimal point",
+                )
+        return "." if "." in doubtful else ""
+
+    def _each(self, name: str, column: "pa.Array") -> Numbers:
+        """Read every distinct text by itself."""
+        encoded = column.dictionary_encode()
+        texts = encoded.dictionary.to_pylist()
+        codes = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
+        values, wrong = np.full(len(texts) + 1, math.nan), {}
+        for code, text in enumerate(texts):
+            try:
+                values[code] = read_number(text, self._decimal or ".", suffixes=name == "volume")
+            except ValueError:
+                wrong[code] = f"{name} {text[:SHOWN]!r} is not a number"
+        rows = np.flatnonzero(np.isin(codes, list(wrong))) if wrong else ()
+        faults = {int(row): wrong[int(codes[row])] for row in rows}
+        return Numbers(_with_default(name, values[codes]), faults)
+
+
+def read_number(text: str, decimal: str, *, suffixes: bool) -> float:
+    """The number that a text shows, NaN for one that says it is not known.
+
+    Args:
+        text: like 1,234.50, $75.09, 7.436E+01, (12) or, with suffixes, 135.48M.
+        decimal: the decimal sign, a point or a comma.
+        suffixes: whether K, M, B and T stand for thousands and so on.
+
+    Raises:
+        ValueError: it is not a number.
+    """
+    bare = _bare(text)
+    if bare in UNKNOWN_NUMBERS:
+        return math.nan
+    scale = Decimal(1)
+    if suffixes and bare[-1] in _SUFFIXES:
+        scale, bare = _SUFFIXES[bare[-1]], bare[:-1].rstrip()
+    if bare.startswith("(") and bare.endswith(")"):
+        scale, bare = -scale, bare[1:-1]
+    if bare.lstrip("+-") in {"inf", "infinity"}:
+        return float(bare)
+    if not _DIGITS[decimal].fullmatch(bare) or not any(map(str.isdecimal, bare)):
+        raise ValueError(text)
+    digits = _GROUPS[decimal].sub("", bare).replace(",", ".")
+    # In floating point 135.48 × 1e6 is not always 135480000.
+    return float(digits) if scale == 1 else float(Decimal(digits) * scale)
+
+
+def _with_default(name: str, values: Floats) -> Floats:
+    if name in DEFAULTS:
+        values = np.where(np.isnan(values), DEFAULTS[name], values)
+    if name == "split":
+        values = np.where(values == 0, 1.0, values)  # Yahoo writes 0 on a day without one
+    return values
+
+
+def plain(column: "pa.Array") -> "pa.Array":
+    """The column without a dictionary, and with one type for all text."""
+    import pyarrow as pa
+
+    decoded = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    return decoded.cast(pa.string()) if is_text(decoded.type) else decoded
+
+
+def is_text(kind: "pa.DataType") -> bool:
+    """Whether a column of this type holds text."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _bare(text: str) -> str:
+    """In small letters, without outer spaces, with one kind of space and without a sign of currency."""
+    return _CURRENCY.sub("", _SPACES.sub(" ", text).strip().replace("\u2212", "-").lower())
+
+
+def _odd_texts(column: "pa.Array", *, points: bool) -> list[str]:
+    """The distinct texts that tell something of the decimal sign; none where all are plain numbers.
+
+    With `points` a plain number tells something too: that of a column whose points may be thousands'.
+    """
+    import pyarrow.compute as pc
+
+    column = plain(column)
+    if not is_text(column.type):
+        return []
+    if not points and not pc.any(pc.match_substring(column, ",")).as_py():
+        return ["0.5"] if pc.any(pc.match_substring(column, ".")).as_py() else []
+    return [text for text in pc.unique(column).to_pylist() if text]
+
+
+def _decimal_sign(text: str) -> tuple[str, bool]:
+    """What the decimal sign of the file is if this is one of its numbers, and whether that is certain."""
+    text = text.strip("+-()").rstrip("kmbt ").split("e")[0]
+    points, commas = text.count("."), text.count(",")
+    if not re.fullmatch(r"[\d.,' ’]*\d[\d.,' ’]*", text) or not points + commas:
+        return "", False
+    if points and commas:
+        last = "." if text.rfind(".") > text.rfind(",") else ","
+        return last, text.count(last) == 1
+    sign, other = (".", ",") if points else (",", ".")
+    if points + commas > 1:
+        return other, True  # what stands there several times groups the digits
+    before, after = text.split(sign)
+    before = before.lstrip("'’ ")
+    grouping_possible = len(after) == 3 and 1 <= len(before) <= 3 and before[0] != "0" and after.isdigit()
+    return sign, not grouping_possible

@@ -1,0 +1,185 @@
+"""Tickers as files, data vendors and terminals write them, to tickers as Yahoo writes them."""
+
+import re
+
+from forecaster.errors import UsageError
+from forecaster.prices.table import checked_ticker
+
+EXCHANGE_SUFFIXES = {
+    **dict.fromkeys(
+        [
+            "NYSE",
+            "NASDAQ",
+            "AMEX",
+            "NYSEARCA",
+            "NYSEAMERICAN",
+            "ARCA",
+            "BATS",
+            "CBOE",
+            "OTC",
+            "OTCMKTS",
+            "INDEX",
+        ],
+        "",
+    ),
+    **dict.fromkeys(("LSE", "LON"), ".L"),
+    **dict.fromkeys(("XETR", "ETR", "XETRA"), ".DE"),
+    "FRA": ".F",
+    "FWB": ".F",
+    "EPA": ".PA",
+    "AMS": ".AS",
+    "EBR": ".BR",
+    "BIT": ".MI",
+    "MIL": ".MI",
+    "BME": ".MC",
+    "SWX": ".SW",
+    "SIX": ".SW",
+    "STO": ".ST",
+    "HEL": ".HE",
+    "CPH": ".CO",
+    "OSL": ".OL",
+    "TSX": ".TO",
+    "TSE": ".T",
+    "TYO": ".T",
+    "HKEX": ".HK",
+    "HKG": ".HK",
+    "NSE": ".NS",
+    "BSE": ".BO",
+    "BOM": ".BO",
+    "ASX": ".AX",
+    "SGX": ".SI",
+    "KRX": ".KS",
+    "TWSE": ".TW",
+    "SSE": ".SS",
+    "SZSE": ".SZ",
+}
+"""The exchange before a colon, as TradingView and Google write it, to Yahoo's ending."""
+
+BLOOMBERG_SUFFIXES = {
+    **dict.fromkeys(["US", "UN", "UW", "UQ", "UR", "UA", "UP", "UV"], ""),
+    "LN": ".L",
+    "GR": ".DE",
+    "GY": ".DE",
+    "FP": ".PA",
+    "NA": ".AS",
+    "BB": ".BR",
+    "IM": ".MI",
+    "SM": ".MC",
+    "SW": ".SW",
+    "SE": ".SW",
+    "SS": ".ST",
+    "FH": ".HE",
+    "DC": ".CO",
+    "NO": ".OL",
+    "CN": ".TO",
+    "CT": ".TO",
+    "JP": ".T",
+    "JT": ".T",
+    "HK": ".HK",
+    "IN": ".NS",
+    "IS": ".NS",
+    "IB": ".BO",
+    "AU": ".AX",
+    "AT": ".AX",
+    "SP": ".SI",
+    "KS": ".KS",
+    "TT": ".TW",
+}
+"""The exchange after the ticker, as Bloomberg writes it, to Yahoo's ending."""
+
+_WITH_EXCHANGE = re.compile(r"([A-Z]+):([^:]+)")
+_BLOOMBERG = re.compile(r"(\S+) ([A-Z]{2})(?: (?:EQUITY|INDEX))?")
+_SHARE_CLASS = re.compile(r"([A-Z]{1,5})[_/ ]([A-Z])")
+_COPY = re.compile(r" ?\(\d+\)$| - copy$", re.IGNORECASE)
+_ADDITION = re.compile(
+    r"[ _-]+(?:1d|daily|day|data|stock|stocks|history|historical|prices?|quotes?|ohlcv?|max|all|"
+    r"adjusted|unadjusted|"
+    r"historical[ _-]?data|price[ _-]?history|stock[ _-]?price.*|\d{4}(?:-?\d\d-?\d\d)?)$",
+    re.IGNORECASE,
+)
+_NO_NAMES = frozenset(
+    [
+        "data",
+        "price",
+        "prices",
+        "stock",
+        "stocks",
+        "quote",
+        "quotes",
+        "history",
+        "historical",
+        "historicaldata",
+        "download",
+        "table",
+        "export",
+        "output",
+        "input",
+        "file",
+        "test",
+        "sheet",
+        "sheet1",
+        "daily",
+        "closes",
+        "close",
+        "panel",
+        "universe",
+        "portfolio",
+        "book1",
+        "untitled",
+        "new",
+        "all",
+        "my",
+        "own",
+        "market",
+    ]
+)
+
+
+def ticker_of(text: str) -> str:
+    """The ticker that a file means by `text`, as Yahoo writes it.
+
+    Examples: NYSE:LMT is LMT, BRK/B and BRK_B are BRK-B, `AAPL US Equity` and AAPL.US are AAPL, LON:VOD is
+    VOD.L.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    symbol = " ".join(text.split()).upper() if text.isascii() else text
+    if (found := _WITH_EXCHANGE.fullmatch(symbol)) and found[1] in EXCHANGE_SUFFIXES:
+        symbol = found[2].strip() + EXCHANGE_SUFFIXES[found[1]]
+    elif (found := _BLOOMBERG.fullmatch(symbol)) and found[2] in BLOOMBERG_SUFFIXES:
+        symbol = found[1] + BLOOMBERG_SUFFIXES[found[2]]
+    symbol = symbol.removesuffix(".US") or symbol
+    if share := _SHARE_CLASS.fullmatch(symbol):
+        symbol = f"{share[1]}-{share[2]}"
+    try:
+        return checked_ticker(symbol)
+    except UsageError as error:
+        raise UsageError(f"{text.strip()[:40]!r} is not a ticker", error.remedy) from None
+
+
+def looks_like_ticker(text: str) -> bool:
+    """Whether `ticker_of` can read it."""
+    try:
+        ticker_of(text)
+    except UsageError:
+        return False
+    return True
+
+
+def ticker_of_file(stem: str) -> str:
+    """The ticker that a file is named after; empty if its name is none.
+
+    Examples: of `AAPL (1)`, `AAPL_data` and `aapl.us` it is AAPL, of `HistoricalData` there is none.
+    """
+    name = _COPY.sub("", stem.strip())
+    while (shorter := _ADDITION.sub("", name)) != name and shorter:
+        name = shorter
+    if plain_name(name) in _NO_NAMES or not looks_like_ticker(name):
+        return ""
+    return ticker_of(name)
+
+
+def plain_name(text: str) -> str:
+    """In small letters, without spaces and signs."""
+    return re.sub(r"[\W_]", "", text.lower())

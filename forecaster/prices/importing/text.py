@@ -1,0 +1,130 @@
+"""Text files as people have them, packed or not and in any usual encoding, as blocks of UTF-8 lines."""
+
+import codecs
+import gzip
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from forecaster.errors import BadInputError
+
+BLOCK_BYTES = 8 * 2**20
+GZIP_MAGIC = b"\x1f\x8b"
+ZIP_MAGIC = b"PK\x03\x04"
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file, or a file in an archive.
+
+    Attributes:
+        name: for messages: `AAPL.csv`, or `prices.zip/AAPL.csv`.
+        stem: the file's own name without the endings: `AAPL`.
+        path: of the file, or of the archive.
+        open: gives its bytes, unpacked.
+        packed: whether they come out of an archive.
+    """
+
+    name: str
+    stem: str
+    path: Path
+    open: Callable[[], BinaryIO]
+    packed: bool = False
+
+
+def parts_of(path: Path) -> list[Part]:
+    """What a file holds: itself, or the text files in it where it is packed with gzip or zip.
+
+    Raises:
+        BadInputError: the archive is damaged, or a spreadsheet.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        magic = file.read(len(ZIP_MAGIC))
+    if magic.startswith(GZIP_MAGIC):
+        opened = cast("Callable[[], BinaryIO]", partial(gzip.open, path))
+        return [Part(path.name, _stem(path.name.removesuffix(".gz")), path, opened, packed=True)]
+    if magic != ZIP_MAGIC:
+        return [
+            Part(path.name, _stem(path.name), path, cast("Callable[[], BinaryIO]", partial(path.open, "rb")))
+        ]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info.filename for info in archive.infolist() if not info.is_dir()]
+    except zipfile.BadZipFile:
+        members = []
+    if not members or "[Content_Types].xml" in members:
+        what = "a spreadsheet" if members or path.suffix.lower() == ".xlsx" else "a damaged archive"
+        raise BadInputError(f"{path.name} is {what}", "save its table as CSV")
+    return [
+        Part(f"{path.name}/{name}", _stem(Path(name).name), path, _opener(path, name), packed=True)
+        for name in sorted(members)
+        if not Path(name).name.startswith(".") and not name.startswith("__MACOSX/")
+    ]
+
+
+def _stem(name: str) -> str:
+    for ending in (".csv", ".txt", ".tsv", ".parquet"):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name
+
+
+def _opener(path: Path, member: str) -> Callable[[], BinaryIO]:
+    def open_member() -> BinaryIO:
+        return cast("BinaryIO", zipfile.ZipFile(path).open(member))
+
+    return open_member
+
+
+def utf8_blocks(part: Part) -> Iterator[bytes]:
+    """The text in blocks of about 8 MiB, cut anywhere, in UTF-8 and with line feeds as line ends.
+
+    UTF-8 and UTF-16 are told by their byte order marks, or from the text; all else is read as Windows-1252,
+    of which Latin-1 is a part for all that one sees in a price file.
+
+    Raises:
+        BadInputError: it is empty, or the archive is damaged.
+        OSError: it cannot be read.
+    """
+    try:
+        with part.open() as file:
+            first = file.read(BLOCK_BYTES)
+            if not first:
+                raise BadInputError(
+                    f"{part.name} is empty", "give a file with a line of headings and a line for each price"
+                )
+            encoding, mark = _encoding(first)
+            decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
+            block, old_line_ends = first.removeprefix(mark), None
+            while block:
+                text = block if decoder is None else decoder.decode(block).encode()
+                if old_line_ends is None:
+                    old_line_ends = b"\r" in text and b"\n" not in text
+                yield text.replace(b"\r", b"\n") if old_line_ends else text
+                block = file.read(BLOCK_BYTES)
+    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+        raise BadInputError(f"{part.name} is a damaged archive: {error}", "get it again") from error
+
+
+def _encoding(first: bytes) -> tuple[str, bytes]:
+    """The encoding of a text that begins so, and its byte order mark."""
+    for mark, encoding in _MARKS.items():
+        if first.startswith(mark):
+            return encoding, mark
+    start = first[:512]
+    if len(start) >= 4 and start.count(0) >= len(start) // 3:  # every second byte of plain text in UTF-16
+        if not any(start[0::2]) and any(start[1::2]):
+            return "utf-16-be", b""
+        if not any(start[1::2]) and any(start[0::2]):
+            return "utf-16-le", b""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(first)
+    except UnicodeDecodeError:
+        return "cp1252", b""
+    return "utf-8", b""
