@@ -83,10 +83,19 @@ def checked_ticker(text: str) -> str:
     """
     ticker = text.strip().upper() if text.isascii() else text
     if not _TICKER.fullmatch(ticker):
-        raise UsageError(
-            f"{text[:40]!r} is not a ticker", "give one like AAPL, BRK-B or ^GSPC, of at most 16 characters"
-        )
+        raise UsageError(f"{text[:40]!r} is not a ticker", _ticker_remedy(ticker))
     return f"{share[1]}-{share[2]}" if (share := _SHARE_CLASS.fullmatch(ticker)) else ticker
+
+
+def _ticker_remedy(text: str) -> str:
+    parts = [part for part in re.split(r"[,;\s]+", text) if part]
+    if len(parts) > 1 and all(map(_TICKER.fullmatch, parts)):
+        return f"put spaces between tickers: {' '.join(parts[:5])}"
+    if re.search(r"\.(?:CSV|TXT|TSV|PARQUET|GZ|ZIP)$", text):
+        return "to read several files, give their folder after --source"
+    if share := re.fullmatch(r"([A-Z]{1,5})[/_ ]([A-Z])", text):
+        return f"did you mean {share[1]}-{share[2]}?"
+    return "give one like AAPL, BRK-B or ^GSPC, of at most 16 characters"
 
 
 def row_faults(dates: Days, columns: Columns, today: np.datetime64, newest: np.datetime64) -> dict[int, str]:

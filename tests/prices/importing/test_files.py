@@ -9,7 +9,7 @@ import pytest
 from forecaster.cli.main import run
 from forecaster.errors import BadInputError, ExitCode, NotFoundError
 from forecaster.prices.fetching import FetchLog, Request
-from forecaster.prices.importing import csv_reader as csvfile
+from forecaster.prices.importing import csv_reader, text
 from forecaster.prices.importing import rows as collecting
 from forecaster.prices.importing.files import FileSource
 from forecaster.prices.store import PriceStore
@@ -147,7 +147,8 @@ def test_blocks_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.Mo
     rows = [f"T{number % 3},{day},{number + 1}" for number, day in enumerate(days) for _ in (0, 1)]
     path = csv_file(tmp_path, "ticker,date,close", *rows, 'TÖ,"2023-01-02",1')
     whole, whole_log = deliver(path)
-    monkeypatch.setattr(csvfile, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(text, "BLOCK_BYTES", 64)
     monkeypatch.setattr(collecting, "TIDY_AFTER", 10)
     parts, parts_log = deliver(path)
     assert whole_log.rejected == parts_log.rejected > len(days)
