@@ -31,9 +31,9 @@ def recent_table(
     return random_walk_table(ticker, days, seed, after=str(sessions[-days - 1]))
 
 
-def without(table: PriceTable, row: int) -> PriceTable:
-    """The table without one of its days."""
-    return table.take(np.arange(len(table)) != row % len(table))
+def without(table: PriceTable, *rows: int) -> PriceTable:
+    """The table without some of its days."""
+    return table.take(np.delete(np.arange(len(table)), rows))
 
 
 def fill_and_train(home: Path) -> Candidate:
@@ -48,7 +48,7 @@ def fill_and_train(home: Path) -> Candidate:
         recent_table("NEW", seed=3),
         recent_table("OLD", seed=4, last=np.datetime64("2026-11-13")),
         recent_table("SHORT", 25, seed=5),
-        without(recent_table("GAPPY", seed=6), -4),
+        without(recent_table("GAPPY", seed=6), *range(-9, -3)),
     ]
     filled_store(home, *others)
     return candidate

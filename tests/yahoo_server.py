@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
-from forecaster.prices.calendar import NEW_YORK, closing_time, is_session, new_york_date, sessions_between
+from forecaster.prices.calendar import NEW_YORK, closing_time, is_session, local_date, sessions_between
 
 NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)  # a Saturday; the 20th was the last session
 COUNTS = "/requests"
@@ -44,7 +44,7 @@ class Company:
 
     def chart(self, now: datetime, first: np.datetime64, last: np.datetime64) -> Chart:
         """The answer for the days from `first` up to `last`, not included, at `now`."""
-        today = new_york_date(now)
+        today = local_date(now)
         open_now = is_session(today) and opening_time(today) <= now < closing_time(today)
         started = [day for day in self.dates if opening_time(day) <= now]
         count = len(started)
@@ -108,7 +108,7 @@ class Company:
         return events
 
     def _meta(self, now: datetime, count: int) -> Chart:
-        today = new_york_date(now)
+        today = local_date(now)
         session = sessions_between(today - 10, today)[-1]
         opened, closed = opening_time(session), closing_time(session)
         latest = min(now, closed) if count else opened
@@ -340,13 +340,12 @@ class YahooServer(ThreadingHTTPServer):
         first, last = np.datetime64("1900-01-01"), np.datetime64("2200-01-01")
         if "period1" in query:
             first, last = (
-                new_york_date(datetime.fromtimestamp(int(query[name]), UTC))
-                for name in ("period1", "period2")
+                local_date(datetime.fromtimestamp(int(query[name]), UTC)) for name in ("period1", "period2")
             )
             with self._guard:
                 self.ranges.append((symbol, str(first), str(last)))
         elif query.get("range") == "1d":
-            first = new_york_date(self.now) - 1
+            first = local_date(self.now) - 1
         chart = self.companies[symbol].chart(self.now, first, last)
         if fault in MUTATIONS:
             MUTATIONS[fault](chart)
@@ -414,7 +413,7 @@ def main() -> None:
     names = (f"T{number}" for number in range(options.tickers))
     companies = [company(name, first) for name in names]
     server = YahooServer(*companies, latency=options.latency)
-    beginning = new_york_date(NOW) + 1
+    beginning = local_date(NOW) + 1
     for each in companies:  # what whole-history requests will be answered with
         chart = json.dumps(each.chart(NOW, np.datetime64("1900-01-01"), beginning)).encode()
         server.whole[each.symbol] = chart

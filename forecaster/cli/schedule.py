@@ -121,9 +121,9 @@ def _too_early(run: datetime) -> Iterator[str]:
     """Whether New York trades on the day of the next run and has not closed by then."""
     import numpy as np
 
-    from forecaster.prices.calendar import closing_time, is_session, new_york_date
+    from forecaster.prices.calendar import closing_time, is_session, local_date
 
-    day = new_york_date(run)
+    day = local_date(run)
     if is_session(np.array(day)) and run < closing_time(day):
         closes = closing_time(day).astimezone(run.tzinfo)
         yield (

@@ -30,7 +30,7 @@ class Features:
         names: F feature names, in order.
         values: (N, D, F) float32 within ±8; zero where a value is not known.
         volatility: (N, D) σ(t), the daily volatility known at that day's close.
-        valid_input: (N, D) whether that day may be an input: its return and σ are known.
+        valid_input: (N, D) whether that day may be an input: σ is known, and the return is or it is bridged.
     """
 
     names: tuple[str, ...]
@@ -54,7 +54,8 @@ def available_features(panel: Panel) -> tuple[str, ...]:
 def compute_features(panel: Panel | LatestDays, names: Sequence[str]) -> Features:
     """Compute the named features of every ticker and day from what was known at that day's close.
 
-    A bar's range or volume that is missing counts as its usual value, zero on the feature's scale.
+    A bar's range or volume that is missing counts as its usual value, zero on the feature's scale; so does
+    the return of a day without a bar that is bridged.
     """
     sigma, market_sigma = volatility(panel.log_return), volatility(panel.market_return)
     values = np.empty((*panel.shape, len(names)), dtype=np.float32)
@@ -62,7 +63,10 @@ def compute_features(panel: Panel | LatestDays, names: Sequence[str]) -> Feature
         values[..., place] = _feature(name, panel, sigma, market_sigma)
     np.nan_to_num(values, copy=False, nan=0.0, posinf=_CLIP, neginf=-_CLIP)
     np.clip(values, -_CLIP, _CLIP, out=values)
-    valid_input = np.isfinite(panel.log_return) & np.isfinite(sigma)
+    valid_input = np.isfinite(panel.log_return)
+    if panel.bridged is not None:
+        valid_input |= panel.bridged
+    valid_input &= np.isfinite(sigma)
     return Features(tuple(names), values, sigma, valid_input)
 
 

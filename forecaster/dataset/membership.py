@@ -113,7 +113,8 @@ def restrict_targets(panel: Panel, universe: Universe | None) -> Panel:
     """The same panel, of which only the days of membership are origins; all of them without a universe."""
     if universe is None:
         return panel
-    return replace(panel, target_mask=member_days(universe, panel.tickers, panel.dates))
+    members = member_days(universe, panel.tickers, panel.dates)
+    return replace(panel, target_mask=members if panel.target_mask is None else members & panel.target_mask)
 
 
 def describe_selection(selection: Selection, panel: Panel, split: Split) -> dict[str, Any]:

@@ -16,6 +16,8 @@ Days = NDArray[np.datetime64]
 Float32 = NDArray[np.float32]
 LATEST_COLUMNS = ("adj_close", "high", "low", "volume")
 """What `latest_days` needs of a price table."""
+MOST_BRIDGED, BRIDGE_SPAN = 5, 60
+"""How many sessions without a bar are bridged, of how many in a row."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,12 @@ class Panel:
         tickers: N symbols.
         dates: (D,) trading days, increasing.
         close: (N, D) adjusted close; float64, as forecasts are multiplied onto it.
-        log_return: (N, D) log of close over the previous trading day's; NaN after a gap.
+        log_return: (N, D) log of close over the previous bar's, as `daily_log_returns` gives it.
         log_range: (N, D) log of high over low; None when no ticker has highs and lows.
         log_volume: (N, D) log of 1 + shares traded; None when no ticker has volumes.
-        market_return: (D,) log return of the market, NaN where it is not known.
+        market_return: (D,) log return of the market, NaN where it is not known; (N, D) where the tickers
+            trade on several calendars, each of which has a market of its own.
+        bridged: (N, D) days without a bar that may be inputs all the same; None where there are none.
         target_mask: (N, D) days that may be origins of targets; None for all. All days may be inputs.
         market_members: the symbols that the market is the equal-weighted mean of.
     """
@@ -41,6 +45,7 @@ class Panel:
     log_range: Float32 | None
     log_volume: Float32 | None
     market_return: Float32
+    bridged: NDArray[np.bool_] | None = None
     target_mask: NDArray[np.bool_] | None = None
     market_members: tuple[str, ...] = ()
 
@@ -62,7 +67,8 @@ class Panel:
             self.log_return[:, -days:],
             None if self.log_range is None else self.log_range[:, -days:],
             None if self.log_volume is None else self.log_volume[:, -days:],
-            self.market_return[-days:],
+            self.market_return[..., -days:],
+            None if self.bridged is None else self.bridged[:, -days:],
             None if self.target_mask is None else self.target_mask[:, -days:],
             self.market_members,
         )
@@ -100,12 +106,23 @@ def load_panel(store: PriceStore, tickers: Sequence[str], market: MarketSeries |
 
 
 def build_panel(tables: Sequence[PriceTable], market: MarketSeries) -> Panel:
-    """Lay price tables on their common trading days; the market is NaN where it is not known."""
-    dates = trading_days([table.dates for table in tables])
+    """Lay price tables on their common trading days; the market is NaN where it is not known.
+
+    A day on which a ticker has no bar is no target, and ends the targets that reach it. It may be an input
+    if its exchange was closed while another was open, or if the gap is short, see `daily_log_returns`.
+    """
+    dates = trading_days(tables)
     places = [np.searchsorted(dates, table.dates) for table in tables]
     close = _matrix(tables, places, dates, "adj_close")
     with np.errstate(invalid="ignore", divide="ignore"):
         log_return = np.diff(np.log(close), axis=1, prepend=np.nan).astype(np.float32)
+    traded = np.isfinite(close)
+    bridged = np.zeros(close.shape, dtype=bool)
+    calendars = [table.calendar for table in tables]
+    open_days = {name: is_session(dates, name) for name in set(calendars)}
+    for row in np.flatnonzero(_has_gap(traded)):
+        log_return[row], bridged[row] = daily_log_returns(close[row], open_days[calendars[row]])
+    any_bridged = bool(bridged.any())
     return Panel(
         tickers=tuple(table.ticker for table in tables),
         dates=dates,
@@ -113,9 +130,59 @@ def build_panel(tables: Sequence[PriceTable], market: MarketSeries) -> Panel:
         log_return=log_return,
         log_range=_log_range(tables, places, dates),
         log_volume=_log_volume(tables, places, dates),
-        market_return=_align(dates, market.dates, market.log_return),
+        market_return=_market_return(dates, calendars, market),
+        bridged=bridged if any_bridged else None,
+        target_mask=traded if any_bridged else None,
         market_members=market.members,
     )
+
+
+def _has_gap(traded: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N,) whether a ticker lacks a day between its first and its last bar."""
+    days = traded.shape[1]
+    first, last = traded.argmax(1), days - 1 - traded[:, ::-1].argmax(1)
+    gap: NDArray[np.bool_] = traded.sum(1) < last - first + 1
+    return gap
+
+
+def daily_log_returns(
+    close: NDArray[np.float64], open_days: NDArray[np.bool_]
+) -> tuple[Float32, NDArray[np.bool_]]:
+    """One ticker's daily log returns, short gaps bridged; causal: a bar moves no day before it.
+
+    A gap is bridged as long as at most 5 of the last 60 sessions have no bar. The bar after it has the
+    return since the bar before it, divided by the root of the number of sessions that it spans, so that it
+    is as large as a day's. The days of the gap have no return and may be inputs; so may the days on which
+    the exchange is closed.
+
+    Args:
+        close: (D,) adjusted close, NaN where there is no bar; at least one bar.
+        open_days: (D,) on which of the days the exchange holds a session.
+
+    Returns:
+        (D,) log returns, NaN where unknown, and (D,) whether a day without a bar may be an input.
+
+    Example:
+        closes [1, nan, 4] on three sessions give [nan, nan, log(4) / sqrt(2)] and [False, True, False].
+    """
+    traded = np.isfinite(close)
+    bars = np.flatnonzero(traded)
+    inside = np.zeros(len(close), dtype=bool)
+    inside[bars[0] : bars[-1] + 1] = True
+    own = np.flatnonzero(inside & (open_days | traded))
+    missed = ~traded[own]
+    so_far = np.cumsum(missed)
+    before = np.concatenate([np.zeros(BRIDGE_SPAN, so_far.dtype), so_far])[: len(so_far)]
+    too_many = missed & (so_far - before > MOST_BRIDGED)
+    bridged = inside & ~traded
+    bridged[own[too_many]] = False
+    place = np.flatnonzero(~missed)
+    passed = np.diff(place)
+    whole = np.diff(np.cumsum(too_many)[place]) == 0
+    log_return = np.full(len(close), np.nan, dtype=np.float32)
+    moves = np.diff(np.log(close[bars])) / np.sqrt(passed)
+    log_return[bars[1:]] = np.where(whole, moves, np.nan)
+    return log_return, bridged
 
 
 @dataclass(frozen=True)
@@ -126,20 +193,23 @@ class LatestDays:
 
     Attributes:
         tickers: N symbols.
+        calendars: N names of their exchanges' calendars.
         dates: (N, D) each ticker's trading days; NaT before the first.
         close: (N, D) adjusted close.
-        log_return, log_range, log_volume: (N, D) as in `Panel`.
+        log_return, log_range, log_volume, bridged: (N, D) as in `Panel`.
         market_return: (N, D) of each ticker's days.
         past_spread: (N,) root mean square of all past daily returns, those before the D days too.
     """
 
     tickers: tuple[str, ...]
+    calendars: tuple[str, ...]
     dates: Days
     close: NDArray[np.float64]
     log_return: Float32
     log_range: Float32
     log_volume: Float32
     market_return: Float32
+    bridged: NDArray[np.bool_]
     past_spread: NDArray[np.float64]
 
     @property
@@ -159,12 +229,14 @@ def latest_days(tables: Sequence[PriceTable], market: MarketSeries, days: int) -
     shape = (len(tables), days)
     dates = np.full(shape, np.datetime64("NaT"), dtype="datetime64[D]")
     close, high, low, volume = (np.full(shape, np.nan) for _ in range(4))
-    log_return = np.full(shape, np.nan, dtype=np.float32)
+    log_return, market_return = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
+    bridged = np.zeros(shape, dtype=bool)
     spread = np.empty(len(tables))
+    markets = {name: market.of(name) for name in {table.calendar for table in tables}}
     for row, table in enumerate(tables):
         # One bar more than there are days: the first day's return is from the day before.
         tail = table.take(slice(max(len(table) - days - 1, 0), None))
-        own = _own_days(tail.dates)
+        own = _own_days(tail)
         place = np.searchsorted(own, tail.dates)
         kept = min(days, len(own))
         dates[row, -kept:] = own[-kept:]
@@ -173,25 +245,31 @@ def latest_days(tables: Sequence[PriceTable], market: MarketSeries, days: int) -
             values[place] = tail.columns[name]
             matrix[row, -kept:] = values[-kept:]
             if name == "adj_close":
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    log_return[row, -kept:] = np.diff(np.log(values), prepend=np.nan)[-kept:]
+                returns, gaps = daily_log_returns(values, np.ones(len(own), dtype=bool))
+                log_return[row, -kept:], bridged[row, -kept:] = returns[-kept:], gaps[-kept:]
+        market_return[row] = _align(dates[row], markets[table.calendar])
         spread[row] = _past_spread(table)
     high /= low
-    market_return = np.full(shape, np.nan, dtype=np.float32)
-    found = np.searchsorted(market.dates, dates)
-    known = np.minimum(found, max(len(market.dates) - 1, 0))
-    if len(market.dates):
-        shared = market.dates[known] == dates
-        market_return[shared] = market.log_return[known[shared]]
     with np.errstate(invalid="ignore", divide="ignore"):
         log_range, log_volume = np.log(high).astype(np.float32), np.log1p(volume).astype(np.float32)
-    names = tuple(table.ticker for table in tables)
-    return LatestDays(names, dates, close, log_return, log_range, log_volume, market_return, spread)
+    return LatestDays(
+        tickers=tuple(table.ticker for table in tables),
+        calendars=tuple(table.calendar for table in tables),
+        dates=dates,
+        close=close,
+        log_return=log_return,
+        log_range=log_range,
+        log_volume=log_volume,
+        market_return=market_return,
+        bridged=bridged,
+        past_spread=spread,
+    )
 
 
-def _own_days(dates: Days) -> Days:
+def _own_days(table: PriceTable) -> Days:
     """As `trading_days`, of one ticker: the sessions that it spans, and its bars on other days."""
-    sessions = sessions_between(dates[0], dates[-1])
+    dates = table.dates
+    sessions = sessions_between(dates[0], dates[-1], table.calendar)
     if len(sessions) == len(dates) and bool((sessions == dates).all()):
         return dates
     return np.union1d(sessions, dates)
@@ -204,23 +282,34 @@ def _past_spread(table: PriceTable) -> float:
     return float(np.sqrt(squared.mean())) if len(squared) else 0.0
 
 
-def trading_days(calendars: Sequence[Days]) -> Days:
-    """The days that all tickers share: New York's sessions, and any other day on which most traded.
+def trading_days(tables: Sequence[PriceTable]) -> Days:
+    """The days that the tickers share: their exchanges' sessions, and any other day on which most traded.
 
     A stray bar of one ticker on a holiday must not become a gap in all the others; a source with
-    a calendar of its own keeps it.
+    days of its own keeps them.
     """
-    first = min(days[0] for days in calendars)
-    last = max(days[-1] for days in calendars)
-    seen, traded = np.unique(np.concatenate(calendars), return_counts=True)
-    others = ~is_session(seen)
+    groups: dict[str, list[Days]] = {}
+    for table in tables:
+        groups.setdefault(table.calendar, []).append(table.dates)
+    days: Days = np.unique(
+        np.concatenate([_shared_days(spans, calendar) for calendar, spans in groups.items()])
+    )
+    return days
+
+
+def _shared_days(spans: Sequence[Days], calendar: str) -> Days:
+    """The trading days of the tickers of one calendar."""
+    first = min(days[0] for days in spans)
+    last = max(days[-1] for days in spans)
+    seen, traded = np.unique(np.concatenate(spans), return_counts=True)
+    others = ~is_session(seen, calendar)
     seen, traded = seen[others], traded[others]
     # Most of those with a bar in the week before: who will be delisted later must not matter.
     active = sum(
         (np.searchsorted(days, seen) > np.searchsorted(days, seen - np.timedelta64(7))).astype(int)
-        for days in calendars
+        for days in spans
     )
-    days: Days = np.union1d(sessions_between(first, last), seen[2 * traded > active])
+    days: Days = np.union1d(sessions_between(first, last, calendar), seen[2 * traded > active])
     return days
 
 
@@ -259,9 +348,19 @@ def _any_known(tables: Iterable[PriceTable], column: str) -> bool:
     return any(table.known(column) for table in tables)
 
 
-def _align(dates: Days, other_dates: Days, values: NDArray[np.float64]) -> Float32:
+def _market_return(dates: Days, calendars: Sequence[str], market: MarketSeries) -> Float32:
+    """(D,) of the one calendar that there is, else (N, D)."""
+    aligned = {name: _align(dates, market.of(name)) for name in set(calendars)}
+    if len(aligned) == 1:
+        return aligned[calendars[0]]
+    return np.stack([aligned[name] for name in calendars])
+
+
+def _align(dates: Days, market: MarketSeries) -> Float32:
+    """The market's return on each of `dates`, NaN where it is not known."""
     aligned = np.full(len(dates), np.nan, dtype=np.float32)
-    shared, here, there = np.intersect1d(dates, other_dates, assume_unique=True, return_indices=True)
-    if len(shared):
-        aligned[here] = values[there]
+    if len(market.dates):
+        place = np.minimum(np.searchsorted(market.dates, dates), len(market.dates) - 1)
+        shared = market.dates[place] == dates
+        aligned[shared] = market.log_return[place[shared]]
     return aligned

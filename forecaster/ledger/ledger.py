@@ -7,9 +7,9 @@ lock is not needed. A forecast is recorded once, before its target date has clos
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from forecaster.errors import (
 from forecaster.files import make_folder, sync_folder
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.prices.calendar import last_closed_session
+from forecaster.prices.exchanges import XNYS
 from forecaster.settings import iso_utc
 
 FORMAT = 1
@@ -86,6 +87,7 @@ class ForecastRows:
         last_close: adjusted closes of the origins.
         forecast: the model's distributions of cumulative log return.
         naive: the naive forecast's, normals.
+        calendars: of tickers whose exchange is not New York's.
     """
 
     model: str
@@ -97,6 +99,7 @@ class ForecastRows:
     last_close: NDArray[np.float64]
     forecast: ForecastDistribution
     naive: ForecastDistribution
+    calendars: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ticker)
@@ -262,7 +265,12 @@ class Ledger:
 
 def _open_rows(forecasts: ForecastRows, now: datetime) -> list[tuple[Any, ...]]:
     """The values to insert, of the forecasts whose target date has not closed."""
-    kept = forecasts.target > last_closed_session(now)
+    newest = {
+        ticker: last_closed_session(now, forecasts.calendars.get(ticker, XNYS))
+        for ticker in set(forecasts.ticker.tolist())
+    }
+    closed = np.array([newest[ticker] for ticker in forecasts.ticker], dtype="datetime64[D]")
+    kept = forecasts.target > closed
     learned, naive = forecasts.forecast, forecasts.naive
     figures = (
         *(forecasts.last_close, learned.location, learned.scale, learned.degrees_of_freedom),

@@ -26,12 +26,14 @@ class Request:
         now: the clock of the command, aware.
         start: bars before this day are not wanted.
         timezone: in which the dates of a file's times are meant; the one written without it.
+        calendar: on whose sessions the tickers of a file trade; told from symbols and days without it.
     """
 
     tickers: tuple[str, ...]
     now: datetime
     start: np.datetime64 | None = None
     timezone: str | None = None
+    calendar: str | None = None
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ def _note_damage(store: PriceStore, ticker: str, log: FetchLog) -> None:
 
 
 def merge_into(
-    store: PriceStore, table: PriceTable, source: str, now: datetime, log: FetchLog
+    store: PriceStore, table: PriceTable, source: str, request: Request, log: FetchLog
 ) -> TickerOutcome | Failure:
     """Merge bars into what is stored of their ticker.
 
@@ -245,10 +247,14 @@ def merge_into(
             log.note(f"{error.message}; it was replaced by what was fetched")
         except UsageError as error:
             return Failure(table.ticker, FailureKind.KEPT, error.message)
+    if stored is not None:
+        # The longer of the two tells the calendar better, unless it was named.
+        known = request.calendar or (table if len(table) > len(stored) else stored).calendar
+        table = replace(table, calendar=known, currency=table.currency or stored.currency)
     merge = merge_tables(stored, table) if stored is not None else Merge(table, len(table), 0)
     outcome = Outcome.UNCHANGED
-    if merge.added or merge.replaced:
-        store.write(merge.table, source=source, fetched_at=now)
+    if merge.added or merge.replaced or (stored is not None and stored.calendar != table.calendar):
+        store.write(merge.table, source=source, fetched_at=request.now)
         outcome = Outcome.ADDED if stored is None else Outcome.UPDATED
     dates: Days = merge.table.dates
     return TickerOutcome(

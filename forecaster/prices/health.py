@@ -1,4 +1,4 @@
-"""How complete and how fresh the stored prices are, held against New York's calendar."""
+"""How complete and how fresh the stored prices are, held against each exchange's calendar."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,7 +6,8 @@ from datetime import datetime
 import numpy as np
 
 from forecaster.errors import BadInputError, UsageError
-from forecaster.prices.calendar import FIRST_KNOWN_DAY, last_closed_session, session_count, sessions_between
+from forecaster.prices.calendar import known_from, last_closed_session, session_count, sessions_between
+from forecaster.prices.exchanges import XNYS
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import Days, PriceTable
 
@@ -22,6 +23,8 @@ class TickerHealth:
         rows: stored bars.
         gaps: (H,) sessions between first and last without a bar.
         age: sessions that have closed since `last`.
+        calendar: of its exchange.
+        currency: of its prices; empty where it is not known.
         source: where the newest prices came from.
         fetched_at: when, ISO in UTC.
         pending: sessions that were requested in vain and will be requested again.
@@ -37,6 +40,8 @@ class TickerHealth:
     rows: int = 0
     gaps: Days = field(default_factory=lambda: np.empty(0, "datetime64[D]"))
     age: int = 0
+    calendar: str = XNYS
+    currency: str = ""
     source: str = ""
     fetched_at: str = ""
     pending: tuple[str, ...] = ()
@@ -63,7 +68,9 @@ def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
         last=str(last),
         rows=len(table),
         gaps=missing_sessions(table),
-        age=max(0, session_count(last, last_closed_session(now))),
+        age=max(0, session_count(last, last_closed_session(now, table.calendar), table.calendar)),
+        calendar=table.calendar,
+        currency=table.currency,
         source=info.source,
         fetched_at=info.fetched_at,
         pending=tuple(sorted(info.fetch_state.pending)),
@@ -75,6 +82,8 @@ def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
 
 def missing_sessions(table: PriceTable, now: datetime | None = None) -> Days:
     """The sessions without a bar from a table's first day to its last, or to the last that has closed."""
-    last = table.dates[-1] if now is None else max(table.dates[-1], last_closed_session(now))
-    sessions = sessions_between(max(table.dates[0], FIRST_KNOWN_DAY), last)
+    calendar, last = table.calendar, table.dates[-1]
+    if now is not None:
+        last = max(last, last_closed_session(now, calendar))
+    sessions = sessions_between(max(table.dates[0], known_from(calendar)), last, calendar)
     return np.setdiff1d(sessions, table.dates, assume_unique=True)

@@ -1,9 +1,15 @@
-"""The market's daily return, kept beside the prices so that one ticker's forecast does not read them all."""
+"""The market's daily return, kept beside the prices so that one ticker's forecast does not read them all.
 
+Each calendar has a market of its own: on one day London closes hours before New York, whose return of that
+day cannot be known in London's evening.
+"""
+
+import json
 import os
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +23,7 @@ from forecaster.prices.table import Days, Floats, PriceTable
 
 FINGERPRINT_KEY = b"forecast.market"
 MEMBERS_KEY = b"forecast.market.members"
+CALENDARS_KEY = b"forecast.market.calendars"
 INDEX_MARK = "^"
 
 
@@ -25,16 +32,25 @@ class MarketSeries:
     """The equal-weighted mean of the stored tickers' daily log returns; indices are left out.
 
     Attributes:
-        dates: (D,) increasing, every day on which a ticker has a return.
+        dates: (D,) every day on which a ticker has a return; increasing within a calendar.
         log_return: (D,) mean over tickers of log(adj_close / the previous session's adj_close).
         tickers: (D,) how many tickers the mean is of.
         members: the symbols whose returns it is the mean of.
+        calendars: which rows are the market of which calendar; empty where all are that of every calendar.
     """
 
     dates: Days
     log_return: Floats
     tickers: NDArray[np.int64]
     members: tuple[str, ...] = ()
+    calendars: Mapping[str, slice] = field(default_factory=dict)
+
+    def of(self, calendar: str) -> "MarketSeries":
+        """The market of the tickers of one calendar; without a day where there is none."""
+        if not self.calendars:
+            return self
+        rows = self.calendars.get(calendar, slice(0, 0))
+        return MarketSeries(self.dates[rows], self.log_return[rows], self.tickers[rows], self.members)
 
 
 def read_market(store: PriceStore) -> MarketSeries:
@@ -58,24 +74,34 @@ def read_market(store: PriceStore) -> MarketSeries:
 
 
 def mean_log_return(tables: Iterable[PriceTable]) -> MarketSeries:
-    """Average the daily log returns of `tables`; a return across a missing session does not count."""
+    """Average the daily log returns of each calendar's tables, without those across a missing session."""
     members: list[str] = []
-    pieces = []
+    pieces: dict[str, list[tuple[Days, Floats]]] = defaultdict(list)
     for table in tables:
         members.append(table.ticker)
-        pieces.append(daily_returns(table))
-    days = np.concatenate([np.empty(0, "datetime64[D]"), *(dates for dates, _ in pieces)])
-    returns = np.concatenate([np.empty(0), *(values for _, values in pieces)])
-    dates, place = np.unique(days, return_inverse=True)
-    count = np.bincount(place, minlength=len(dates))
-    return MarketSeries(dates, np.bincount(place, returns, len(dates)) / count, count, tuple(members))
+        pieces[table.calendar].append(daily_returns(table))
+    dates, means, counts = [np.empty(0, "datetime64[D]")], [np.empty(0)], [np.empty(0, np.int64)]
+    calendars: dict[str, slice] = {}
+    first = 0
+    for calendar in sorted(pieces):
+        days, place = np.unique(np.concatenate([days for days, _ in pieces[calendar]]), return_inverse=True)
+        count = np.bincount(place, minlength=len(days))
+        returns = np.concatenate([values for _, values in pieces[calendar]])
+        dates.append(days)
+        means.append(np.bincount(place, returns, len(days)) / count)
+        counts.append(count)
+        calendars[calendar] = slice(first, first + len(days))
+        first += len(days)
+    return MarketSeries(
+        np.concatenate(dates), np.concatenate(means), np.concatenate(counts), tuple(members), calendars
+    )
 
 
 def daily_returns(table: PriceTable) -> tuple[Days, Floats]:
     """A table's daily log returns and their days; one across a missing session is left out."""
     if len(table) < 2:
         return table.dates[:0], np.empty(0)
-    sessions = sessions_between(table.dates[0], table.dates[-1])
+    sessions = sessions_between(table.dates[0], table.dates[-1], table.calendar)
     if len(sessions) == len(table) and bool((sessions == table.dates).all()):
         return table.dates[1:], np.diff(np.log(table.columns["adj_close"]))
     passed = np.searchsorted(sessions, table.dates, side="right")
@@ -108,13 +134,22 @@ def _read(path: Path, fingerprint: str) -> MarketSeries | None:
             if about.get(FINGERPRINT_KEY) != fingerprint.encode():
                 return None
             members = tuple(about[MEMBERS_KEY].decode().split())
+            spans = json.loads(about[CALENDARS_KEY])
+            calendars = {str(name): slice(int(first), int(end)) for name, (first, end) in spans.items()}
             table = file.read(use_threads=False)
         dates, log_return, count = (
             as_numpy(table.column(name)) for name in ("date", "log_return", "tickers")
         )
-    except (OSError, KeyError, ValueError, pa.ArrowException):  # absent or damaged: it can be made again
+    except (
+        OSError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        pa.ArrowException,
+    ):  # absent or damaged: it can be made again
         return None
-    return MarketSeries(dates, log_return, count, members)
+    return MarketSeries(dates, log_return, count, members, calendars)
 
 
 def _write(path: Path, market: MarketSeries, fingerprint: str) -> None:
@@ -122,8 +157,12 @@ def _write(path: Path, market: MarketSeries, fingerprint: str) -> None:
     import pyarrow.parquet as pq
 
     columns = {"date": market.dates, "log_return": market.log_return, "tickers": market.tickers}
-    table = pa.table(columns).replace_schema_metadata(
-        {FINGERPRINT_KEY: fingerprint, MEMBERS_KEY: " ".join(market.members)}
-    )
+    spans = {name: (rows.start, rows.stop) for name, rows in market.calendars.items()}
+    about = {
+        FINGERPRINT_KEY: fingerprint,
+        MEMBERS_KEY: " ".join(market.members),
+        CALENDARS_KEY: json.dumps(spans),
+    }
+    table = pa.table(columns).replace_schema_metadata(about)
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="lz4")

@@ -26,7 +26,7 @@ class SampleSource:
     ) -> Generator[TickerOutcome | Failure, None, None]:
         """As `PriceSource.fetch`."""
         for table in self.tables(request, log):
-            yield merge_into(store, table, self.name, request.now, log)
+            yield merge_into(store, table, self.name, request, log)
 
     def tables(self, request: Request, log: FetchLog) -> Iterator[PriceTable]:
         """One table a ticker; the closes are adjusted ones, so adj_close is the same."""

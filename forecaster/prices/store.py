@@ -16,9 +16,19 @@ from numpy.typing import NDArray
 
 from forecaster.errors import BadInputError, DiskError, ForecastError, NotFoundError, UsageError
 from forecaster.files import atomic_path, digest_bytes
-from forecaster.prices.calendar import last_closed_session, new_york_date
+from forecaster.prices.calendar import calendar_names, last_closed_session, local_date
+from forecaster.prices.exchanges import XNYS, calendar_of_symbol
 from forecaster.prices.fetch_state import FetchState, fetch_state_from_json
-from forecaster.prices.table import COLUMNS, Days, Floats, PriceTable, checked_ticker, complete, row_faults
+from forecaster.prices.table import (
+    COLUMNS,
+    Days,
+    Floats,
+    PriceTable,
+    checked_ticker,
+    complete,
+    day_faults,
+    row_faults,
+)
 from forecaster.settings import iso_utc
 
 if TYPE_CHECKING:
@@ -43,6 +53,8 @@ class StoredInfo:
     first: np.datetime64
     last: np.datetime64
     digest: str
+    calendar: str = XNYS
+    currency: str = ""
     fetch_state: FetchState = field(default_factory=FetchState)
 
 
@@ -89,10 +101,11 @@ class PriceStore:
             UsageError: it is not a ticker, or its file is from another version of this tool.
         """
         ticker = checked_ticker(ticker)
-        table, _ = self._open(ticker, columns)
+        table, info = self._open(ticker, columns)
         try:
             found = {name: as_numpy(table.column(name)) for name in columns}
-            return PriceTable(ticker, as_numpy(table.column("date")), complete(found, table.num_rows))
+            dates, values = as_numpy(table.column("date")), complete(found, table.num_rows)
+            return PriceTable(ticker, dates, values, info.calendar, info.currency)
         except ValueError as error:
             raise _damaged(self.path(ticker), str(error)) from error
 
@@ -177,6 +190,8 @@ class PriceStore:
             "first": str(table.dates[0]),
             "last": str(table.dates[-1]),
             "digest": content_digest(table),
+            "calendar": table.calendar,
+            "currency": table.currency,
         }
         if fetch_state is not None:
             about["fetch_state"] = fetch_state.as_json()
@@ -210,7 +225,9 @@ class PriceStore:
             complaints.append("the prices are not those that were written (their digest differs)")
         if (len(table), table.dates[0], table.dates[-1]) != (info.rows, info.first, info.last):
             complaints.append("the span is not the one that was written")
-        faults = row_faults(table.dates, table.columns, new_york_date(now), last_closed_session(now))
+        today, newest = local_date(now, table.calendar), last_closed_session(now, table.calendar)
+        faults = day_faults(table.dates, table.calendar, today, newest)
+        faults |= row_faults(table.dates, table.columns)
         complaints += [f"{table.dates[row]}: {reason}" for row, reason in list(faults.items())[:NAMED_ROWS]]
         more = len(faults) - NAMED_ROWS
         return [*complaints, f"and {more} more bad rows"] if more > 0 else complaints
@@ -274,6 +291,11 @@ def _schema() -> "pa.Schema":
     return pa.schema([("date", pa.date32()), *((name, pa.float64()) for name in COLUMNS)])
 
 
+@cache
+def _calendars() -> frozenset[str]:
+    return frozenset(calendar_names())
+
+
 def _names_ticker(name: str) -> bool:
     stem = name.removesuffix(".parquet")
     try:
@@ -294,7 +316,14 @@ def _parse_info(path: Path, metadata: dict[bytes, bytes], rows: int) -> StoredIn
         kept = about.get("fetch_state", about.get("upkeep"))  # its name in files of earlier releases
         fetch_state = FetchState() if kept is None else fetch_state_from_json(kept)
         source, fetched_at, digest = (str(about[name]) for name in ("source", "fetched_at", "digest"))
-        return StoredInfo(path.stem, source, fetched_at, rows, *span, digest, fetch_state)
+        # Files of earlier releases name no calendar; the symbol tells it, as it did when they were written.
+        calendar = str(about.get("calendar") or calendar_of_symbol(path.stem) or XNYS)
+        if calendar not in _calendars():
+            raise UsageError(
+                f"{path} names the calendar {calendar[:20]!r}, which is not known", "update forecast"
+            )
+        currency = str(about.get("currency", ""))
+        return StoredInfo(path.stem, source, fetched_at, rows, *span, digest, calendar, currency, fetch_state)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, "it does not say what it holds") from error
 

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import UsageError
-from forecaster.prices.calendar import is_session
+from forecaster.prices.calendar import is_session, is_weekend
+from forecaster.prices.exchanges import XNYS
 
 Days = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
@@ -33,6 +34,8 @@ class PriceTable:
         dates: (days,) strictly increasing.
         columns: every name of COLUMNS with (days,) values; prices in currency as the source adjusts
             them, volume in shares, dividend in currency a share, split as new shares for one old.
+        calendar: the name of its exchange's calendar, see `calendar`.
+        currency: of its prices, as Yahoo writes it (GBp are pence); empty where it is not known.
 
     Raises:
         ValueError: the columns are not those of COLUMNS, differ in length, or the dates do not increase.
@@ -41,6 +44,8 @@ class PriceTable:
     ticker: str
     dates: Days
     columns: Columns
+    calendar: str = XNYS
+    currency: str = ""
 
     def __post_init__(self) -> None:
         if set(self.columns) != set(COLUMNS):
@@ -60,7 +65,7 @@ class PriceTable:
     def take(self, rows: slice | NDArray[np.bool_] | NDArray[np.intp]) -> "PriceTable":
         """The bars that `rows` picks, in order."""
         picked = {name: values[rows] for name, values in self.columns.items()}
-        return PriceTable(self.ticker, self.dates[rows], picked)
+        return replace(self, dates=self.dates[rows], columns=picked)
 
 
 def complete(columns: Columns, days: int) -> dict[str, Floats]:
@@ -98,35 +103,57 @@ def _ticker_remedy(text: str) -> str:
     return "give one like AAPL, BRK-B or ^GSPC, of at most 16 characters"
 
 
-def row_faults(dates: Days, columns: Columns, today: np.datetime64, newest: np.datetime64) -> dict[int, str]:
-    """Why rows cannot be kept: {row: reason}, without the rows that can.
+def row_faults(dates: Days, columns: Columns) -> dict[int, str]:
+    """Why rows cannot be kept for what stands in them: {row: reason}, without the rows that can.
 
     Args:
         dates: (rows,), NaT where it could not be read.
         columns: some of COLUMNS with `close` and `adj_close` among them, each (rows,).
-        today: the date in New York; later rows are from the future.
+
+    Returns:
+        One reason a row; where several hold, the first in the order of the tests.
+    """
+    return _first_reasons(len(dates), _row_tests(dates, columns))
+
+
+def day_faults(dates: Days, calendar: str, today: np.datetime64, newest: np.datetime64) -> dict[int, str]:
+    """Why bars of these days cannot be kept: {row: reason}, without the rows that can.
+
+    Args:
+        dates: (rows,) without NaT.
+        calendar: of the ticker's exchange.
+        today: the date at the exchange; later rows are from the future.
         newest: the last session that has closed; today's bar is not final before.
 
     Returns:
-        One reason a row; where several hold, the first in the order below.
+        One reason a row; where several hold, the first in the order of the tests.
     """
-    first = np.full(len(dates), -1, dtype=np.int8)
+    return _first_reasons(len(dates), _day_tests(dates, calendar, today, newest))
+
+
+def _first_reasons(rows: int, tests: Iterator[tuple[str, NDArray[np.bool_]]]) -> dict[int, str]:
+    first = np.full(rows, -1, dtype=np.int8)
     reasons = []
-    for number, (reason, wrong) in enumerate(_tests(dates, columns, today, newest)):
+    for number, (reason, wrong) in enumerate(tests):
         reasons.append(reason)
         first[wrong & (first < 0)] = number
     return {int(row): reasons[first[row]] for row in np.flatnonzero(first >= 0)}
 
 
-def _tests(
-    dates: Days, columns: Columns, today: np.datetime64, newest: np.datetime64
+def _day_tests(
+    dates: Days, calendar: str, today: np.datetime64, newest: np.datetime64
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    # NaT is rejected by the first test; the calendar functions want a date in its place.
-    filled = np.where(np.isnat(dates), np.datetime64("2001-01-01"), dates)
-    yield "there is no date", np.isnat(dates)
     yield "the date is in the future", dates > today
-    yield "the session has not closed yet", (dates > newest) & (dates <= today) & is_session(filled)
-    yield "the date is a Saturday or a Sunday", ~np.is_busday(filled)
+    unfinished = (dates > newest) & (dates <= today)
+    yield "the session has not closed yet", unfinished & is_session(dates, calendar)
+    free = is_weekend(dates, calendar)
+    weekend = free & ~np.is_busday(dates)
+    yield "the date is a Saturday or a Sunday", weekend
+    yield f"{calendar} has no sessions on that day of the week", free
+
+
+def _row_tests(dates: Days, columns: Columns) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    yield "there is no date", np.isnat(dates)
     for name in ("close", "adj_close"):
         yield f"{name} is missing", np.isnan(columns[name])
     for name, values in columns.items():
@@ -149,7 +176,7 @@ class Merge:
 
 
 def merge_tables(stored: PriceTable, incoming: PriceTable) -> Merge:
-    """`stored` with the rows of `incoming` in it, which win where both have a date."""
+    """`stored` with the rows of `incoming` in it, which win, as do its calendar and currency."""
     shared, old, new = np.intersect1d(stored.dates, incoming.dates, assume_unique=True, return_indices=True)
     differs = np.zeros(len(shared), dtype=bool)
     for name in COLUMNS:
@@ -162,5 +189,5 @@ def merge_tables(stored: PriceTable, incoming: PriceTable) -> Merge:
     columns = {
         name: np.concatenate([stored.columns[name][kept], incoming.columns[name]])[order] for name in COLUMNS
     }
-    table = PriceTable(stored.ticker, dates[order], columns)
+    table = replace(incoming, dates=dates[order], columns=columns)
     return Merge(table, added=len(incoming) - len(shared), replaced=int(differs.sum()))

@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features, compute_features
-from forecaster.dataset.panel import LATEST_COLUMNS, LatestDays, latest_days
+from forecaster.dataset.panel import BRIDGE_SPAN, LATEST_COLUMNS, MOST_BRIDGED, LatestDays, latest_days
 from forecaster.dataset.volatility import WARM_UP
-from forecaster.errors import BadInputError, ForecastError, UsageError
+from forecaster.errors import BadInputError, ForecastError, UsageError, name_some
 from forecaster.evaluation.baselines import random_walk
 from forecaster.evaluation.forecasts import Origins, in_returns
 from forecaster.ledger.ledger import ForecastRows
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.prices.calendar import last_closed_session, next_sessions, session_count
+from forecaster.prices.exchanges import XNYS
 from forecaster.prices.market import MarketSeries, read_market
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
@@ -37,7 +38,7 @@ class Prediction:
     Attributes:
         ticker: the symbol.
         last_date, last_close: the close it was made at.
-        dates: (H,) the New York sessions that are predicted.
+        dates: (H,) the sessions of its exchange that are predicted.
         median: (H,).
         intervals: by level in per cent, lower and upper ends (2, H).
         naive_intervals: the same of the naive forecast, whose median is the last close.
@@ -45,6 +46,9 @@ class Prediction:
         distribution: (H,) of the cumulative log return from the last close.
         naive_distribution: (H,) of the naive forecast, a normal.
         history_dates, history: the closes of the last months, for a chart.
+        calendar: of its exchange.
+        currency: of the prices; empty where it is not known.
+        bridged: the sessions without a bar among the days that the network looked back on.
     """
 
     ticker: str
@@ -59,10 +63,13 @@ class Prediction:
     naive_distribution: ForecastDistribution
     history_dates: NDArray[np.datetime64]
     history: Prices
+    calendar: str = XNYS
+    currency: str = ""
+    bridged: tuple[str, ...] = ()
 
     def sessions_old(self, now: datetime) -> int:
         """How many sessions have closed since the last price."""
-        return _session_count(self.last_date, last_closed_session(now))
+        return _session_count(self.last_date, last_closed_session(now, self.calendar), self.calendar)
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,7 @@ def predict_tables(
     failures: dict[str, ForecastError] = {}
     for row, ticker in enumerate(latest.tickers):
         if valid[row] < network.lookback:
-            failures[ticker] = _too_few_days(ticker, network.lookback, int(valid[row]))
+            failures[ticker] = _too_few_days(tables[row], latest, row, network.lookback)
             continue
         last_close, last_date = float(latest.close[row, -1]), latest.dates[row, -1]
         ends, walk_ends = last_close * np.exp(inside[:-1, :, row]), last_close * np.exp(naive[:, :, row])
@@ -143,7 +150,7 @@ def predict_tables(
                 ticker=ticker,
                 last_date=last_date,
                 last_close=last_close,
-                dates=_next_sessions(last_date, steps),
+                dates=_next_sessions(last_date, steps, tables[row].calendar),
                 median=last_close * np.exp(forecast.location[row, :steps].astype(np.float64)),
                 intervals=dict(zip(levels, ends, strict=True)),
                 naive_intervals=dict(zip(levels, walk_ends, strict=True)),
@@ -152,6 +159,9 @@ def predict_tables(
                 naive_distribution=_row(walk, row, steps),
                 history_dates=latest.dates[row, -past:],
                 history=latest.close[row, -past:],
+                calendar=tables[row].calendar,
+                currency=tables[row].currency,
+                bridged=_days_without_bar(latest, row, network.lookback),
             )
         )
     return Batch(tuple(predictions), failures)
@@ -187,6 +197,7 @@ def ledger_rows(model: str, predictions: Sequence[Prediction]) -> ForecastRows:
         last_close=np.repeat(np.array([each.last_close for each in predictions]), counts),
         forecast=_joined([each.distribution for each in predictions]),
         naive=_joined([each.naive_distribution for each in predictions]),
+        calendars={each.ticker: each.calendar for each in predictions},
     )
 
 
@@ -215,11 +226,26 @@ def checked_steps(horizon: int | None, trained: int) -> int:
     return horizon or trained
 
 
-def _too_few_days(ticker: str, lookback: int, valid: int) -> BadInputError:
+def _days_without_bar(latest: LatestDays, row: int, lookback: int) -> tuple[str, ...]:
+    dates, close = latest.dates[row, -lookback:], latest.close[row, -lookback:]
+    return tuple(dates[np.isnan(close) & ~np.isnat(dates)].astype(str).tolist())
+
+
+def _too_few_days(table: PriceTable, latest: LatestDays, row: int, lookback: int) -> BadInputError:
+    """Why a ticker cannot be predicted: it is too young, or too many of its last days have no bar."""
+    needed = lookback + WARM_UP
+    if len(table) < needed:
+        return BadInputError(
+            f"{table.ticker} has {len(table)} bars, {needed} are needed: the network looks back {lookback} "
+            f"sessions, after {WARM_UP} more",
+            "fetch more of its history, or predict it with a network of a shorter --lookback",
+        )
+    missing = _days_without_bar(latest, row, needed)
     return BadInputError(
-        f"{ticker}: the network looks back {lookback} trading days without a gap, after {WARM_UP} more, and "
-        f"only {valid} of the last {lookback} can be used",
-        "fetch the missing days (`forecast data status` names them)",
+        f"{table.ticker}: {len(missing)} of its last {needed} sessions on the calendar {table.calendar} have "
+        f"no bar: {name_some(missing)}; at most {MOST_BRIDGED} of {BRIDGE_SPAN} are bridged",
+        "fetch the missing days (`forecast data status` names them); if its exchange was closed on them, "
+        "import it with the right --calendar",
     )
 
 
@@ -251,10 +277,10 @@ def _joined(parts: Sequence[ForecastDistribution]) -> ForecastDistribution:
 
 
 @cache
-def _next_sessions(after: np.datetime64, count: int) -> NDArray[np.datetime64]:
-    return next_sessions(after, count)
+def _next_sessions(after: np.datetime64, count: int, calendar: str) -> NDArray[np.datetime64]:
+    return next_sessions(after, count, calendar)
 
 
 @cache
-def _session_count(after: np.datetime64, through: np.datetime64) -> int:
-    return session_count(after, through)
+def _session_count(after: np.datetime64, through: np.datetime64, calendar: str) -> int:
+    return session_count(after, through, calendar)

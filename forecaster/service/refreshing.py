@@ -8,7 +8,7 @@ from forecaster.errors import BadInputError, ForecastError, UsageError, name_som
 from forecaster.files import home_lock
 from forecaster.prices.calendar import last_closed_session, sessions_between
 from forecaster.prices.fetching import FailureKind, Request, fetch_prices
-from forecaster.prices.health import check_health
+from forecaster.prices.health import TickerHealth, check_health
 from forecaster.prices.store import PriceStore
 from forecaster.prices.yahoo.fetch import YahooSource
 from forecaster.prices.yahoo.incremental import SOURCE
@@ -106,11 +106,9 @@ def reject_unfit_prices(store: PriceStore, tickers: Sequence[str], now: datetime
     Raises:
         BadInputError: the prices are unfit, or damaged.
     """
-    today = last_closed_session(now)
-    recent = sessions_between(today - 2 * RECENT_SESSIONS, today)[-RECENT_SESSIONS:]
     health = [check_health(store, ticker, now) for ticker in tickers]
     traded = [each for each in health if each.damage or each.age < RECENT_SESSIONS]
-    broken = [each for each in traded if each.damage or (each.gaps >= recent[0]).sum() > MOST_GAPS]
+    broken = [each for each in traded if each.damage or _recent_gaps(each, now) > MOST_GAPS]
     stale = [each for each in traded if not each.damage and each.age > OLDEST_SESSIONS]
     tolerated = FAULTY_SHARE * len(traded)
     remedy = "run `forecast fetch`, and look at `forecast data status`"
@@ -127,3 +125,10 @@ def reject_unfit_prices(store: PriceStore, tickers: Sequence[str], now: datetime
                 f"{name_some(each.ticker for each in faulty)}; {newest}",
                 remedy,
             )
+
+
+def _recent_gaps(health: TickerHealth, now: datetime) -> int:
+    """How many of the last 60 sessions of its exchange a ticker has no bar of."""
+    today = last_closed_session(now, health.calendar)
+    recent = sessions_between(today - 2 * RECENT_SESSIONS, today, health.calendar)[-RECENT_SESSIONS:]
+    return int((health.gaps >= recent[0]).sum())

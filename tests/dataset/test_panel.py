@@ -6,9 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from factories import closes_table, filled_store, panel_of, random_walk_table
+from hypothesis import given
+from hypothesis import strategies as st
 
-from forecaster.dataset.panel import choose_tickers, load_panel, trading_days
+from forecaster.dataset.panel import (
+    BRIDGE_SPAN,
+    MOST_BRIDGED,
+    choose_tickers,
+    daily_log_returns,
+    load_panel,
+    trading_days,
+)
+from forecaster.dataset.targets import count_known_steps
 from forecaster.errors import NotFoundError, UsageError
+from forecaster.prices.calendar import sessions_between
 
 # A whole week of sessions, then Monday 20 January 2020, Martin Luther King's day.
 WEEK = ["2020-01-13", "2020-01-14", "2020-01-15", "2020-01-16", "2020-01-17"]
@@ -21,21 +32,95 @@ def test_returns_are_daily_and_logarithmic() -> None:
     np.testing.assert_allclose(panel.log_return, [[np.nan, np.log(1.1), np.log(0.9)]], rtol=1e-6)
 
 
-def test_the_return_after_a_gap_is_unknown() -> None:
+def test_a_short_gap_is_bridged_and_is_no_target() -> None:
     whole = closes_table("AAA", WEEK, [1, 2, 4, 8, 16])
     incomplete = closes_table("BBB", [WEEK[0], WEEK[1], WEEK[3], WEEK[4]], [1, 2, 8, 16])
     panel = panel_of(whole, incomplete)
-    assert np.isnan(panel.log_return).tolist() == [
-        [True, False, False, False, False],
-        [True, False, True, True, False],
-    ]
+    over_two_days = np.log(4) / np.sqrt(2)
+    np.testing.assert_allclose(
+        panel.log_return[1], [np.nan, np.log(2), np.nan, over_two_days, np.log(2)], rtol=1e-6
+    )
+    assert panel.bridged is not None
+    assert panel.bridged.tolist() == [[False] * 5, [False, False, True, False, False]]
+    assert panel.target_mask is not None
+    assert panel.target_mask.tolist() == [[True] * 5, [True, True, False, True, True]]
+    assert count_known_steps(panel.log_return, 2)[1].tolist() == [1, 0, 2, 1, 0]
     assert panel.close[1].tolist()[3:] == [8, 16]
+
+
+def test_without_a_gap_nothing_is_bridged() -> None:
+    panel = panel_of(closes_table("AAA", WEEK, [1, 2, 4, 8, 16]))
+    assert panel.bridged is None
+    assert panel.target_mask is None
 
 
 def test_a_gap_in_a_single_ticker_is_a_gap_too() -> None:
     panel = panel_of(closes_table("AAA", [WEEK[0], WEEK[1], WEEK[3]], [1, 2, 8]))
     assert [str(day) for day in panel.dates] == WEEK[:4]
-    assert np.isnan(panel.log_return[0]).tolist() == [True, False, True, True]
+    assert np.isnan(panel.log_return[0]).tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("missing", "broken"),
+    [
+        pytest.param([70, 71, 72, 73, 74], [], id="five in a row"),
+        pytest.param([70, 71, 72, 73, 74, 75], [75], id="the sixth in a row"),
+        pytest.param([10, 20, 30, 40, 50, 69], [69], id="the sixth of sixty"),
+        pytest.param([10, 20, 30, 40, 50, 70], [], id="the sixth, sixty days later"),
+    ],
+)
+def test_at_most_five_of_sixty_sessions_are_bridged(missing: list[int], broken: list[int]) -> None:
+    assert (MOST_BRIDGED, BRIDGE_SPAN) == (5, 60)
+    close = np.exp(np.arange(90) / 100)
+    close[missing] = np.nan
+    returns, bridged = daily_log_returns(close, np.ones(90, dtype=bool))
+    assert np.flatnonzero(bridged).tolist() == [day for day in missing if day not in broken]
+    after = {day + 1 for day in broken if day + 1 not in missing}
+    assert np.flatnonzero(np.isnan(returns)).tolist() == sorted({0, *missing, *after})
+
+
+def test_days_on_which_its_exchange_is_closed_do_not_count_as_missing() -> None:
+    open_days = np.array([True, False, False, False, False, False, False, True])
+    close = np.array([1.0, *[np.nan] * 6, 3.0])
+    returns, bridged = daily_log_returns(close, open_days)
+    assert bridged.tolist() == [False, *[True] * 6, False]
+    assert returns[-1] == np.float32(np.log(3))
+
+
+@given(st.lists(st.booleans(), min_size=5, max_size=150), st.data())
+def test_the_future_moves_no_return_before_it(traded: list[bool], data: st.DataObject) -> None:
+    close = np.where(traded, np.exp(np.arange(len(traded)) / 50), np.nan)
+    close[0] = 1.0
+    origin = data.draw(st.sampled_from(np.flatnonzero(np.isfinite(close)).tolist()))
+    open_days = np.ones(len(close), dtype=bool)
+    returns, bridged = daily_log_returns(close, open_days)
+    cut = daily_log_returns(close[: origin + 1], open_days[: origin + 1])
+    np.testing.assert_array_equal(cut[0], returns[: origin + 1])
+    np.testing.assert_array_equal(cut[1], bridged[: origin + 1])
+
+
+def test_two_calendars_lie_side_by_side_each_with_its_own_market() -> None:
+    """30 August 2021 is a holiday in London only, 6 September one in New York only."""
+    new_york = sessions_between(np.datetime64("2021-08-25"), np.datetime64("2021-09-09"))
+    london = sessions_between(np.datetime64("2021-08-25"), np.datetime64("2021-09-09"), "XLON")
+    ours = closes_table(
+        "AAA", new_york.astype(str).tolist(), np.exp(np.arange(len(new_york)) * 0.01).tolist()
+    )
+    theirs = closes_table(
+        "SHEL.L", london.astype(str).tolist(), np.exp(np.arange(len(london)) * 0.02).tolist()
+    )
+    panel = panel_of(ours, replace(theirs, calendar="XLON"))
+    assert panel.bridged is not None
+    closed = [[str(day) for day in panel.dates[row]] for row in panel.bridged]
+    assert closed == [["2021-09-06"], ["2021-08-30"]]
+    assert panel.market_return.shape == panel.shape
+    for row, move in enumerate((0.01, 0.02)):
+        open_days = ~panel.bridged[row]
+        open_days[0] = False
+        np.testing.assert_allclose(panel.log_return[row, open_days], move, rtol=1e-5)
+        np.testing.assert_allclose(panel.market_return[row, open_days], move, rtol=1e-5)
+    later = panel.last(3)
+    assert later.market_return.shape == (2, 3)
 
 
 def test_a_stray_holiday_bar_breaks_nobody() -> None:
@@ -54,13 +139,13 @@ def test_a_calendar_of_ones_own_is_kept_when_most_trade_on_it() -> None:
     panel = panel_of(*tables)
     assert [str(day) for day in panel.dates] == days
     assert np.isfinite(panel.log_return[:2, 1:]).all()
-    assert np.isnan(panel.log_return[2, 5:]).all()
+    np.testing.assert_allclose(panel.log_return[2, 5:], [np.nan, np.log(4)], rtol=1e-6)
 
 
 def test_only_tickers_that_traded_in_the_week_before_vote_on_a_day() -> None:
     old = closes_table("AAA", ["2020-01-09", "2020-01-10"], [1, 2])
     young = closes_table("BBB", [WEEK[4], HOLIDAY, AFTER], [1, 2, 3])
-    assert np.datetime64(HOLIDAY) in trading_days([old.dates, young.dates])
+    assert np.datetime64(HOLIDAY) in trading_days([old, young])
 
 
 def test_adjusted_closes_are_what_returns_are_of() -> None:

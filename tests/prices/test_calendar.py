@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecaster.prices import calendar
 from forecaster.prices.calendar import (
     closing_time,
     is_session,
@@ -26,7 +25,7 @@ def day(text: str) -> np.datetime64:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # raised inside exchange_calendars
 def test_agrees_with_exchange_calendars_on_every_day() -> None:
     schedule = exchange_calendars.get_calendar("XNYS", start="1990-01-01", end="2060-12-31").schedule
-    sessions = sessions_between(calendar.FIRST_KNOWN_DAY, day("2060-12-31"))
+    sessions = sessions_between(day("1990-01-01"), day("2060-12-31"))
     np.testing.assert_array_equal(sessions, schedule.index.to_numpy().astype("datetime64[D]"))
     ours = [closing_time(session) for session in sessions]
     assert ours == [moment.to_pydatetime() for moment in schedule["close"]]

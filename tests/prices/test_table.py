@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecaster.errors import UsageError
-from forecaster.prices.table import COLUMNS, PriceTable, checked_ticker, complete, merge_tables, row_faults
+from forecaster.prices.exchanges import XNYS
+from forecaster.prices.table import (
+    COLUMNS,
+    PriceTable,
+    checked_ticker,
+    complete,
+    day_faults,
+    merge_tables,
+    row_faults,
+)
 
 TODAY, NEWEST = np.datetime64("2024-07-05"), np.datetime64("2024-07-03")
 
@@ -38,7 +47,9 @@ def test_nothing_else_is_a_ticker(text: str) -> None:
 def faults_of(date: str, **values: float) -> str:
     row = {"close": 10.0, "adj_close": 10.0, **values}
     columns = {name: np.array([value]) for name, value in row.items()}
-    return row_faults(np.array([date], "datetime64[D]"), columns, TODAY, NEWEST).get(0, "")
+    days = np.array([date], "datetime64[D]")
+    faults = {} if np.isnat(days[0]) else day_faults(days, XNYS, TODAY, NEWEST)
+    return (row_faults(days, columns) | faults).get(0, "")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from factories import random_walk_table
 from trained_home import LAST_SESSION, recent_table, without
 
 from forecaster.dataset.features import compute_features
@@ -15,11 +18,17 @@ from forecaster.dataset.panel import build_panel, latest_days, load_panel
 from forecaster.errors import BadInputError, ForecastError, NotFoundError, UsageError
 from forecaster.evaluation.baselines import naive
 from forecaster.evaluation.forecasts import Origins, network_forecasts
-from forecaster.prices.calendar import is_session
+from forecaster.prices.calendar import is_session, sessions_between
 from forecaster.prices.market import mean_log_return
 from forecaster.prices.store import PriceStore
 from forecaster.registry.versions import ModelRegistry
-from forecaster.service.prediction import Prediction, forecast_latest, ledger_rows, predict_stored
+from forecaster.service.prediction import (
+    Prediction,
+    forecast_latest,
+    ledger_rows,
+    predict_stored,
+    predict_tables,
+)
 
 NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
 
@@ -122,11 +131,22 @@ def test_what_is_damaged_costs_only_itself(own_home: Path) -> None:
     assert kinds == {"BBB": BadInputError, "ZZZ": NotFoundError, "ZERO": BadInputError}
 
 
-@pytest.mark.parametrize("gap", [2, 40])
-def test_a_gap_before_the_lookback_is_passed_over_as_in_a_panel(trained_home: Path, gap: int) -> None:
+@pytest.mark.parametrize(
+    ("gap", "usable"),
+    [
+        pytest.param([-2], True, id="a day is bridged"),
+        pytest.param([-3, -4, -7, -8, -9], True, id="five days are bridged"),
+        pytest.param(range(-9, -3), False, id="six are too many"),
+        pytest.param([-40], True, id="before the lookback"),
+        pytest.param(range(-60, -40), True, id="many before the lookback"),
+    ],
+)
+def test_gaps_are_bridged_or_break_the_lookback_as_in_a_panel(
+    trained_home: Path, gap: Sequence[int], *, usable: bool
+) -> None:
     network = ModelRegistry(trained_home).load(None).network
     whole = recent_table("GAPS", 300, 7)
-    tables = [without(whole, -gap), recent_table("OTHER", 300, 8, last=np.datetime64("2026-11-13"))]
+    tables = [without(whole, *gap), recent_table("OTHER", 300, 8, last=np.datetime64("2026-11-13"))]
     market = mean_log_return(tables)
     found, valid = forecast_latest(network, latest_days(tables, market, 1012))
     for row, table in enumerate(tables):
@@ -137,7 +157,34 @@ def test_a_gap_before_the_lookback_is_passed_over_as_in_a_panel(trained_home: Pa
             last = panel.shape[1] - 1
             _, expected = network_forecasts(network, features, range(last, last + 1))
             np.testing.assert_allclose(found.scale[row], expected.scale[0], rtol=1e-5)
-    assert (valid[0] == network.lookback) == (gap == 40)
+    assert (valid[0] == network.lookback) == usable
+
+
+def test_a_prediction_says_which_days_were_bridged(trained_home: Path) -> None:
+    network = ModelRegistry(trained_home).load(None).network
+    table = recent_table("GAPS", 300, 7)
+    tables = [without(table, -2, -5, -40), recent_table("OTHER", 300, 8)]
+    batch = predict_tables(network, tables, mean_log_return(tables))
+    bridged, whole = batch.predictions
+    assert bridged.bridged == (str(table.dates[-5]), str(table.dates[-2]))
+    assert whole.bridged == ()
+
+
+def test_a_ticker_of_london_is_predicted_on_londons_days(trained_home: Path) -> None:
+    network = ModelRegistry(trained_home).load(None).network
+    days = sessions_between(np.datetime64("2025-06-02"), np.datetime64("2026-04-30"), "XLON")
+    walk = random_walk_table("SHEL.L", len(days), 3)
+    london = replace(walk, dates=days, calendar="XLON", currency="GBp")
+    batch = predict_tables(network, [london], mean_log_return([london]))
+    (found,) = batch.predictions
+    assert found.dates.astype(str).tolist() == [
+        "2026-05-01",
+        "2026-05-05",
+        "2026-05-06",
+    ]  # 4 May is a holiday
+    assert (found.calendar, found.currency, found.bridged) == ("XLON", "GBp", ())
+    assert found.sessions_old(datetime(2026, 5, 1, 15, 29, tzinfo=UTC)) == 0
+    assert found.sessions_old(datetime(2026, 5, 1, 15, 30, tzinfo=UTC)) == 1  # 16:30 in London
 
 
 def test_rows_for_the_ledger_hold_every_step(trained_home: Path) -> None:
@@ -168,10 +215,15 @@ def test_fewer_steps_are_the_first_of_all_steps(trained_home: Path) -> None:
         pytest.param("AAA", None, 100, UsageError, "the level 100 is out of range", id="level-100"),
         pytest.param("AAA", None, 0, UsageError, "the level 0 is out of range", id="level-0"),
         pytest.param("ZZZ", None, 90, NotFoundError, "ZZZ", id="not-in-the-store"),
+        pytest.param("SHORT", None, 90, BadInputError, "SHORT has 25 bars, 32 are needed", id="too-few-days"),
         pytest.param(
-            "SHORT", None, 90, BadInputError, "only 5 of the last 12 can be used", id="too-few-days"
+            "GAPPY",
+            None,
+            90,
+            BadInputError,
+            "6 of its last 32 sessions .* have no bar: .* at most 5 of 60",
+            id="a-gap",
         ),
-        pytest.param("GAPPY", None, 90, BadInputError, "only 10 of the last 12 can be used", id="a-gap"),
     ],
 )
 def test_what_cannot_be_predicted_is_rejected(

@@ -36,7 +36,7 @@ class FileSource:
     ) -> Generator[TickerOutcome | Failure, None, None]:
         """As `PriceSource.fetch`; raises what `tables` raises."""
         for table in self.tables(request, log):
-            yield merge_into(store, table, self.name, request.now, log)
+            yield merge_into(store, table, self.name, request, log)
 
     def tables(self, request: Request, log: FetchLog) -> Iterator[PriceTable]:
         """The checked bars of one ticker after the other; `log` gets the rows that are rejected.

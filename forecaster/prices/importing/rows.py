@@ -8,14 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import BadInputError, UsageError, name_some
-from forecaster.prices.calendar import FIRST_KNOWN_DAY, is_session, last_closed_session, new_york_date
+from forecaster.prices.calendar import (
+    is_session,
+    known_from,
+    last_closed_session,
+    likely_calendar,
+    local_date,
+)
+from forecaster.prices.exchanges import EVERY_DAY, XNYS, calendar_of_symbol
 from forecaster.prices.fetching import FetchLog, Request
 from forecaster.prices.importing.date_reader import SHOWN, DateReader, Faults
 from forecaster.prices.importing.dialects import Dialect
 from forecaster.prices.importing.frequency import SwapWatch, frequency_of, is_intraday
 from forecaster.prices.importing.number_reader import NumberReader
 from forecaster.prices.importing.symbols import ticker_of
-from forecaster.prices.table import COLUMNS, Columns, Days, PriceTable, complete, row_faults
+from forecaster.prices.table import COLUMNS, Columns, Days, PriceTable, complete, day_faults, row_faults
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,8 +75,8 @@ class RowCollector:
         self._place = place
         self._wanted = frozenset(request.tickers)
         self._start = request.start
-        self._today = new_york_date(request.now)
-        self._newest = last_closed_session(request.now)
+        self._now = request.now
+        self._calendar = request.calendar
         self._log = log
         self._dates = DateReader(request.timezone)
         self._numbers = NumberReader(separator)
@@ -81,6 +88,8 @@ class RowCollector:
         self._left_empty: dict[str, _Count] = {}
         self._differing: dict[str, _Count] = {}
         self._repeated = 0
+        self._calendars: dict[str, list[str]] = {}
+        self._strays: dict[str, int] = {}
 
     def add(
         self, block: dict[str, "pa.Array"], numbers: Rows, ticker: str | None, *, sparse: bool = False
@@ -121,7 +130,7 @@ class RowCollector:
             else:
                 self._count_empty(name, parsed.faults, numbers)
         self._adapt(columns)
-        faults = row_faults(dates, columns, self._today, self._newest) | faults
+        faults = row_faults(dates, columns) | faults
         wanted = np.array([not self._wanted or name in self._wanted for name in [*tickers, ""]])[codes]
         wanted |= codes < 0  # a row whose ticker cannot be read is named, whatever was requested
         if self._start is not None:
@@ -137,7 +146,6 @@ class RowCollector:
             BadInputError: the dates show that they were misread, before the first table is given.
         """
         self._swaps.check()
-        closed_days = 0
         for ticker in sorted(self._bars):
             bars = self._bars.pop(ticker)
             self._tidy(ticker, bars)
@@ -145,14 +153,37 @@ class RowCollector:
             if frequency := frequency_of(dates):
                 self._log.reject(self._place, None, f"its bars are {frequency}, not daily", ticker)
                 continue
-            closed_days += int((~is_session(dates) & (dates >= FIRST_KNOWN_DAY)).sum())
-            yield PriceTable(ticker, dates, complete(bars.columns[0], len(dates)))
-        self._say_notes(closed_days)
+            calendar = self._calendar or calendar_of_symbol(ticker) or likely_calendar(dates)
+            table = PriceTable(ticker, dates, complete(bars.columns[0], len(dates)), calendar)
+            table = self._without_closed(table, bars.numbers[0])
+            if len(table) == 0:
+                continue
+            if calendar != XNYS:
+                self._calendars.setdefault(calendar, []).append(ticker)
+            strays = ~is_session(table.dates, calendar) & (table.dates >= known_from(calendar))
+            self._strays[calendar] = self._strays.get(calendar, 0) + int(strays.sum())
+            yield table
+        self._say_notes()
 
-    def _say_notes(self, closed_days: int) -> None:
+    def _without_closed(self, table: PriceTable, numbers: Rows) -> PriceTable:
+        """The bars of sessions that have closed; the others are rejected."""
+        today, newest = local_date(self._now, table.calendar), last_closed_session(self._now, table.calendar)
+        faults = day_faults(table.dates, table.calendar, today, newest)
+        for row in sorted(faults):
+            self._log.reject(self._place, int(numbers[row]), faults[row], table.ticker)
+        kept = np.ones(len(table), bool)
+        kept[list(faults)] = False
+        return table.take(kept) if faults else table
+
+    def _say_notes(self) -> None:
         note = self._log.note
-        if closed_days:
-            note(f"{self._place}: rows kept though New York was closed that day: {closed_days}")
+        for calendar, tickers in self._calendars.items():
+            week = ", weekends too" if calendar == EVERY_DAY else ""
+            note(f"the sessions of {name_some(tickers)} are those of the calendar {calendar}{week}")
+        for calendar, rows in self._strays.items():
+            if rows:
+                place = "New York" if calendar == XNYS else calendar
+                note(f"{self._place}: rows kept though {place} was closed that day: {rows}")
         if self._unsorted:
             named = name_some(sorted(self._unsorted))
             note(f"{self._place}: the rows of {named} were out of order; they were sorted")

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import BadInputError
-from forecaster.prices.calendar import NEW_YORK, last_closed_session, new_york_date
-from forecaster.prices.table import Days, PriceTable, row_faults
+from forecaster.prices.calendar import last_closed_session, local_date, zone_of
+from forecaster.prices.exchanges import calendar_of_answer
+from forecaster.prices.table import Days, PriceTable, day_faults, row_faults
 from forecaster.prices.yahoo.answers import NoPricesError
 from forecaster.prices.yahoo.client import RawBars
 
@@ -43,15 +44,19 @@ def check_bars(ticker: str, raw: RawBars, now: datetime) -> CheckedBars:
         BadInputError: sessions have closed, and no bar of them can be used.
     """
     dates, columns = raw.dates, raw.columns
-    finished = dates <= _last_final_session(raw.meta, now)
+    kind, zone, currency = (
+        str(raw.meta.get(name) or "") for name in ("instrumentType", "exchangeTimezoneName", "currency")
+    )
+    calendar = calendar_of_answer(ticker, kind, zone)
+    finished = dates <= _last_final_session(raw.meta, now, calendar)
     if not finished.any():
         raise NoPricesError("no session has closed yet")
     # A row without a close is a gap, which the calendar finds; it is no bar that was rejected.
     filled = finished & ~np.isnan(columns["close"])
     rows = np.flatnonzero(filled)
     picked = {name: values[rows] for name, values in columns.items()}
-    newest = last_closed_session(now)
-    faults = row_faults(dates[rows], picked, new_york_date(now), newest)
+    today, newest = local_date(now, calendar), last_closed_session(now, calendar)
+    faults = day_faults(dates[rows], calendar, today, newest) | row_faults(dates[rows], picked)
     if not any(mark in ticker for mark in WITHOUT_VOLUME) and bool((picked["volume"] > 0).any()):
         idle = np.flatnonzero(picked["volume"] == 0)
         faults = dict.fromkeys(idle.tolist(), "nothing was traded that day") | faults
@@ -63,8 +68,8 @@ def check_bars(ticker: str, raw: RawBars, now: datetime) -> CheckedBars:
         raise BadInputError(f"none of the {int(finished.sum())} bars can be used: {why}", "try another day")
     stored = np.zeros(len(dates), dtype=bool)
     stored[rows[kept]] = True
-    table = PriceTable(ticker, dates, columns).take(stored)
-    events = _events(dates, columns, ~stored & (dates <= new_york_date(now)))
+    table = PriceTable(ticker, dates, columns, calendar, currency).take(stored)
+    events = _events(dates, columns, ~stored & (dates <= today))
     return CheckedBars(table, events, rejections, raw.adjusted)
 
 
@@ -76,15 +81,15 @@ def _events(
     return {str(dates[row]): (float(dividend[row]), float(split[row])) for row in np.flatnonzero(eventful)}
 
 
-def _last_final_session(meta: Mapping[str, Any], now: datetime) -> np.datetime64:
+def _last_final_session(meta: Mapping[str, Any], now: datetime, calendar: str) -> np.datetime64:
     """The latest session that has closed by the clock and whose last trade the answer has seen.
 
     An answer kept somewhere on the way may be older than the clock: its bar of that session is not final.
     """
-    newest = last_closed_session(now)
+    newest = last_closed_session(now, calendar)
     try:
         regular = meta["currentTradingPeriod"]["regular"]
-        opened = datetime.fromtimestamp(regular["start"], NEW_YORK).date()
+        opened = datetime.fromtimestamp(regular["start"], zone_of(calendar)).date()
         still_open = meta["regularMarketTime"] < regular["end"]
     except (KeyError, TypeError, ValueError, OverflowError, OSError):  # not every answer has these
         return newest

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecaster.errors import BadInputError, ForecastError, NotFoundError
-from forecaster.prices.calendar import NEW_YORK
+from forecaster.prices.calendar import zone_of
+from forecaster.prices.exchanges import XNYS, calendar_of_symbol
 from forecaster.prices.table import Days, Floats
 from forecaster.prices.yahoo.answers import Facts
 from forecaster.prices.yahoo.pacing import Pacer
@@ -93,7 +94,8 @@ class YahooClient:
             raise NotFoundError(f"{ticker} is an ISIN", "give the ticker")
         self._data.cache_get.cache_clear()
         asked = self._ticker(ticker, session=self._session)
-        asked._tz = NEW_YORK.key  # noqa: SLF001
+        # yfinance would send a request of its own for the zone in which the days are meant.
+        asked._tz = zone_of(calendar_of_symbol(ticker) or XNYS).key  # noqa: SLF001
         try:
             frame = asked.history(
                 start=str(first),

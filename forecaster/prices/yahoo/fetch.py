@@ -15,6 +15,7 @@ from forecaster.errors import (
     UsageError,
     name_some,
 )
+from forecaster.prices.exchanges import XNYS, calendar_of_symbol
 from forecaster.prices.fetching import Failure, FailureKind, FetchLog, Outcome, Request, TickerOutcome
 from forecaster.prices.health import missing_sessions
 from forecaster.prices.store import PriceStore
@@ -104,7 +105,8 @@ class _Desk:
         """
         stored, damage = self._stored(ticker)
         ask = partial(self._ask, ticker)
-        return stored, update_ticker(stored, self._request.start, self._request.now, ask), damage
+        calendar = calendar_of_symbol(ticker) or XNYS
+        return stored, update_ticker(stored, self._request.start, self._request.now, ask, calendar), damage
 
     def settle(self, ticker: str, prepared: Prepared | Exception) -> TickerOutcome | Failure:
         """Write what came, and say what became of the ticker.

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import BadInputError
-from forecaster.prices.calendar import new_york_date
+from forecaster.prices.calendar import local_date
+from forecaster.prices.exchanges import XNYS
 from forecaster.prices.fetch_state import FetchState
 from forecaster.prices.health import missing_sessions
 from forecaster.prices.store import StoredInfo
@@ -65,7 +66,9 @@ class Update:
     rejections: tuple[str, ...] = ()
 
 
-def update_ticker(stored: Stored | None, start: np.datetime64 | None, now: datetime, ask: Ask) -> Update:
+def update_ticker(
+    stored: Stored | None, start: np.datetime64 | None, now: datetime, ask: Ask, calendar: str = XNYS
+) -> Update:
     """Request what is missing and decide what to store.
 
     Args:
@@ -73,14 +76,14 @@ def update_ticker(stored: Stored | None, start: np.datetime64 | None, now: datet
         start: nothing before this day is wanted of a ticker that is not stored yet.
         now: the clock of the command.
         ask: gives the checked bars from one day through another.
+        calendar: of a ticker that is not stored yet.
 
     Raises:
         NotFoundError, NoPricesError, TryLaterError, UnavailableError, BadInputError: as `ask`.
     """
-    today = new_york_date(now)
     if stored is None:
         first = start if start is not None else BEGINNING
-        return _stored_anew(ask(first, today), first, now)
+        return _stored_anew(ask(first, local_date(now, calendar)), first, now)
     fetch_state = stored.info.fetch_state
     if stored.info.source != SOURCE:
         why = f"it was stored from {stored.info.source}"
@@ -138,7 +141,7 @@ def _fetched_since(stored: Stored, missing: np.datetime64, now: datetime, ask: A
     place = int(np.searchsorted(table.dates, missing)) - 1
     first = table.dates[max(0, place - OVERLAP)]
     try:
-        bars = ask(first, new_york_date(now))
+        bars = ask(first, local_date(now, stored.table.calendar))
     except NoPricesError:
         pending = fetch_state.after_asking(missing_sessions(table, now), first, now)
         note = f"Yahoo has no prices from {first} on, not even those stored already"
@@ -164,7 +167,7 @@ def _fetched_whole(
     stored: Stored, first: np.datetime64, now: datetime, ask: Ask, why: str, *, asked: bool = False
 ) -> Update:
     """The whole history anew in place of the stored one, unless it would lose rows."""
-    bars = ask(first, new_york_date(now))
+    bars = ask(first, local_date(now, stored.table.calendar))
     _reject_unadjusted(stored, bars)
     table, before = stored.table, stored.info.fetch_state
     foreign = stored.info.source != SOURCE
@@ -178,7 +181,7 @@ def _fetched_whole(
             "remove the file to have Yahoo's",
         )
     if len(lost) and not foreign:
-        shorter = tuple(dict.fromkeys([*before.shorter, str(new_york_date(now))]))
+        shorter = tuple(dict.fromkeys([*before.shorter, str(local_date(now, stored.table.calendar))]))
         lacks = f"Yahoo's whole history lacks {len(lost):,} stored rows, the first of {lost[0]}"
         if len(shorter) < SHORTER_UNTIL_BELIEVED:
             problem = f"{why}, but {lacks}; the stored prices were kept"
@@ -192,7 +195,7 @@ def _fetched_whole(
         pending=before.after_asking(missing_sessions(bars.table, now), first, now),
         events=bars.events,
         restatements=before.restatements + (0 if asked or foreign else 1),
-        restated=before.restated if asked or foreign else f"{new_york_date(now)}: {why}",
+        restated=before.restated if asked or foreign else f"{local_date(now, table.calendar)}: {why}",
         shorter=shorter,
     )
     merge = merge_tables(table, bars.table)
