@@ -219,5 +219,5 @@ def test_agrees_with_exchange_calendars_on_every_day(calendar: str) -> None:
     np.testing.assert_array_equal(sessions_between(first, last, calendar), sessions)
     recent = schedule["close"]["2024":"2025"]
     for session, moment in recent.items():
-        # Tokyo closed earlier before November 2024, Santiago does in winter: too late is no harm, a bar is final.
+        # Tokyo closed earlier before November 2024, as Santiago does in winter. Too late does no harm.
         assert closing_time(np.datetime64(session, "D"), calendar) >= moment.to_pydatetime()
