@@ -79,6 +79,7 @@ class Home:
         source: str = YAHOO,
         start: str | None = None,
         timezone: str | None = None,
+        calendar: str | None = None,
     ) -> "FetchReport":
         """Bring prices into the store, only what is missing; failures are in the report.
 
@@ -88,13 +89,16 @@ class Home:
             source: yahoo, sample, or the path of a file or folder.
             start: ISO date; nothing before it is wanted.
             timezone: like Europe/London; of a file with times, in which their dates are meant.
+            calendar: like XLON or 24/7; on whose sessions the tickers of a file trade.
 
         Raises:
             UsageError: there is nothing to fetch, or a name or date is invalid.
             TryLaterError: another process writes to the folder.
             DiskError, BadInputError, NotFoundError, UnavailableError: the disk or the source fails.
         """
-        request = self.request(tickers, universe=universe, source=source, start=start, timezone=timezone)
+        request = self.request(
+            tickers, universe=universe, source=source, start=start, timezone=timezone, calendar=calendar
+        )
         return self.run_request(request, source)
 
     def request(
@@ -106,6 +110,7 @@ class Home:
         start: str | None = None,
         as_of: str | None = None,
         timezone: str | None = None,
+        calendar: str | None = None,
     ) -> "Request":
         """What `fetch` asks the source for; `as_of` is the day whose members of the universe are meant.
 
@@ -113,6 +118,7 @@ class Home:
             UsageError: there is nothing to fetch, or a name or date is invalid.
             NotFoundError: the universe has no member on that day.
         """
+        from forecaster.prices.calendar import checked_calendar
         from forecaster.prices.fetching import Request
         from forecaster.prices.universe import find_universe, members_on
 
@@ -127,7 +133,13 @@ class Home:
                     "there is no ticker to fetch",
                     "name some, or give --universe sp500; --source sample needs no network",
                 )
-        return Request(tuple(dict.fromkeys(names)), now, _day(start), _known_zone(timezone))
+        if calendar is not None:
+            if source == YAHOO:
+                raise UsageError(
+                    "--calendar is for files: Yahoo tells on which exchange a ticker trades", "leave it out"
+                )
+            calendar = checked_calendar(calendar)
+        return Request(tuple(dict.fromkeys(names)), now, _day(start), _known_zone(timezone), calendar)
 
     def run_request(
         self, request: "Request", source: str = YAHOO, watch: "Watch" = lambda _: None

@@ -22,7 +22,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
-from forecaster.prices.calendar import NEW_YORK, closing_time, is_session, local_date, sessions_between
+from forecaster.prices.calendar import closing_time, is_session, local_date, sessions_between, zone_of
+from forecaster.prices.exchanges import XNYS
 
 NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)  # a Saturday; the 20th was the last session
 COUNTS = "/requests"
@@ -41,12 +42,17 @@ class Company:
     volumes: np.ndarray
     dividends: dict[str, float] = field(default_factory=dict)
     splits: dict[str, float] = field(default_factory=dict)
+    calendar: str = XNYS
+    currency: str = "USD"
+    kind: str = "EQUITY"
 
     def chart(self, now: datetime, first: np.datetime64, last: np.datetime64) -> Chart:
         """The answer for the days from `first` up to `last`, not included, at `now`."""
-        today = local_date(now)
-        open_now = is_session(today) and opening_time(today) <= now < closing_time(today)
-        started = [day for day in self.dates if opening_time(day) <= now]
+        today = local_date(now, self.calendar)
+        open_now = is_session(today, self.calendar) and (
+            opening_time(today, self.calendar) <= now < closing_time(today, self.calendar)
+        )
+        started = [day for day in self.dates if opening_time(day, self.calendar) <= now]
         count = len(started)
         dates = self.dates[:count]
         close, adjusted, volume = self._adjusted(count, today)
@@ -62,7 +68,7 @@ class Company:
         }
         result: Chart = {"meta": self._meta(now, count), "indicators": {"quote": [quote]}}
         if asked.any():
-            result["timestamp"] = [stamp(day) for day in dates[asked]]
+            result["timestamp"] = [stamp(day, self.calendar) for day in dates[asked]]
             result["indicators"]["adjclose"] = [{"adjclose": list(adjusted[asked])}]
         else:
             result["indicators"]["quote"] = [{}]
@@ -97,36 +103,37 @@ class Company:
         events: Chart = {}
         for day, amount in self.dividends.items():
             if first <= np.datetime64(day) < last:
-                when = stamp(np.datetime64(day))
+                when = stamp(np.datetime64(day), self.calendar)
                 paid = {"amount": self._paid(day, amount, today), "date": when}
                 events.setdefault("dividends", {})[str(when)] = paid
         for day, ratio in self.splits.items():
             if first <= np.datetime64(day) < last:
-                when = stamp(np.datetime64(day))
+                when = stamp(np.datetime64(day), self.calendar)
                 parts = {"date": when, "numerator": ratio, "denominator": 1.0, "splitRatio": f"{ratio:g}:1"}
                 events.setdefault("splits", {})[str(when)] = parts
         return events
 
     def _meta(self, now: datetime, count: int) -> Chart:
-        today = local_date(now)
-        session = sessions_between(today - 10, today)[-1]
-        opened, closed = opening_time(session), closing_time(session)
+        today = local_date(now, self.calendar)
+        session = sessions_between(today - 10, today, self.calendar)[-1]
+        opened, closed = opening_time(session, self.calendar), closing_time(session, self.calendar)
+        offset = int(opened.astimezone(zone_of(self.calendar)).utcoffset().total_seconds())
         latest = min(now, closed) if count else opened
         return {
-            "currency": "USD",
+            "currency": self.currency,
             "symbol": self.symbol,
             "exchangeName": "NYQ",
-            "instrumentType": "EQUITY",
-            "firstTradeDate": stamp(self.dates[0]),
+            "instrumentType": self.kind,
+            "firstTradeDate": stamp(self.dates[0], self.calendar),
             "regularMarketTime": int(latest.timestamp()),
-            "gmtoffset": -18000,
+            "gmtoffset": offset,
             "timezone": "EST",
-            "exchangeTimezoneName": "America/New_York",
+            "exchangeTimezoneName": zone_of(self.calendar).key,
             "currentTradingPeriod": {
                 "regular": {
                     "start": int(opened.timestamp()),
                     "end": int(closed.timestamp()),
-                    "gmtoffset": -18000,
+                    "gmtoffset": offset,
                     "timezone": "EST",
                 }
             },
@@ -142,27 +149,31 @@ def company(
     last: str = "2026-12-31",
     seed: int = 0,
     persistence: float = 0.0,
+    calendar: str = XNYS,
+    currency: str = "USD",
+    kind: str = "EQUITY",
 ) -> Company:
-    """A walk on New York's sessions, prices with two digits, volumes in hundreds.
+    """A walk on the exchange's sessions, prices with two digits, volumes in hundreds.
 
     Each return is `persistence` times the one before, plus noise: something that a network can learn.
     """
-    dates = sessions_between(np.datetime64(first), np.datetime64(last))
+    dates = sessions_between(np.datetime64(first), np.datetime64(last), calendar)
     random = np.random.default_rng([seed, *symbol.encode()])
     returns = random.normal(0, 0.01, len(dates))
     for day in range(1, len(dates)):
         returns[day] += persistence * returns[day - 1]
     closes = np.round(100 * np.exp(np.cumsum(returns)), 2)
     volumes = np.round(np.exp(random.normal(10, 0.3, len(dates)))) * 100
-    return Company(symbol, dates, closes, volumes)
+    return Company(symbol, dates, closes, volumes, calendar=calendar, currency=currency, kind=kind)
 
 
-def opening_time(session: np.datetime64) -> datetime:
-    return datetime.fromisoformat(f"{session}T09:30").replace(tzinfo=NEW_YORK).astimezone(UTC)
+def opening_time(session: np.datetime64, calendar: str) -> datetime:
+    clock = {"XNYS": "09:30", "XLON": "08:00", "XTKS": "09:00"}.get(calendar, "00:00")
+    return datetime.fromisoformat(f"{session}T{clock}").replace(tzinfo=zone_of(calendar)).astimezone(UTC)
 
 
-def stamp(session: np.datetime64) -> int:
-    return int(opening_time(session).timestamp())
+def stamp(session: np.datetime64, calendar: str) -> int:
+    return int(opening_time(session, calendar).timestamp())
 
 
 def chart_error(code: str, description: str) -> bytes:
@@ -338,15 +349,17 @@ class YahooServer(ThreadingHTTPServer):
         if symbol in self.whole and "range" not in query:
             return self.whole[symbol]
         first, last = np.datetime64("1900-01-01"), np.datetime64("2200-01-01")
+        traded = self.companies[symbol]
         if "period1" in query:
             first, last = (
-                local_date(datetime.fromtimestamp(int(query[name]), UTC)) for name in ("period1", "period2")
+                local_date(datetime.fromtimestamp(int(query[name]), UTC), traded.calendar)
+                for name in ("period1", "period2")
             )
             with self._guard:
                 self.ranges.append((symbol, str(first), str(last)))
         elif query.get("range") == "1d":
-            first = local_date(self.now) - 1
-        chart = self.companies[symbol].chart(self.now, first, last)
+            first = local_date(self.now, traded.calendar) - 1
+        chart = traded.chart(self.now, first, last)
         if fault in MUTATIONS:
             MUTATIONS[fault](chart)
         return json.dumps(chart).encode()

@@ -1,5 +1,6 @@
 """`forecast data`: what is stored, its age and gaps; verify and repair it; universes; export."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,7 +40,7 @@ def status(
     json: screen.JsonFlag = False,
     home: screen.HomeFlag = None,
 ) -> None:
-    """Show each ticker's span, its gaps against New York's calendar, its age, and when it was fetched.
+    """Show each ticker's span, its gaps against its exchange's calendar, its age, and when it was fetched.
 
     The age is how many sessions have closed since the last price. Tickers that are named are told in
     full: which sessions are missing, which of them will be requested again, what was restated. Of more
@@ -163,6 +164,8 @@ def _status_table(healths: list["TickerHealth"]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
+    from forecaster.prices.exchanges import XNYS
+
     table = Table()
     table.add_column("ticker", no_wrap=True)
     table.add_column("first", no_wrap=True)
@@ -171,25 +174,39 @@ def _status_table(healths: list["TickerHealth"]) -> "Table":
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("source", max_width=8, overflow="ellipsis", no_wrap=True)
     table.add_column("fetched", no_wrap=True)
+    # Both columns are there only where they tell something: of other exchanges and currencies.
+    calendars = any(health.calendar != XNYS for health in healths)
+    currencies = any(health.currency not in ("", "USD") for health in healths)
+    if calendars:
+        table.add_column("calendar", no_wrap=True)
+    if currencies:
+        table.add_column("in", no_wrap=True)
     for health in healths:
         if health.damage:
-            table.add_row(Text(health.ticker), Text("damaged"), *[""] * 6)
+            table.add_row(Text(health.ticker), Text("damaged"))
             continue
         table.add_row(
             *(Text(health.ticker), health.first, health.last),
             *(f"{health.rows:,}", str(len(health.gaps)), str(health.age)),
             Text(Path(health.source).name),
             health.fetched_at[:DATE_LENGTH],
+            *([health.calendar] if calendars else []),
+            *([Text(health.currency)] if currencies else []),
         )
     return table
 
 
 def _details(health: "TickerHealth") -> list[str]:
     """What the table has no room for."""
+    from forecaster.dataset.panel import BRIDGE_SPAN, MOST_BRIDGED
+
     lines = []
     if len(health.gaps):
         named = name_some(health.gaps, NAMED_GAPS)
-        lines.append(f"{health.ticker} has no price of {named}")
+        lines.append(
+            f"{health.ticker} has no price of {named}; forecasts bridge at most "
+            f"{MOST_BRIDGED} of {BRIDGE_SPAN} sessions"
+        )
     if health.pending:
         lines.append(
             f"{health.ticker}: to be requested again: {name_some(health.pending, NAMED_GAPS)}; "
@@ -205,6 +222,8 @@ def _details(health: "TickerHealth") -> list[str]:
 
 
 def _status_summary(healths: list["TickerHealth"], shown: int) -> str:
+    from forecaster.prices.exchanges import XNYS
+
     sound = [health for health in healths if not health.damage]
     parts = [f"Tickers: {len(healths):,}; rows: {sum(health.rows for health in sound):,}"]
     if sound:
@@ -217,6 +236,9 @@ def _status_summary(healths: list["TickerHealth"], shown: int) -> str:
             sum(each.restatements for each in sound),
         )
         parts.append(f"with sessions to request again: {pending:,}; restatements seen: {restated:,}")
+    counted = Counter(each.calendar for each in sound)
+    if set(counted) - {XNYS}:
+        parts.append("calendars: " + ", ".join(f"{name} {count:,}" for name, count in counted.most_common()))
     parts.append(f"damaged: {len(healths) - len(sound):,}")
     if len(sound) < len(healths):
         parts.append("`forecast data verify` says what is wrong")

@@ -53,6 +53,14 @@ def fetch(
         str | None,
         typer.Option(metavar="ZONE", help="Of a file with times: whose dates are meant, like Asia/Tokyo."),
     ] = None,
+    calendar: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of a file: on whose sessions its tickers trade, like XLON, XTKS or 24/7; else it is told "
+            "from the tickers and the days.",
+        ),
+    ] = None,
     quiet: screen.QuietFlag = False,
     json: screen.JsonFlag = False,
     home: screen.HomeFlag = None,
@@ -75,7 +83,13 @@ def fetch(
         raise UsageError("--as-of goes with --universe", "add --universe sp500")
     folder = Home(settings.home)
     request = folder.request(
-        tickers or (), universe=universe, source=source, start=start, as_of=as_of, timezone=timezone
+        tickers or (),
+        universe=universe,
+        source=source,
+        start=start,
+        as_of=as_of,
+        timezone=timezone,
+        calendar=calendar,
     )
     if universe is not None and not quiet:
         _describe_universe(universe, as_of, settings.home)

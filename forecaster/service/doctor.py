@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -170,27 +171,39 @@ def _lock(home: Path) -> Finding:
 
 def _prices(home: Path, now: datetime) -> Finding:
     from forecaster.prices.calendar import last_closed_session, session_count
+    from forecaster.prices.exchanges import XNYS
     from forecaster.prices.store import PriceStore
 
     store = PriceStore(home)
-    tickers, last, damaged = store.tickers(), [], []
+    tickers, infos, damaged = store.tickers(), [], []
     for ticker in tickers:
         try:
-            last.append(store.info(ticker).last)
+            infos.append(store.info(ticker))
         except ForecastError:
             damaged.append(ticker)
     if damaged:
         named = ", ".join(damaged[:_NAMED]) + (" …" if len(damaged) > _NAMED else "")
         text = f"{len(damaged):,} of {len(tickers):,} files are damaged: {named}"
         return Finding("prices", "fail", text, "run `forecast data verify`, remove them and fetch again")
-    if not last:
+    if not infos:
         return Finding("prices", "warn", "no prices stored", "run `forecast fetch`")
-    newest = max(last)
+    newest = max(info.last for info in infos)
     age = max(0, session_count(newest, last_closed_session(now)))
     text = f"tickers: {len(tickers):,}; the newest price is of {newest}, {age:,} sessions old"
+    text += _named_counts("; calendars", Counter(info.calendar for info in infos), usual=XNYS)
+    text += _named_counts(
+        "; currencies", Counter(info.currency for info in infos if info.currency), usual="USD"
+    )
     if age > PRICES_STALE:
         return Finding("prices", "warn", text, "run `forecast fetch`")
     return Finding("prices", "ok", text)
+
+
+def _named_counts(heading: str, counts: Mapping[str, int], usual: str) -> str:
+    """How many tickers have which; nothing where all have the usual one."""
+    if set(counts) <= {usual}:
+        return ""
+    return f"{heading}: " + ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
 
 
 def _models(home: Path, now: datetime) -> Finding:
