@@ -1,4 +1,7 @@
-"""Write docs/commands.md from the commands and docs/api.md from the library, or check them (--check)."""
+"""Write docs/commands.md from the commands, docs/api.md from the library and the formats in docs/data.md.
+
+With --check, see that they are current.
+"""
 
 import inspect
 import sys
@@ -8,6 +11,7 @@ from typer.main import get_command
 
 import forecaster
 from forecaster.cli.main import app
+from forecaster.prices.importing.dialects import DIALECTS, OTHER_EXAMPLES
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMMANDS = """# Commands
@@ -20,6 +24,7 @@ Made by `make docs` from the docstrings; do not edit. `import forecaster as fc` 
 model predicts without TensorFlow. [`examples/quickstart.py`](../examples/quickstart.py) and
 [`examples/quickstart.ipynb`](../examples/quickstart.ipynb) show it at work.
 """
+MADE = "<!-- The rest is made by `make docs` from these entries; do not edit. -->\n"
 ORDER = ("load_model", "Model", "train", "compare", "ComparisonResult", "Home", "Recipe", "ForecastError")
 
 
@@ -28,6 +33,7 @@ def main() -> int:
     wanted = {
         "commands.md": "\n".join([COMMANDS, *_sections(get_command(app), "forecast")]),
         "api.md": "\n".join([LIBRARY, *(_described(name) for name in ORDER)]),
+        "data.md": (DOCS / "data.md").read_text(encoding="utf-8").partition(MADE)[0] + MADE + _formats(),
     }
     stale = []
     for name, text in wanted.items():
@@ -39,6 +45,18 @@ def main() -> int:
     for name in stale:
         print(f"{name} is not what the code says: run `make docs`", file=sys.stderr)
     return 1 if stale else 0
+
+
+def _formats() -> str:
+    """Every format that the tests read: its name, its note, the file's name and its first lines."""
+    entries = [(each.name, each.note, each.file, each.example) for each in DIALECTS]
+    entries += [(name, "", file, lines) for name, (file, lines) in OTHER_EXAMPLES.items()]
+    found = ""
+    for name, note, file, lines in sorted(entries, key=lambda entry: entry[0].lower()):
+        said = f"{note[0].upper()}{note[1:]}.\n\n" if note else ""
+        content = "\n".join(lines)
+        found += f"\n### {name}\n\n{said}`{file}`\n\n```text\n{content}\n```\n"
+    return found
 
 
 def _sections(command, name: str) -> list[str]:  # noqa: ANN001  (the class is the library's own)

@@ -130,7 +130,7 @@ def test_a_rejected_row_is_a_warning(trained_home: Path, prices: pd.DataFrame) -
 
 def test_what_cannot_be_predicted_is_left_out_with_a_warning(trained_home: Path) -> None:
     model = fc.load_model(home=trained_home)
-    with pytest.warns(UserWarning, match=r"left out: SHORT: the network looks back 12"):
+    with pytest.warns(UserWarning, match=r"left out: SHORT has 25 bars, 32 are needed"):
         found = model.predict(["SHORT", "AAA"])
     assert set(found["ticker"]) == {"AAA"}
     with pytest.raises(NotFoundError, match="ZZZ"):

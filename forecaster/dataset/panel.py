@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from forecaster.files import digest_bytes
 from forecaster.prices.calendar import is_session, sessions_between
-from forecaster.prices.market import MarketSeries, daily_returns, read_market
+from forecaster.prices.market import MarketSeries, read_market
 from forecaster.prices.store import PriceStore, empty_store
 from forecaster.prices.table import PriceTable, checked_ticker
 
@@ -276,9 +276,17 @@ def _own_days(table: PriceTable) -> Days:
 
 
 def _past_spread(table: PriceTable) -> float:
-    """Root mean square about zero of all daily returns; one across a missing session does not count."""
-    _, returns = daily_returns(table)
-    squared = np.square(returns.astype(np.float32).astype(np.float64))
+    """Root mean square about zero of all daily returns, gaps bridged as in a panel."""
+    own = _own_days(table)
+    close = table.columns["adj_close"]
+    if len(own) == len(table):
+        returns = np.diff(np.log(close)).astype(np.float32)
+    else:
+        values = np.full(len(own), np.nan)
+        values[np.searchsorted(own, table.dates)] = close
+        returns, _ = daily_log_returns(values, np.ones(len(own), dtype=bool))
+        returns = returns[np.isfinite(returns)]
+    squared = np.square(returns.astype(np.float64))
     return float(np.sqrt(squared.mean())) if len(squared) else 0.0
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 XNYS = "XNYS"
 EVERY_DAY = "24/7"
 WEEKDAYS = "24/5"
+OPEN_AT_WEEKENDS = frozenset({EVERY_DAY, "XTAE", "XSAU"})
+"""Calendars with sessions on Saturdays or Sundays as a rule, Tel Aviv's until 2025."""
 
 BY_SUFFIX: Mapping[str, str] = {
     suffix: calendar

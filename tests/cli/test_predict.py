@@ -78,7 +78,7 @@ def test_doubts_go_to_stderr(
             ["AAA", "--model", "other"], ExitCode.NOT_FOUND, "no model called other", id="no-such-model"
         ),
         pytest.param(["AAA", "--model", "main@7"], ExitCode.NOT_FOUND, "no version 7", id="no-such-version"),
-        pytest.param(["SHORT"], ExitCode.BAD_INPUT, "fetch the missing days", id="too-few-days"),
+        pytest.param(["SHORT"], ExitCode.BAD_INPUT, "SHORT has 25 bars, 32 are needed", id="too-few-days"),
         pytest.param(["AAA", "--universe", "sp500"], ExitCode.USAGE, "exclude each other", id="both"),
     ],
 )
@@ -148,13 +148,13 @@ def test_the_tickers_that_can_be_predicted_are(
     assert "BBB" in out
     lines = err.splitlines()
     assert "there are no prices of ZZZ" in lines[0]
-    assert "SHORT: the network looks back 12 trading days without a gap" in lines[1]
+    assert "SHORT has 25 bars, 32 are needed" in lines[1]
     assert lines[2].startswith("forecast: 2 of 4 tickers could not be predicted: ZZZ, SHORT")
     assert run([*arguments, "--json"]) == ExitCode.NOT_FOUND
     document = json.loads(capsys.readouterr().out)
     assert [item["ticker"] for item in document["predictions"]] == ["AAA", "BBB"]
     assert [item["ticker"] for item in document["failures"]] == ["ZZZ", "SHORT"]
-    assert "forecast data status" in document["failures"][1]["remedy"]
+    assert "fetch more of its history" in document["failures"][1]["remedy"]
 
 
 def test_the_first_failure_decides_the_exit_code(

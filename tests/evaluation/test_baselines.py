@@ -47,8 +47,9 @@ def test_riskmetrics_has_the_volatility_of_the_latest_days_under_heavy_tails() -
     assert (found.location == 0).all()
 
 
-def test_a_gap_is_passed_over() -> None:
+def test_a_gap_is_bridged() -> None:
     closes = np.exp([0, 0.1, 0.3]).tolist()
     panel = panel_of(closes_table("AAA", [WEEK[0], WEEK[1], WEEK[3]], closes))
     found = drift(panel, origins(3), 1)
-    assert found.location[0, 0] == pytest.approx(0.1)  # the one return that is of a single day
+    # The second return spans two days; bridged, it is as large as a day's.
+    assert found.location[0, 0] == pytest.approx((0.1 + 0.2 / np.sqrt(2)) / 2)

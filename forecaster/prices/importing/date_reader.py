@@ -88,13 +88,16 @@ class DateReader:
 
     The date is the one that is written: a bar stamped midnight in New York, or midnight UTC, belongs to the
     day on its stamp. Two offsets that are an hour apart are one zone's winter and summer. A time in UTC that
-    is midnight, the opening or the close in New York is read there; any other is ambiguous.
+    is midnight, the opening or the close in New York is read there, and a constant one at the exchange in
+    its zone if the ticker tells it; any other is ambiguous.
 
     Args:
         zone: the time zone in which the bars' dates are meant, as the user names it.
     """
 
     def __init__(self, zone: str | None = None) -> None:
+        self.home: ZoneInfo | None = None
+        """The zone of the exchange, where the tickers tell it."""
         self._zone = None if zone is None else ZoneInfo(zone)
         self._order: tuple[str, str] | None = None
         self._example = "2024-01-31"
@@ -265,7 +268,7 @@ class DateReader:
         known = np.flatnonzero(~np.isnat(days))
         if self._zone is None and not seconds[known].any():
             return days, seconds  # midnight: the date is the one that is written
-        zone = self._zone or NEW_YORK
+        zone = self._zone or self.home or NEW_YORK
         local_days, local_seconds = days.copy(), seconds.copy()
         for place in known:
             shift = _offset_seconds(zone, days[place], int(seconds[place]))
@@ -274,14 +277,15 @@ class DateReader:
             local_seconds[place] = total % DAY
         if self._zone is None and self._utc_zone is None:
             times = set(local_seconds[known].tolist())
-            if len(times) > 1 or not times <= set(_OPENS_AND_CLOSES):
+            usual = zone is not NEW_YORK or times <= set(_OPENS_AND_CLOSES)
+            if len(times) > 1 or not usual:
                 at = int(seconds[known[0]])
                 raise BadInputError(
                     f"the times are in UTC, the first at {at // 3600:02d}:{at % 3600 // 60:02d}; "
                     "at the exchange that may be another day",
                     "name the exchange's time zone: --timezone Asia/Tokyo",
                 )
-            self._utc_zone = NEW_YORK
+            self._utc_zone = zone
         return local_days, local_seconds
 
 

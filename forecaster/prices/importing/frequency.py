@@ -12,6 +12,7 @@ INTRADAY_SHARE = 0.05
 LEAST_SWAPPED = 3
 WEEKEND_SHARE = 0.1
 LEAST_DAYS = 10
+WIDE_DAYS = 7
 SPACINGS = {"weekly": (6, 8), "monthly": (27, 34), "quarterly": (85, 97), "yearly": (355, 375)}
 """Days between two bars, from and to."""
 
@@ -61,9 +62,8 @@ class SwapWatch:
         weekdays = (days.astype(np.int64) + 3) % 7
         self._weekdays += np.bincount(weekdays, minlength=7)
         steps = np.diff(days)[codes[1:] == codes[:-1]].astype(np.int64)
-        self._suspicious |= bool((weekdays >= 5).any()) or (
-            bool((steps > 0).any()) and bool((steps < 0).any())
-        )
+        to_and_fro = bool((steps > 0).any()) and bool((steps < 0).any())
+        self._suspicious |= bool((weekdays >= 5).any()) or to_and_fro or _mostly_wide(steps)
         self._days.append(days)
         self._codes.append(codes)
 
@@ -71,15 +71,18 @@ class SwapWatch:
         """See that the dates can be right.
 
         Raises:
-            BadInputError: they go to and fro, or fall on weekends, and with day and month exchanged they do
-                not; or they fall on one day of the weekend, and never on its neighbour in the week.
+            BadInputError: they go to and fro, fall on weekends or lie weeks apart, and with day and month
+                exchanged they do not; or they fall on one day of the weekend, and never on its neighbour in
+                the week.
         """
         if not self._suspicious:
             return
         days, codes = np.concatenate(self._days), np.concatenate(self._codes)
         swapped = _swapped(days)
         changed = int((swapped != days).sum())
-        if changed >= LEAST_SWAPPED and _disorder(days, codes) > 0 and _disorder(swapped, codes) == 0:
+        odd = _disorder(days, codes) > 0 or _mostly_wide(_steps(days, codes))
+        sound = _disorder(swapped, codes) == 0 and not _mostly_wide(_steps(swapped, codes))
+        if changed >= LEAST_SWAPPED and odd and sound:
             raise BadInputError(
                 f"day and month are exchanged where the day is 12 or less: {days[swapped != days][0]} is "
                 f"probably {swapped[swapped != days][0]}",
@@ -114,7 +117,17 @@ def _swapped(days: Days) -> Days:
 def _disorder(days: Days, codes: NDArray[np.intp]) -> int:
     """How many bars are on weekends, and how many steps go against the direction of the file."""
     weekends = int((~np.is_busday(days)).sum())
+    steps = _steps(days, codes)
+    return weekends + int(min((steps > 0).sum(), (steps < 0).sum()))
+
+
+def _steps(days: Days, codes: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Days from each bar to the next one in the file, of the same ticker where tickers are not mixed."""
     same = codes[1:] == codes[:-1]
     steps = np.diff(days).astype(np.int64)
-    steps = steps[same] if 2 * same.sum() >= len(same) else steps
-    return weekends + int(min((steps > 0).sum(), (steps < 0).sum()))
+    return steps[same] if 2 * same.sum() >= len(same) else steps
+
+
+def _mostly_wide(steps: NDArray[np.int64]) -> bool:
+    """Whether half the bars lie more than a week apart."""
+    return len(steps) > 0 and bool(2 * (np.abs(steps) > WIDE_DAYS).sum() >= len(steps))

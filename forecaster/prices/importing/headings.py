@@ -28,7 +28,7 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "open": ("open", "openprice", "openingprice"),
     "high": ("high", "highprice"),
     "low": ("low", "lowprice"),
-    "close": ("close", "closeprice", "closingprice", "last", "lastprice"),
+    "close": ("close", "closeprice", "closingprice", "last", "lastprice", "price"),
     "adj_close": ("adjclose", "adjustedclose", "closeadj", "closeadjusted", "adjusted", "adjcloseprice"),
     "volume": ("volume", "vol", "tradedvolume", "totaltradedquantity"),
     "dividend": ("dividend", "dividends", "exdividend", "dividendamount", "divcash"),
@@ -183,7 +183,11 @@ def _side_by_side(headings: Sequence[str], columns: Mapping[str, int]) -> Table 
     if (
         date is None
         and headings
-        and (plain_heading(headings[0]) in {"", "datedate"} or _is_pair_of_date(headings[0]))
+        and (
+            NAMELESS.fullmatch(headings[0])
+            or plain_heading(headings[0]) == "datedate"
+            or _is_pair_of_date(headings[0])
+        )
     ):
         date = 0
     if date is None:
@@ -193,8 +197,9 @@ def _side_by_side(headings: Sequence[str], columns: Mapping[str, int]) -> Table 
     known = [pair for pair in pairs if pair is not None]
     if others and len(known) == len(pairs):
         return _grouped(known, others, date)
-    if len(others) == 0 or not all(_is_wide_heading(headings[place]) for place in others):
-        return None
+    names = [headings[place] for place in others]
+    if not all(map(_is_wide_heading, names)) or not any(map(str.isalpha, "".join(names))):
+        return None  # a row of numbers is no row of tickers, though 7203 is one in Tokyo
     groups = [Group({"date": date, "close": place}, ticker_of(headings[place])) for place in others]
     return Table(tuple(groups))
 

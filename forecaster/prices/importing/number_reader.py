@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -65,17 +65,27 @@ class Numbers:
     faults: Faults
 
 
+@dataclass
+class _Signs:
+    """Decimal signs with a text that proves or only suggests each; and whether some numbers have no sign."""
+
+    sure: dict[str, str] = field(default_factory=dict)
+    unclear: dict[str, str] = field(default_factory=dict)
+    whole: bool = False
+
+
 class NumberReader:
     """Reads the numbers of one file: its first rows decide what a comma and a point mean in all of them.
 
     Args:
-        separator: what stands between the fields, if the file is of text. Beside semicolons and tabs a point
-            before three digits may group thousands.
+        separator: what stands between the fields, if the file is of text. Between commas a point is taken
+            for a decimal one, elsewhere a point before three digits may group thousands.
     """
 
     def __init__(self, separator: str = ",") -> None:
         self._separator = separator
         self._decimal = ""
+        self._volume_unclear = False
 
     def decide(self, columns: Mapping[str, "pa.Array"]) -> None:
         """Settle the decimal sign from the first block of rows, from prices before volumes.
@@ -88,12 +98,26 @@ class NumberReader:
         """
         if self._decimal:
             return
-        for names in (PRICES, columns.keys() - set(PRICES)):
-            chosen = [columns[name] for name in names if name in columns]
-            if chosen and (decimal := self._settled(chosen, prices=names == PRICES)):
-                self._decimal = decimal
-                return
+        prices = self._signs(column for name, column in columns.items() if name in PRICES)
+        if len(prices.sure) > 1:
+            raise BadInputError(
+                f"{prices.sure['.'][:SHOWN]!r} has a decimal point, {prices.sure[','][:SHOWN]!r} a comma",
+                "write all numbers in one way",
+            )
+        volumes = self._signs(column for name, column in columns.items() if name not in PRICES)
+        proofs = prices.sure or volumes.sure
+        if len(proofs) == 1:
+            self._decimal = next(iter(proofs))
+            return
+        unclear = prices.unclear
+        if "," in unclear or ("." in unclear and (self._separator != "," or prices.whole)):
+            raise BadInputError(
+                f"{next(iter(unclear.values()))[:SHOWN]!r} may have thousands or three decimals",
+                "write the numbers without separators of thousands and with a decimal point",
+            )
         self._decimal = "."
+        # 969.233 shares may be a thousand times as many; a comma in a volume is seldom a decimal one.
+        self._volume_unclear = "." in volumes.unclear
 
     def parse(self, name: str, column: "pa.Array") -> Numbers:
         """The column as float64, NaN (or none of it: dividend 0, split 1) where empty.
@@ -111,7 +135,8 @@ class NumberReader:
             is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)
         ):
             raise BadInputError(f"its column {name} is of type {kind}", "store numbers")
-        if self._decimal == "," and is_text(kind):
+        unclear = self._volume_unclear and name not in PRICES
+        if (self._decimal == "," or unclear) and is_text(kind):
             return self._each(name, column)
         try:
             floats = column.cast(pa.float64(), safe=False)
@@ -120,30 +145,17 @@ class NumberReader:
             return self._each(name, column)
         return Numbers(_with_default(name, values), {})
 
-    def _settled(self, columns: Collection["pa.Array"], *, prices: bool) -> str:
-        """The decimal sign that the texts prove; empty where they have neither sign."""
-        proofs: dict[str, str] = {}
-        doubtful: dict[str, str] = {}
+    def _signs(self, columns: Iterable["pa.Array"]) -> "_Signs":
+        """What the texts of some columns tell of the decimal sign."""
+        found = _Signs()
         for column in columns:
             for text in _odd_texts(column, points=self._separator != ","):
-                sign, sure = _decimal_sign(_bare(text))
+                bare = _bare(text)
+                sign, sure = _decimal_sign(bare)
                 if sign:
-                    (proofs if sure else doubtful).setdefault(sign, text)
-        if len(proofs) > 1 and prices:
-            raise BadInputError(
-                f"{proofs['.'][:SHOWN]!r} has a decimal point and {proofs[','][:SHOWN]!r} a decimal comma",
-                "write all numbers in one way",
-            )
-        if proofs:
-            return next(iter(proofs)) if len(proofs) == 1 else "."
-        if "," in doubtful or ("." in doubtful and self._separator == ";"):
-            text = next(iter(doubtful.values()))
-            if prices:
-                raise BadInputError(
-                    f"{text[:SHOWN]!r} may have thousands or three decimals",
-                    "write the numbers without separators of thousands and with a decimal point",
-                )
-        return "." if "." in doubtful else ""
+                    (found.sure if sure else found.unclear).setdefault(sign, text)
+                found.whole |= bare.isdecimal()
+        return found
 
     def _each(self, name: str, column: "pa.Array") -> Numbers:
         """Read every distinct text by itself."""
@@ -151,7 +163,11 @@ class NumberReader:
         texts = encoded.dictionary.to_pylist()
         codes = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
         values, wrong = np.full(len(texts) + 1, math.nan), {}
+        doubted = self._volume_unclear and name not in PRICES
         for code, text in enumerate(texts):
+            if doubted and _decimal_sign(_bare(text)) == (".", False):
+                wrong[code] = f"{name} {text[:SHOWN]!r} may have thousands or three decimals"
+                continue
             try:
                 values[code] = read_number(text, self._decimal or ".", suffixes=name == "volume")
             except ValueError:

@@ -14,8 +14,9 @@ from forecaster.prices.calendar import (
     last_closed_session,
     likely_calendar,
     local_date,
+    zone_of,
 )
-from forecaster.prices.exchanges import EVERY_DAY, XNYS, calendar_of_symbol
+from forecaster.prices.exchanges import EVERY_DAY, OPEN_AT_WEEKENDS, XNYS, calendar_of_symbol
 from forecaster.prices.fetching import FetchLog, Request
 from forecaster.prices.importing.date_reader import SHOWN, DateReader, Faults
 from forecaster.prices.importing.dialects import Dialect
@@ -111,6 +112,9 @@ class RowCollector:
         if len(numbers) == 0:
             return
         tickers, codes, faults = self._tickers(block.get("ticker"), ticker, len(numbers))
+        calendars = {self._calendar or calendar_of_symbol(name) for name in tickers}
+        if len(calendars) == 1 and (calendar := calendars.pop()):
+            self._dates.home = zone_of(calendar)
         stamps = self._dates.parse(block["date"], block.get("time"))
         dates = stamps.days
         faults = stamps.faults | faults
@@ -118,7 +122,8 @@ class RowCollector:
             raise BadInputError(
                 "several bars a day: it is intraday, not daily", "give one bar for each session"
             )
-        self._swaps.add(codes, dates)
+        rests = np.array([self._rests_at_weekends(name) for name in [*tickers, ""]])[codes]
+        self._swaps.add(codes[rests], dates[rests])
         columns: dict[str, NDArray[np.float64]] = {}
         fields = {name: column for name, column in block.items() if name in COLUMNS}
         self._numbers.decide(fields)
@@ -174,6 +179,11 @@ class RowCollector:
         kept = np.ones(len(table), bool)
         kept[list(faults)] = False
         return table.take(kept) if faults else table
+
+    def _rests_at_weekends(self, ticker: str) -> bool:
+        """Whether bars on Saturdays and Sundays are mistakes, as far as the symbol tells."""
+        calendar = self._calendar or calendar_of_symbol(ticker)
+        return calendar is None or calendar not in OPEN_AT_WEEKENDS
 
     def _say_notes(self) -> None:
         note = self._log.note
