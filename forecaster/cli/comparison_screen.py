@@ -16,7 +16,7 @@ from forecaster.settings import Recipe
 
 _LEGEND = (
     "\nCRPS: error of the whole forecast, in log return ×10⁻⁴; 90 %: coverage of the 90 % interval; "
-    "MAE, RMSE: of the median, in adjusted dollars; MAPE: in per cent; DA: directional accuracy, per cent; "
+    "MAE, RMSE: of the median, in currency; MAPE: in per cent; DA: directional accuracy, per cent; "
     "skill: CRPS saved against the naive forecast, per cent; p: how often a difference this large would "
     "appear if the two were equally good."
 )

@@ -21,6 +21,7 @@ from forecaster.cli.screen import (
     stdout_console,
 )
 from forecaster.errors import ForecastError, UsageError, name_some
+from forecaster.report.price_text import PriceText
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -143,6 +144,15 @@ def _warn(
             f"warning: the last prices of {len(old):,} tickers are at least a session old: {name_some(old)}; "
             "`forecast fetch` brings newer ones"
         )
+    bridged = {each.ticker: each.bridged for each in predictions if each.bridged}
+    if len(bridged) == 1:
+        ((ticker, days),) = bridged.items()
+        lines.append(f"note: {ticker} has no bar of {name_some(days)}; the gap was bridged")
+    elif bridged:
+        lines.append(
+            f"note: {len(bridged):,} tickers lack sessions, which were bridged: {name_some(bridged)}; "
+            "`forecast data status TICKER` names them"
+        )
     if others:
         lines.append(f"note: {used.reference} was not trained on {name_some(others)}, but on other tickers")
     for line in lines:
@@ -193,40 +203,47 @@ def _show_many(predictions: "Sequence[Prediction]", model: str, level: int, scre
     last = len(predictions[0].dates)
     screen.print(f"{len(predictions):,} tickers by {model}, {last} session{'s' if last > 1 else ''} ahead")
     headings = ("ticker", "close", "session", "median", f"{NARROW} %", f"{level} %", "move")
-    rows = (
-        (
-            prediction.ticker,
-            _price(prediction.last_close),
-            str(prediction.dates[-1]),
-            _price(prediction.median[-1]),
-            _between(prediction.intervals[NARROW][:, -1]),
-            _between(prediction.intervals[level][:, -1]),
-            f"±{prediction.expected_move[-1]:.1f}%",
+    rows = []
+    for prediction in predictions:
+        shown = PriceText(prediction.last_close)
+        rows.append(
+            (
+                prediction.ticker,
+                shown.one(prediction.last_close),
+                str(prediction.dates[-1]),
+                shown.one(prediction.median[-1]),
+                shown.span(prediction.intervals[NARROW][:, -1]),
+                shown.span(prediction.intervals[level][:, -1]),
+                f"±{prediction.expected_move[-1]:.1f}%",
+            )
         )
-        for prediction in predictions
-    )
     screen.out(plain_table(headings, rows), highlight=False)
     screen.print(_legend(level) + " Every step: --json, or name up to five tickers.", style="dim")
 
 
 def _show_one(prediction: "Prediction", model: str, level: int, screen: "Console") -> None:
+    from rich.markup import escape
+
     from forecaster.report.charts import fan_chart
 
-    close = f"close of {prediction.last_date}: {_price(prediction.last_close)}"
+    shown = PriceText(prediction.last_close)
+    close = f"close of {prediction.last_date}: {shown.one(prediction.last_close)}"
+    if prediction.currency not in ("", "USD"):
+        close += f" {escape(prediction.currency)}"
     screen.print(f"[bold]{prediction.ticker}[/bold]  {close}  model {model}")
     table = figures_table(None, "session", "median", f"{NARROW} %", f"{level} %", "move", f"naive {level} %")
     for step, date in enumerate(prediction.dates):
         table.add_row(
             str(date),
-            _price(prediction.median[step]),
-            _between(prediction.intervals[NARROW][:, step]),
-            _between(prediction.intervals[level][:, step]),
+            shown.one(prediction.median[step]),
+            shown.span(prediction.intervals[NARROW][:, step]),
+            shown.span(prediction.intervals[level][:, step]),
             f"±{prediction.expected_move[step]:.1f}%",
-            _between(prediction.naive_intervals[level][:, step]),
+            shown.span(prediction.naive_intervals[level][:, step]),
         )
     screen.print(table)
     screen.print(
-        f"{_legend(level)} naive: the close stays at {_price(prediction.last_close)}, within its past "
+        f"{_legend(level)} naive: the close stays at {shown.one(prediction.last_close)}, within its past "
         "volatility.",
         style="dim",
     )
@@ -252,6 +269,9 @@ def _document(
         "trained_on": prediction.ticker in used.card["tickers"],
         "last_date": str(prediction.last_date),
         "last_close": prediction.last_close,
+        "currency": prediction.currency,
+        "calendar": prediction.calendar,
+        "bridged": prediction.bridged,
         "sessions_old": prediction.sessions_old(moment),
         "steps": [
             {
@@ -272,13 +292,3 @@ def _document(
             for step, date in enumerate(prediction.dates)
         ],
     }
-
-
-def _price(value: float) -> str:
-    """Cents where they count: an index's interval has to fit into a line."""
-    decimals = 2 if value < 1_000 else 1 if value < 10_000 else 0
-    return f"{value:,.{decimals}f}"
-
-
-def _between(ends: Any) -> str:
-    return f"{_price(ends[0])}–{_price(ends[1])}"

@@ -14,7 +14,7 @@ from forecaster.prices.table import PriceTable, checked_ticker
 
 Days = NDArray[np.datetime64]
 Float32 = NDArray[np.float32]
-LATEST_COLUMNS = ("adj_close", "high", "low", "volume")
+LATEST_COLUMNS = ("close", "adj_close", "high", "low", "volume")
 """What `latest_days` needs of a price table."""
 MOST_BRIDGED, BRIDGE_SPAN = 5, 60
 """How many sessions without a bar are bridged, of how many in a row."""
@@ -27,8 +27,8 @@ class Panel:
     Attributes:
         tickers: N symbols.
         dates: (D,) trading days, increasing.
-        close: (N, D) adjusted close; float64, as forecasts are multiplied onto it.
-        log_return: (N, D) log of close over the previous bar's, as `daily_log_returns` gives it.
+        close: (N, D) close as it was quoted; float64, as forecasts are multiplied onto it.
+        log_return: (N, D) log of the adjusted close over the previous bar's, see `daily_log_returns`.
         log_range: (N, D) log of high over low; None when no ticker has highs and lows.
         log_volume: (N, D) log of 1 + shares traded; None when no ticker has volumes.
         market_return: (D,) log return of the market, NaN where it is not known; (N, D) where the tickers
@@ -55,8 +55,9 @@ class Panel:
         return self.close.shape[0], self.close.shape[1]
 
     def digest(self) -> str:
-        """SHA-256 of tickers and closes: other prices have another."""
-        return digest_bytes("\n".join(self.tickers).encode(), np.ascontiguousarray(self.close).tobytes())
+        """SHA-256 of tickers, closes and returns: other prices have another."""
+        prices = (np.ascontiguousarray(values).tobytes() for values in (self.close, self.log_return))
+        return digest_bytes("\n".join(self.tickers).encode(), *prices)
 
     def last(self, days: int) -> "Panel":
         """The same tickers on the last `days` trading days; views, not copies."""
@@ -113,20 +114,20 @@ def build_panel(tables: Sequence[PriceTable], market: MarketSeries) -> Panel:
     """
     dates = trading_days(tables)
     places = [np.searchsorted(dates, table.dates) for table in tables]
-    close = _matrix(tables, places, dates, "adj_close")
+    adjusted = _matrix(tables, places, dates, "adj_close")
     with np.errstate(invalid="ignore", divide="ignore"):
-        log_return = np.diff(np.log(close), axis=1, prepend=np.nan).astype(np.float32)
-    traded = np.isfinite(close)
-    bridged = np.zeros(close.shape, dtype=bool)
+        log_return = np.diff(np.log(adjusted), axis=1, prepend=np.nan).astype(np.float32)
+    traded = np.isfinite(adjusted)
+    bridged = np.zeros(traded.shape, dtype=bool)
     calendars = [table.calendar for table in tables]
     open_days = {name: is_session(dates, name) for name in set(calendars)}
     for row in np.flatnonzero(_has_gap(traded)):
-        log_return[row], bridged[row] = daily_log_returns(close[row], open_days[calendars[row]])
+        log_return[row], bridged[row] = daily_log_returns(adjusted[row], open_days[calendars[row]])
     any_bridged = bool(bridged.any())
     return Panel(
         tickers=tuple(table.ticker for table in tables),
         dates=dates,
-        close=close,
+        close=_matrix(tables, places, dates, "close"),
         log_return=log_return,
         log_range=_log_range(tables, places, dates),
         log_volume=_log_volume(tables, places, dates),
@@ -195,7 +196,8 @@ class LatestDays:
         tickers: N symbols.
         calendars: N names of their exchanges' calendars.
         dates: (N, D) each ticker's trading days; NaT before the first.
-        close: (N, D) adjusted close.
+        close: (N, D) close as it was quoted.
+        adjusted: (N, D) close adjusted for splits and dividends, scaled to end at the last close.
         log_return, log_range, log_volume, bridged: (N, D) as in `Panel`.
         market_return: (N, D) of each ticker's days.
         past_spread: (N,) root mean square of all past daily returns, those before the D days too.
@@ -205,6 +207,7 @@ class LatestDays:
     calendars: tuple[str, ...]
     dates: Days
     close: NDArray[np.float64]
+    adjusted: NDArray[np.float64]
     log_return: Float32
     log_range: Float32
     log_volume: Float32
@@ -228,7 +231,7 @@ def latest_days(tables: Sequence[PriceTable], market: MarketSeries, days: int) -
     """
     shape = (len(tables), days)
     dates = np.full(shape, np.datetime64("NaT"), dtype="datetime64[D]")
-    close, high, low, volume = (np.full(shape, np.nan) for _ in range(4))
+    columns = {name: np.full(shape, np.nan) for name in LATEST_COLUMNS}
     log_return, market_return = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
     bridged = np.zeros(shape, dtype=bool)
     spread = np.empty(len(tables))
@@ -240,7 +243,7 @@ def latest_days(tables: Sequence[PriceTable], market: MarketSeries, days: int) -
         place = np.searchsorted(own, tail.dates)
         kept = min(days, len(own))
         dates[row, -kept:] = own[-kept:]
-        for matrix, name in ((close, "adj_close"), (high, "high"), (low, "low"), (volume, "volume")):
+        for name, matrix in columns.items():
             values = np.full(len(own), np.nan)
             values[place] = tail.columns[name]
             matrix[row, -kept:] = values[-kept:]
@@ -249,14 +252,17 @@ def latest_days(tables: Sequence[PriceTable], market: MarketSeries, days: int) -
                 log_return[row, -kept:], bridged[row, -kept:] = returns[-kept:], gaps[-kept:]
         market_return[row] = _align(dates[row], markets[table.calendar])
         spread[row] = _past_spread(table)
-    high /= low
+    close, adjusted = columns["close"], columns["adj_close"]
+    adjusted *= (close[:, -1] / adjusted[:, -1])[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
-        log_range, log_volume = np.log(high).astype(np.float32), np.log1p(volume).astype(np.float32)
+        log_range = np.log(columns["high"] / columns["low"]).astype(np.float32)
+        log_volume = np.log1p(columns["volume"]).astype(np.float32)
     return LatestDays(
         tickers=tuple(table.ticker for table in tables),
         calendars=tuple(table.calendar for table in tables),
         dates=dates,
         close=close,
+        adjusted=adjusted,
         log_return=log_return,
         log_range=log_range,
         log_volume=log_volume,

@@ -37,7 +37,10 @@ def check_output(path: Path | None) -> None:
 
 
 def write_forecasts(path: Path, comparison: Comparison) -> None:
-    """Write all forecasts of a comparison; prices are on the adjusted scale, `close` is the actual.
+    """Write all forecasts of a comparison; `close` is the actual.
+
+    Prices are the origin's quoted close times the growth since then, so that a split or a dividend in
+    between, which is given back, is no error.
 
     Columns: model, ticker, origin, step, date, last_close, close, median, q005, q01, q025, q05 … q95,
     q975, q99, q995. The median and the quantiles are those of the price; there is no mean, which is
@@ -81,6 +84,8 @@ def _table(comparison: Comparison, model: str, forecast: ForecastDistribution, s
         location, forecast.scale[known, step - 1], forecast.degrees_of_freedom[known, step - 1]
     )
     prices = last[:, None] * np.exp(at_step.quantile(_LEVELS))
+    quoted = panel.close[ticker, day + step]
+    grown = last * np.exp(actual.log_return[known, step - 1].astype(np.float64))
     names = pa.array(list(panel.tickers))
     rows = len(last)
     columns = {
@@ -90,7 +95,8 @@ def _table(comparison: Comparison, model: str, forecast: ForecastDistribution, s
         "step": np.full(rows, step, np.int32),
         "date": panel.dates[day + step],
         "last_close": last,
-        "close": panel.close[ticker, day + step],
+        # The quoted close, or what it would be if a split or a dividend since the origin were given back.
+        "close": np.where(np.isclose(quoted, grown, rtol=1e-5, atol=0), quoted, grown),
         "median": last * np.exp(location),
     }
     columns |= {_heading(level): prices[:, place] for place, level in enumerate(_LEVELS)}

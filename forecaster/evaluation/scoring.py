@@ -26,7 +26,7 @@ class Actuals:
     Attributes:
         origins: the origins.
         log_return: (O, H) cumulative log returns, NaN where not known.
-        last_close: (O,) adjusted close at the origin.
+        last_close: (O,) close at the origin, as quoted.
         mase_scale: (O,) the ticker's mean absolute daily log return in the training years, the
             scale of MASE.
     """
@@ -39,7 +39,7 @@ class Actuals:
 
 @dataclass(frozen=True)
 class StepScores:
-    """One model at one step. Prices are adjusted dollars, CRPS and `mae_return` are in log return."""
+    """One model at one step. Prices are the origin's, as quoted; CRPS and `mae_return` are in log return."""
 
     forecasts: int
     crps: float

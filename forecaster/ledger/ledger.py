@@ -43,7 +43,7 @@ CREATE TABLE forecasts (
     origin TEXT NOT NULL,                -- the session at whose close it was made
     step INTEGER NOT NULL,
     target TEXT NOT NULL,                -- the session that is predicted
-    last_close REAL NOT NULL,            -- adjusted, as it stood that day
+    last_close REAL NOT NULL,            -- as quoted that day
     location REAL NOT NULL,              -- of the cumulative log return from origin to target
     scale REAL NOT NULL,
     degrees_of_freedom REAL NOT NULL,
@@ -84,7 +84,7 @@ class ForecastRows:
         origin: the sessions at whose close they were made.
         step: 1 for the next session.
         target: the sessions that are predicted.
-        last_close: adjusted closes of the origins.
+        last_close: closes of the origins, as quoted.
         forecast: the model's distributions of cumulative log return.
         naive: the naive forecast's, normals.
         calendars: of tickers whose exchange is not New York's.

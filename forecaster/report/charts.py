@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.report.price_text import PriceText
 from forecaster.service.prediction import Prediction
 
 _COLOURS = ("green", "red", "blue", "magenta", "cyan", "yellow")
@@ -96,6 +97,10 @@ def fan_chart(prediction: Prediction, width: int, height: int, *, colour: bool) 
     ticks = [float(past[0]), 0.0, float(future[-1] * stretch)]
     dates = (prediction.history_dates[0], prediction.last_date, prediction.dates[-1])
     plotext.xticks(ticks, [str(date) for date in dates])
+    text = PriceText(prediction.last_close)
+    shown = np.concatenate([prediction.history, *wide[1]])
+    levels = np.linspace(shown.min(), shown.max(), 5)
+    plotext.yticks(levels.tolist(), [text.one(level) for level in levels])
     picture: str = plotext.build()
     return picture if colour else plotext.uncolorize(picture)
 

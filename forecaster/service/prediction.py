@@ -35,9 +35,12 @@ Prices = NDArray[np.float64]
 class Prediction:
     """A dated forecast of one ticker for H sessions ahead, in the currency of its prices.
 
+    Prices are the last close as it is quoted, times what the forecast says of its growth; a dividend or
+    split on the way would have to be given back.
+
     Attributes:
         ticker: the symbol.
-        last_date, last_close: the close it was made at.
+        last_date, last_close: the close it was made at, as quoted.
         dates: (H,) the sessions of its exchange that are predicted.
         median: (H,).
         intervals: by level in per cent, lower and upper ends (2, H).
@@ -45,7 +48,8 @@ class Prediction:
         expected_move: (H,) half the width of the central 68 % of the log return, in per cent.
         distribution: (H,) of the cumulative log return from the last close.
         naive_distribution: (H,) of the naive forecast, a normal.
-        history_dates, history: the closes of the last months, for a chart.
+        history_dates, history: the closes of the last months, adjusted for splits and dividends up to the
+            last close, for a chart.
         calendar: of its exchange.
         currency: of the prices; empty where it is not known.
         bridged: the sessions without a bar among the days that the network looked back on.
@@ -158,7 +162,7 @@ def predict_tables(
                 distribution=_row(forecast, row, steps),
                 naive_distribution=_row(walk, row, steps),
                 history_dates=latest.dates[row, -past:],
-                history=latest.close[row, -past:],
+                history=latest.adjusted[row, -past:],
                 calendar=tables[row].calendar,
                 currency=tables[row].currency,
                 bridged=_days_without_bar(latest, row, network.lookback),

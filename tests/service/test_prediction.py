@@ -170,6 +170,27 @@ def test_a_prediction_says_which_days_were_bridged(trained_home: Path) -> None:
     assert whole.bridged == ()
 
 
+@pytest.mark.parametrize("factor", [0.25, 4.0])
+def test_prices_are_the_quoted_close_times_the_growth_of_the_adjusted_one(
+    trained_home: Path, factor: float
+) -> None:
+    network = ModelRegistry(trained_home).load(None).network
+    plain = recent_table("ONE", 300, 7)
+    columns = {**plain.columns, "adj_close": plain.columns["adj_close"] * factor}
+    columns["close"] = columns["close"] * np.where(np.arange(300) < 200, 2.0, 1.0)  # as before a split
+    other = replace(plain, columns=columns)
+    market = mean_log_return([plain])
+    (first,), (second,) = (predict_tables(network, [table], market).predictions for table in (plain, other))
+    assert second.last_close == first.last_close == plain.columns["close"][-1]
+    np.testing.assert_allclose(second.median, first.median, rtol=1e-6)
+    np.testing.assert_allclose(second.intervals[90], first.intervals[90], rtol=1e-6)
+    np.testing.assert_allclose(second.naive_intervals[90], first.naive_intervals[90], rtol=1e-6)
+    growth = np.exp(second.distribution.location.astype(float))
+    np.testing.assert_allclose(second.median, second.last_close * growth, rtol=1e-6)
+    np.testing.assert_allclose(second.history, first.history, rtol=1e-6)
+    assert second.history[-1] == pytest.approx(second.last_close)
+
+
 def test_a_ticker_of_london_is_predicted_on_londons_days(trained_home: Path) -> None:
     network = ModelRegistry(trained_home).load(None).network
     days = sessions_between(np.datetime64("2025-06-02"), np.datetime64("2026-04-30"), "XLON")

@@ -94,7 +94,7 @@ def _pictures(study: "GateStudy", width: int, *, colour: bool) -> list[str]:
     form: dict[str, Any] = {"x_label": "", "width": width, "colour": colour, "ticks": ticks}
     close = line_chart(
         {"close": (days, study.close)},
-        y_label="adjusted close, X at the largest moves",
+        y_label="close, X at the largest moves",
         height=11,
         points=(days[places], study.close[places]) if len(places) else None,
         **form,

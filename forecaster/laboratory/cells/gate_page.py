@@ -26,7 +26,7 @@ td:first-child, th:first-child { text-align: left; } th { border-bottom: 1px sol
 def gate_page(study: GateStudy) -> str:
     """The whole page: close, each gate's mean with the middle 80 % of its units, moves, tables."""
     title = escape(f"{study.cell.upper()} gates along {study.ticker}, model {study.model}")
-    panels = [_panel("Adjusted close", study.close, None, study, _OTHER_TINT)]
+    panels = [_panel("Close", study.close, None, study, _OTHER_TINT)]
     for name, values in study.gates.items():
         low, high = np.quantile(values, (0.1, 0.9), axis=1)
         tint = _TINTS.get(name, _OTHER_TINT)
