@@ -25,6 +25,7 @@ from forecaster.prices.table import (
     Floats,
     PriceTable,
     checked_ticker,
+    clear_bad_fields,
     complete,
     day_faults,
     row_faults,
@@ -228,7 +229,9 @@ class PriceStore:
         today, newest = local_date(now, table.calendar), last_closed_session(now, table.calendar)
         faults = day_faults(table.dates, table.calendar, today, newest)
         faults |= row_faults(table.dates, table.columns)
-        complaints += [f"{table.dates[row]}: {reason}" for row, reason in list(faults.items())[:NAMED_ROWS]]
+        for found in clear_bad_fields(table.columns)[1].values():
+            faults = found | faults
+        complaints += [f"{table.dates[row]}: {faults[row]}" for row in sorted(faults)[:NAMED_ROWS]]
         more = len(faults) - NAMED_ROWS
         return [*complaints, f"and {more} more bad rows"] if more > 0 else complaints
 

@@ -18,6 +18,8 @@ Columns = Mapping[str, Floats]
 PRICES = ("open", "high", "low", "close", "adj_close")
 COLUMNS = (*PRICES, "volume", "dividend", "split")
 POSITIVE = (*PRICES, "split")
+NEEDED = ("close", "adj_close")
+"""The columns whose faults cost a row; a fault elsewhere costs only that field."""
 DEFAULTS = {"dividend": 0.0, "split": 1.0}
 """What a column holds where its source says nothing; the others hold NaN."""
 
@@ -154,16 +156,43 @@ def _day_tests(
 
 def _row_tests(dates: Days, columns: Columns) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     yield "there is no date", np.isnat(dates)
-    for name in ("close", "adj_close"):
+    for name in NEEDED:
         yield f"{name} is missing", np.isnan(columns[name])
-    for name, values in columns.items():
-        yield f"{name} is infinite", np.isinf(values)
-        if name in POSITIVE:
-            yield f"{name} is not positive", values <= 0
-        else:
-            yield f"{name} is negative", values < 0
+    for name in NEEDED:
+        yield f"{name} is infinite", np.isinf(columns[name])
+        yield f"{name} is not positive", columns[name] <= 0
+
+
+def clear_bad_fields(columns: Columns) -> tuple[dict[str, Floats], dict[str, dict[int, str]]]:
+    """The columns with every impossible value beside close and adj_close left empty, and what was emptied.
+
+    A price or split of zero or less, a negative volume or dividend, and anything infinite are impossible;
+    where the high is below the low, both are emptied, for either may be wrong.
+
+    Args:
+        columns: some of COLUMNS, each (rows,); they are not written to.
+
+    Returns:
+        The columns, and by column and row the reason.
+    """
+    cleared = dict(columns)
+    reasons: dict[str, dict[int, str]] = {}
+    for name in columns.keys() - set(NEEDED):
+        values = columns[name]
+        wrong = np.isinf(values) | (values <= 0 if name in POSITIVE else values < 0)
+        if wrong.any():
+            cleared[name] = np.where(wrong, DEFAULTS.get(name, np.nan), values)
+            rows = np.flatnonzero(wrong)
+            reasons[name] = {int(row): f"{name} is {values[row]:.6g}" for row in rows}
     if "high" in columns and "low" in columns:
-        yield "high is below low", columns["high"] < columns["low"]
+        exchanged = np.flatnonzero(cleared["high"] < cleared["low"])
+        for name in ("high", "low") if len(exchanged) else ():
+            found = {int(row): "high is below low" for row in exchanged}
+            reasons[name] = reasons.get(name, {}) | found
+            emptied = cleared[name].copy()
+            emptied[exchanged] = np.nan
+            cleared[name] = emptied
+    return cleared, reasons
 
 
 @dataclass(frozen=True)

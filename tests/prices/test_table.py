@@ -10,6 +10,7 @@ from forecaster.prices.table import (
     COLUMNS,
     PriceTable,
     checked_ticker,
+    clear_bad_fields,
     complete,
     day_faults,
     merge_tables,
@@ -65,16 +66,49 @@ def faults_of(date: str, **values: float) -> str:
         pytest.param("2024-07-03", {"adj_close": np.nan}, "adj_close is missing", id="NaN adjusted"),
         pytest.param("2024-07-03", {"close": np.inf}, "close is infinite", id="infinite"),
         pytest.param("2024-07-03", {"adj_close": 0.0}, "adj_close is not positive", id="zero"),
-        pytest.param("2024-07-03", {"open": -1.0}, "open is not positive", id="negative"),
         pytest.param("2024-07-03", {"open": np.nan}, "", id="open may be unknown"),
         pytest.param("2024-07-03", {"volume": 0.0}, "", id="no trade"),
-        pytest.param("2024-07-03", {"volume": -1.0}, "volume is negative", id="negative volume"),
-        pytest.param("2024-07-03", {"split": 0.0}, "split is not positive", id="split"),
-        pytest.param("2024-07-03", {"high": 9.0, "low": 9.5}, "high is below low", id="high below low"),
+        pytest.param("2024-07-03", {"volume": -1.0, "open": 0.0}, "", id="other fields do not cost the row"),
     ],
 )
 def test_row_faults(date: str, values: dict[str, float], reason: str) -> None:
     assert faults_of(date, **values) == reason
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "left", "reason"),
+    [
+        pytest.param("open", 0.0, np.nan, "open is 0", id="zero"),
+        pytest.param("low", -1.5, np.nan, "low is -1.5", id="negative"),
+        pytest.param("high", np.inf, np.nan, "high is inf", id="infinite"),
+        pytest.param("volume", -1.0, np.nan, "volume is -1", id="negative volume"),
+        pytest.param("volume", 0.0, 0.0, "", id="no trade"),
+        pytest.param("dividend", -0.5, 0.0, "dividend is -0.5", id="negative dividend"),
+        pytest.param("split", 0.0, 1.0, "split is 0", id="split"),
+        pytest.param("open", np.nan, np.nan, "", id="unknown"),
+    ],
+)
+def test_a_bad_field_is_emptied_and_nothing_else(name: str, value: float, left: float, reason: str) -> None:
+    columns = {column: np.array([10.0, 10.0]) for column in COLUMNS}
+    columns[name] = np.array([10.0, value])
+    cleared, reasons = clear_bad_fields(columns)
+    assert reasons == ({name: {1: reason}} if reason else {})
+    np.testing.assert_array_equal(cleared[name], [10.0, left])
+    np.testing.assert_array_equal(columns[name], [10.0, value])  # the source is as it was
+    for other in set(COLUMNS) - {name}:
+        assert cleared[other] is columns[other]
+
+
+def test_high_and_low_are_emptied_together() -> None:
+    columns = {"close": np.full(3, 5.0), "adj_close": np.full(3, 5.0)}
+    columns |= {"high": np.array([6.0, 4.0, 7.0]), "low": np.array([4.0, 6.0, 0.0])}
+    cleared, reasons = clear_bad_fields(columns)
+    np.testing.assert_array_equal(cleared["high"], [6, np.nan, 7])
+    np.testing.assert_array_equal(cleared["low"], [4, np.nan, np.nan])
+    assert reasons == {
+        "high": {1: "high is below low"},
+        "low": {1: "high is below low", 2: "low is 0"},
+    }
 
 
 @pytest.mark.parametrize(

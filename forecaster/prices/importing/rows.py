@@ -23,14 +23,22 @@ from forecaster.prices.importing.dialects import Dialect
 from forecaster.prices.importing.frequency import SwapWatch, frequency_of, is_intraday
 from forecaster.prices.importing.number_reader import NumberReader
 from forecaster.prices.importing.symbols import ticker_of
-from forecaster.prices.table import COLUMNS, Columns, Days, PriceTable, complete, day_faults, row_faults
+from forecaster.prices.table import (
+    COLUMNS,
+    NEEDED,
+    Columns,
+    Days,
+    PriceTable,
+    clear_bad_fields,
+    complete,
+    day_faults,
+    row_faults,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 TIDY_AFTER = 8_000
-COSTLY = ("close", "adj_close")
-"""The columns whose faults cost the row; a fault elsewhere leaves that field empty."""
 
 Rows = NDArray[np.int64]
 
@@ -130,11 +138,14 @@ class RowCollector:
         for name, column in fields.items():
             parsed = self._numbers.parse(name, column)
             columns[name] = parsed.values
-            if name in COSTLY:
+            if name in NEEDED:
                 faults = parsed.faults | faults
             else:
                 self._count_empty(name, parsed.faults, numbers)
         self._adapt(columns)
+        columns, cleared = clear_bad_fields(columns)
+        for name, reasons in cleared.items():
+            self._count_empty(name, reasons, numbers)
         faults = row_faults(dates, columns) | faults
         wanted = np.array([not self._wanted or name in self._wanted for name in [*tickers, ""]])[codes]
         wanted |= codes < 0  # a row whose ticker cannot be read is named, whatever was requested
@@ -199,7 +210,7 @@ class RowCollector:
             note(f"{self._place}: the rows of {named} were out of order; they were sorted")
         for name, empty in self._left_empty.items():
             note(
-                f"{self._place}: rows whose {name} could not be read and was left empty: {empty.times:,}; "
+                f"{self._place}: rows whose {name} makes no sense and was left empty: {empty.times:,}; "
                 f"{empty.first}"
             )
         if self._differing:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from forecaster.errors import BadInputError
 from forecaster.prices.calendar import last_closed_session, local_date, zone_of
 from forecaster.prices.exchanges import calendar_of_answer
-from forecaster.prices.table import Days, PriceTable, day_faults, row_faults
+from forecaster.prices.table import Days, PriceTable, clear_bad_fields, day_faults, row_faults
 from forecaster.prices.yahoo.answers import NoPricesError
 from forecaster.prices.yahoo.client import RawBars
 
@@ -27,6 +27,7 @@ class CheckedBars:
         table: they; never empty.
         events: day to (dividend, split) of days whose bar did not come or was rejected.
         rejections: why bars were rejected, with their days.
+        emptied: fields that were left empty as their value is impossible, with their days.
         adjusted: whether adj_close is Yahoo's own.
     """
 
@@ -34,6 +35,7 @@ class CheckedBars:
     events: Mapping[str, tuple[float, float]]
     rejections: tuple[str, ...]
     adjusted: bool
+    emptied: tuple[str, ...] = ()
 
 
 def check_bars(ticker: str, raw: RawBars, now: datetime) -> CheckedBars:
@@ -43,7 +45,8 @@ def check_bars(ticker: str, raw: RawBars, now: datetime) -> CheckedBars:
         NoPricesError: no session of those that came has closed.
         BadInputError: sessions have closed, and no bar of them can be used.
     """
-    dates, columns = raw.dates, raw.columns
+    dates = raw.dates
+    columns, cleared = clear_bad_fields(raw.columns)
     kind, zone, currency = (
         str(raw.meta.get(name) or "") for name in ("instrumentType", "exchangeTimezoneName", "currency")
     )
@@ -70,7 +73,9 @@ def check_bars(ticker: str, raw: RawBars, now: datetime) -> CheckedBars:
     stored[rows[kept]] = True
     table = PriceTable(ticker, dates, columns, calendar, currency).take(stored)
     events = _events(dates, columns, ~stored & (dates <= today))
-    return CheckedBars(table, events, rejections, raw.adjusted)
+    reasons = {row: reason for found in cleared.values() for row, reason in found.items() if stored[row]}
+    emptied = tuple(f"{dates[row]}: {reasons[row]}" for row in sorted(reasons))
+    return CheckedBars(table, events, rejections, raw.adjusted, emptied)
 
 
 def _events(

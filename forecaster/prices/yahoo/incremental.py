@@ -10,13 +10,13 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.errors import BadInputError
+from forecaster.errors import BadInputError, name_some
 from forecaster.prices.calendar import local_date
 from forecaster.prices.exchanges import XNYS
 from forecaster.prices.fetch_state import FetchState
 from forecaster.prices.health import missing_sessions
 from forecaster.prices.store import StoredInfo
-from forecaster.prices.table import Floats, PriceTable, merge_tables
+from forecaster.prices.table import COLUMNS, Floats, PriceTable, merge_tables
 from forecaster.prices.yahoo.answers import NoPricesError
 from forecaster.prices.yahoo.bars import CheckedBars
 
@@ -130,7 +130,7 @@ def _stored_anew(bars: CheckedBars, first: np.datetime64, now: datetime) -> Upda
         bars.table,
         replace(fetch_state, pending=pending),
         rows_added=len(bars.table),
-        notes=_unadjusted(bars),
+        notes=_said_of(bars),
         rejections=bars.rejections,
     )
 
@@ -159,7 +159,7 @@ def _fetched_since(stored: Stored, missing: np.datetime64, now: datetime, ask: A
         pending=fetch_state.after_asking(missing_sessions(merge.table, now), first, now),
         events=events | dict(bars.events),
     )
-    notes = _unadjusted(bars)
+    notes = _said_of(bars)
     return Update(merge.table, after, merge.added, merge.replaced, notes=notes, rejections=bars.rejections)
 
 
@@ -173,7 +173,7 @@ def _fetched_whole(
     foreign = stored.info.source != SOURCE
     lost = np.setdiff1d(table.dates, bars.table.dates, assume_unique=True)
     shorter: tuple[str, ...] = ()
-    notes = _unadjusted(bars)
+    notes = _said_of(bars)
     if foreign and (bars.table.dates[0] > table.dates[0] or bars.table.dates[-1] < table.dates[-1]):
         raise KeptError(
             f"{why}, {table.dates[0]} to {table.dates[-1]}, and Yahoo's prices, {bars.table.dates[0]} to "
@@ -219,8 +219,12 @@ def _earliest(stored: Stored, start: np.datetime64 | None) -> np.datetime64:
 
 
 def _only_missing(stored: PriceTable, fetched: PriceTable) -> PriceTable:
-    """Bars that agree with stored ones within the tolerance are no news."""
-    return fetched.take(~np.isin(fetched.dates, stored.dates))
+    """Bars that agree with stored ones within the tolerance are no news, unless they fill an empty field."""
+    news = ~np.isin(fetched.dates, stored.dates)
+    _, old, new = np.intersect1d(stored.dates, fetched.dates, assume_unique=True, return_indices=True)
+    for name in COLUMNS:
+        news[new] |= np.isnan(stored.columns[name][old]) & np.isfinite(fetched.columns[name][new])
+    return fetched.take(news)
 
 
 def _events(table: PriceTable) -> dict[int, tuple[float, float]]:
@@ -246,10 +250,17 @@ def _close(past: Floats, present: Floats) -> NDArray[np.bool_]:
     return np.asarray(same | (np.isnan(past) & np.isnan(present)))
 
 
-def _unadjusted(bars: CheckedBars) -> tuple[str, ...]:
+def _said_of(bars: CheckedBars) -> tuple[str, ...]:
+    """What the user should know of bars that are stored."""
+    notes: tuple[str, ...] = ()
+    if bars.emptied:
+        notes = (f"fields left empty, as their values are impossible: {name_some(bars.emptied)}",)
     if bars.adjusted:
-        return ()
-    return ("Yahoo gave no adjusted close; close stands in for it, so dividends will look like losses",)
+        return notes
+    return (
+        *notes,
+        "Yahoo gave no adjusted close; close stands in for it, so dividends will look like losses",
+    )
 
 
 def _reject_unadjusted(stored: Stored, bars: CheckedBars) -> None:
