@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 YAHOO = "yahoo"
-NAMED_REJECTIONS = 20
+NAMED_REASONS = 10
 NAMED_NOTES = 10
 
 TickersArgument = Annotated[
@@ -116,14 +116,15 @@ def _describe_universe(name: str, as_of: str | None, home: Path) -> None:
 
 
 def _print_log(report: "FetchReport") -> None:
-    """Notes and the first rejected rows, one line each, on stderr; plain text, as a row may hold anything."""
+    """Notes, and a line for each reason to reject rows, on stderr; plain text, as a row may hold anything."""
     log = report.log
     lines = [f"note: {note}" for note in log.notes[:NAMED_NOTES]]
     if len(log.notes) > NAMED_NOTES:
         lines.append(f"note: and {len(log.notes) - NAMED_NOTES} more notes of this kind")
-    lines += [f"rejected: {rejection}" for rejection in log.rejections[:NAMED_REJECTIONS]]
-    if log.rejected > NAMED_REJECTIONS:
-        lines.append(f"rejected: and {log.rejected - NAMED_REJECTIONS} more")
+    groups = sorted(log.groups.values(), key=lambda group: -group.count)
+    lines += [f"rejected: {group}" for group in groups[:NAMED_REASONS]]
+    if more := sum(group.count for group in groups[NAMED_REASONS:]):
+        lines.append(f"rejected: and {more:,} more, for other reasons; --json names them")
     sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 

@@ -1,5 +1,6 @@
 """Bring prices into the store: what a source is given, what it says of each ticker, and the report."""
 
+import re
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,9 @@ from forecaster.prices.store import PriceStore
 from forecaster.prices.table import Days, Merge, PriceTable, merge_tables
 
 MOST_REJECTIONS_KEPT = 1000
+EXAMPLES = 5
+_VALUES = re.compile(r"""'[^']*'|"[^"]*"|[+-]?\d[\w.,:+-]*""")
+"""What differs between reasons of one kind: texts in quotes, numbers, dates, offsets."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +62,52 @@ class Rejection:
 
 
 @dataclass
+class RejectionGroup:
+    """Rejections for one reason, whatever the values: how many, and the first of them."""
+
+    count: int = 0
+    examples: list[Rejection] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """Like `3,777 rows: 'NYSE:LMT' is not a ticker; e.g. prices.csv:12, :13, :14`."""
+        first = self.examples[0]
+        if self.count == 1:
+            return str(first)
+        if first.row is not None:
+            whose = f"{first.ticker} in " if first.ticker else ""
+            counted, places = "rows", [f"{whose}{first.place}:{first.row}"]
+            places += [
+                f":{each.row}" if each.place == first.place else f"{each.place}:{each.row}"
+                for each in self.examples[1:]
+            ]
+        else:
+            counted = "tickers" if first.ticker else "files"
+            places = [each.ticker or each.place for each in self.examples]
+        alike = all(each.reason == first.reason for each in self.examples)
+        reason = first.reason if alike else f"{first.reason}, and the like"
+        return f"{self.count:,} {counted}: {reason}; e.g. {', '.join(places)}"
+
+
+@dataclass
 class FetchLog:
     """What a source has to say beside its prices; rejections past the first thousand are only counted."""
 
     rejections: list[Rejection] = field(default_factory=list)
     rejected: int = 0
+    groups: dict[str, RejectionGroup] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def reject(self, place: str, row: int | None, reason: str, ticker: str = "") -> None:
         """Say that a row, or a whole file, is not taken over."""
         self.rejected += 1
+        rejection = Rejection(place, row, ticker, reason)
         if len(self.rejections) < MOST_REJECTIONS_KEPT:
-            self.rejections.append(Rejection(place, row, ticker, reason))
+            self.rejections.append(rejection)
+        what = "row" if row is not None else "ticker" if ticker else "file"
+        group = self.groups.setdefault(f"{what}: {_VALUES.sub('…', reason)}", RejectionGroup())
+        group.count += 1
+        if len(group.examples) < EXAMPLES:
+            group.examples.append(rejection)
 
     def note(self, text: str) -> None:
         """Say something that the user should know, once."""

@@ -1,9 +1,11 @@
 """How prices are written: with as many decimals as their size needs."""
 
 import math
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MOST_DECIMALS = 10
 
@@ -26,6 +28,6 @@ class PriceText:
         """A price, with separators of thousands."""
         return f"{price:,.{self._decimals}f}"
 
-    def span(self, ends: NDArray[np.float64]) -> str:
+    def span(self, ends: "NDArray[np.float64]") -> str:
         """The lower and the upper end of an interval."""
         return f"{self.one(ends[0])}–{self.one(ends[1])}"

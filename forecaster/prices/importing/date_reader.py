@@ -21,6 +21,9 @@ Faults = dict[int, str]
 SHOWN = 24
 ISO_LENGTH = 10
 DAY = 86_400
+BACKWARDS_SHARE = 0.2
+"""So many of the dates must be like 2024-31-01 to be believed; of three in five the day is above 12."""
+_DAY_BEFORE_MONTH = "year, day, month"
 _NAT = np.datetime64("NaT", "D")
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
@@ -75,7 +78,7 @@ class _Written:
 
 
 _ORDERS: dict[str, dict[str, tuple[int, int, int]]] = {
-    "year first": {"year, month, day": (0, 1, 2), "year, day, month": (0, 2, 1)},
+    "year first": {"year, month, day": (0, 1, 2), _DAY_BEFORE_MONTH: (0, 2, 1)},
     "year last": {"day, month, year": (2, 1, 0), "month, day, year": (2, 0, 1)},
     "named": {"named": (0, 1, 2)},
     "epoch": {"epoch": (0, 1, 2)},
@@ -221,13 +224,20 @@ class DateReader:
         ]
         orders = _ORDERS[shape]
         proofs: dict[str, str] = {}
-        equal = True
+        backwards = 0
+        equal, on_weekends = True, False
         for text, parts in mine:
             days = {name: _day(parts.fields, shape, name) for name in orders}
             sound = [name for name, day in days.items() if not np.isnat(day)]
             equal &= len(set(map(str, days.values()))) == 1
+            if sound == [_DAY_BEFORE_MONTH]:
+                backwards += 1
+            day = days.get(_DAY_BEFORE_MONTH, _NAT)
+            on_weekends |= not np.isnat(day) and not np.is_busday(day)
             if len(sound) == 1:
                 proofs.setdefault(sound[0], text)
+        if backwards and (on_weekends or backwards < BACKWARDS_SHARE * len(mine)):
+            del proofs[_DAY_BEFORE_MONTH]  # a slip of the pen; that row is rejected
         if len(proofs) > 1:
             first, second = list(proofs.values())[:2]
             raise BadInputError(

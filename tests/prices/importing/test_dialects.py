@@ -215,3 +215,12 @@ def test_a_days_stamp_in_utc_is_read_at_the_exchange_that_the_symbol_tells(tmp_p
 def test_london_holidays_tell_the_calendar_where_the_symbol_does_not(tmp_path: Path) -> None:
     london = sessions_between(np.datetime64("2020-01-02"), np.datetime64("2021-12-31"), "XLON")
     assert days_of(lines_of(tmp_path, "SHEL.csv", london.astype(str).tolist()))[1] == "XLON"
+
+
+def test_one_slip_does_not_turn_the_dates_round(tmp_path: Path) -> None:
+    days = sessions_between(np.datetime64("2024-01-02"), np.datetime64("2024-01-12")).astype(str).tolist()
+    tables, log = read(lines_of(tmp_path, "AAPL.csv", [*days, "2024-16-01"]))
+    assert tables["AAPL"].dates.astype(str).tolist() == days
+    assert [str(each) for each in log.rejections] == [
+        f"AAPL.csv:{len(days) + 2}: AAPL: the date '2024-16-01' is not like 2024-01-31"
+    ]
