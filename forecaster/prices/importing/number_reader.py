@@ -98,13 +98,16 @@ class NumberReader:
         """
         if self._decimal:
             return
-        prices = self._signs(column for name, column in columns.items() if name in PRICES)
+        between_commas = self._separator == ","
+        prices = _signs(
+            (column for name, column in columns.items() if name in PRICES), points=not between_commas
+        )
         if len(prices.sure) > 1:
             raise BadInputError(
                 f"{prices.sure['.'][:SHOWN]!r} has a decimal point, {prices.sure[','][:SHOWN]!r} a comma",
                 "write all numbers in one way",
             )
-        volumes = self._signs(column for name, column in columns.items() if name not in PRICES)
+        volumes = _signs((column for name, column in columns.items() if name not in PRICES), points=True)
         proofs = prices.sure or volumes.sure
         if len(proofs) == 1:
             self._decimal = next(iter(proofs))
@@ -145,18 +148,6 @@ class NumberReader:
             return self._each(name, column)
         return Numbers(_with_default(name, values), {})
 
-    def _signs(self, columns: Iterable["pa.Array"]) -> "_Signs":
-        """What the texts of some columns tell of the decimal sign."""
-        found = _Signs()
-        for column in columns:
-            for text in _odd_texts(column, points=self._separator != ","):
-                bare = _bare(text)
-                sign, sure = _decimal_sign(bare)
-                if sign:
-                    (found.sure if sure else found.unclear).setdefault(sign, text)
-                found.whole |= bare.isdecimal()
-        return found
-
     def _each(self, name: str, column: "pa.Array") -> Numbers:
         """Read every distinct text by itself."""
         encoded = column.dictionary_encode()
@@ -175,6 +166,19 @@ class NumberReader:
         rows = np.flatnonzero(np.isin(codes, list(wrong))) if wrong else ()
         faults = {int(row): wrong[int(codes[row])] for row in rows}
         return Numbers(_with_default(name, values[codes]), faults)
+
+
+def _signs(columns: Iterable["pa.Array"], *, points: bool) -> _Signs:
+    """What the texts of some columns tell of the decimal sign; of a lone point nothing unless `points`."""
+    found = _Signs()
+    for column in columns:
+        for text in _odd_texts(column, points=points):
+            bare = _bare(text)
+            sign, sure = _decimal_sign(bare)
+            if sign:
+                (found.sure if sure else found.unclear).setdefault(sign, text)
+            found.whole |= bare.isdecimal()
+    return found
 
 
 def read_number(text: str, decimal: str, *, suffixes: bool) -> float:
