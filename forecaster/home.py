@@ -80,6 +80,7 @@ class Home:
         start: str | None = None,
         timezone: str | None = None,
         calendar: str | None = None,
+        replace: bool = False,
     ) -> "FetchReport":
         """Bring prices into the store, only what is missing; failures are in the report.
 
@@ -90,6 +91,7 @@ class Home:
             start: ISO date; nothing before it is wanted.
             timezone: like Europe/London; of a file with times, in which their dates are meant.
             calendar: like XLON or 24/7; on whose sessions the tickers of a file trade.
+            replace: whether a file's rows take the place of all that is stored of their tickers.
 
         Raises:
             UsageError: there is nothing to fetch, or a name or date is invalid.
@@ -97,7 +99,13 @@ class Home:
             DiskError, BadInputError, NotFoundError, UnavailableError: the disk or the source fails.
         """
         request = self.request(
-            tickers, universe=universe, source=source, start=start, timezone=timezone, calendar=calendar
+            tickers,
+            universe=universe,
+            source=source,
+            start=start,
+            timezone=timezone,
+            calendar=calendar,
+            replace=replace,
         )
         return self.run_request(request, source)
 
@@ -111,6 +119,7 @@ class Home:
         as_of: str | None = None,
         timezone: str | None = None,
         calendar: str | None = None,
+        replace: bool = False,
     ) -> "Request":
         """What `fetch` asks the source for; `as_of` is the day whose members of the universe are meant.
 
@@ -139,7 +148,11 @@ class Home:
                     "--calendar is for files: Yahoo tells on which exchange a ticker trades", "leave it out"
                 )
             calendar = checked_calendar(calendar)
-        return Request(tuple(dict.fromkeys(names)), now, _day(start), _known_zone(timezone), calendar)
+        if replace and source == YAHOO:
+            raise UsageError("--replace is for files: Yahoo's prices replace others anyway", "leave it out")
+        return Request(
+            tuple(dict.fromkeys(names)), now, _day(start), _known_zone(timezone), calendar, replace
+        )
 
     def run_request(
         self, request: "Request", source: str = YAHOO, watch: "Watch" = lambda _: None

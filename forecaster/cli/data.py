@@ -74,9 +74,15 @@ def verify(
     json: screen.JsonFlag = False,
     home: screen.HomeFlag = None,
 ) -> None:
-    """Check every file's digest and prices; exit with 1 if any is damaged and stays so."""
+    """Check every file's digest and prices; exit with 1 if any is damaged and stays so.
+
+    Moves that cannot be right are named too: a step by 100 as between pence and pounds, a split that the
+    adjusted close lacks, an adjusted close that moves by itself. They are no damage: the file says what its
+    source said. Fetch such a ticker anew, or import it with --replace.
+    """
     store, chosen = _open_store(context, home, tickers)
     found = _damaged(store, chosen)
+    odd = {ticker: moves for ticker in chosen if ticker not in found and (moves := _odd(store, ticker))}
     left, failures = found, list["Failure"]()
     if found and repair:
         failures = _repair(screen.open_settings(context, home), store, found)
@@ -86,13 +92,17 @@ def verify(
             {"ticker": ticker, "complaints": complaints, "repaired": ticker not in left}
             for ticker, complaints in found.items()
         ]
-        screen.print_json("forecast.data-verify/1", {"checked": len(chosen), "damaged": listed})
+        content = {"checked": len(chosen), "damaged": listed, "odd": odd}
+        screen.print_json("forecast.data-verify/1", content)
     else:
         console = screen.stdout_console()
         for ticker, complaints in found.items():
             console.print(f"{ticker}: {'; '.join(complaints)}", markup=False, soft_wrap=True)
+        for ticker, moves in odd.items():
+            console.print(f"{ticker} looks wrong: {name_some(moves)}", markup=False, soft_wrap=True)
         repaired = f"; repaired: {len(found) - len(left):,}" if repair else ""
-        console.print(f"Checked: {len(chosen):,}; damaged: {len(found):,}{repaired}.")
+        strange = f"; with moves that look wrong: {len(odd):,}" if odd else ""
+        console.print(f"Checked: {len(chosen):,}; damaged: {len(found):,}{repaired}{strange}.")
         for failure in failures:
             console.print(str(failure), markup=False, soft_wrap=True)
         if left:
@@ -106,6 +116,12 @@ def _damaged(store: "PriceStore", tickers: list[str]) -> dict[str, list[str]]:
     """What is wrong, for each ticker with which something is."""
     found = {ticker: store.verify(ticker, screen.now()) for ticker in tickers}
     return {ticker: complaints for ticker, complaints in found.items() if complaints}
+
+
+def _odd(store: "PriceStore", ticker: str) -> list[str]:
+    from forecaster.prices.soundness import odd_moves
+
+    return [f"{move.day}: {move.reason}" for move in odd_moves(store.read(ticker))]
 
 
 def _repair(settings: "Settings", store: "PriceStore", damaged: dict[str, list[str]]) -> list["Failure"]:
@@ -214,6 +230,8 @@ def _details(health: "TickerHealth") -> list[str]:
         )
     if health.restatements:
         lines.append(f"{health.ticker}: restated {health.restatements} times, last on {health.restated}")
+    if health.odd:
+        lines.append(f"{health.ticker} looks wrong: {name_some(health.odd)}")
     lines += [
         f"{health.ticker}: {day} has a dividend of {dividend:g} and a split of {split:g}, and no price yet"
         for day, dividend, split in health.events
@@ -239,6 +257,8 @@ def _status_summary(healths: list["TickerHealth"], shown: int) -> str:
     counted = Counter(each.calendar for each in sound)
     if set(counted) - {XNYS}:
         parts.append("calendars: " + ", ".join(f"{name} {count:,}" for name, count in counted.most_common()))
+    if odd := [each.ticker for each in sound if each.odd]:
+        parts.append(f"with moves that look wrong: {name_some(odd)}")
     parts.append(f"damaged: {len(healths) - len(sound):,}")
     if len(sound) < len(healths):
         parts.append("`forecast data verify` says what is wrong")
@@ -255,6 +275,7 @@ def _status_as_json(store: "PriceStore", healths: list["TickerHealth"]) -> dict[
         row = asdict(health)
         row["gap_dates"] = [str(day) for day in health.gaps[:NAMED_GAPS]]
         row["gaps"] = len(health.gaps)
+        row["odd"] = list(health.odd[:NAMED_GAPS])
         row["pending"] = len(health.pending)
         row["pending_dates"] = list(health.pending[:NAMED_GAPS])
         listed.append(row)

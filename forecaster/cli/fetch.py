@@ -61,6 +61,12 @@ def fetch(
             "from the tickers and the days.",
         ),
     ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Of a file: put its rows in place of all that is stored of its tickers."
+        ),
+    ] = False,
     quiet: screen.QuietFlag = False,
     json: screen.JsonFlag = False,
     home: screen.HomeFlag = None,
@@ -90,6 +96,7 @@ def fetch(
         as_of=as_of,
         timezone=timezone,
         calendar=calendar,
+        replace=replace,
     )
     if universe is not None and not quiet:
         _describe_universe(universe, as_of, settings.home)
@@ -173,14 +180,20 @@ def _raise_failures(report: "FetchReport") -> None:
     """End with the error that sums up the failures, if there are any.
 
     Raises:
-        BadInputError: the source has no prices that can be used.
+        BadInputError: the source has no prices that can be used, or a file's do not fit the stored ones.
         NotFoundError: the source knows none of the tickers, or it is a file, which will not know them later.
         UnavailableError: nothing could be had of any of them.
         TryLaterError: some could not be brought up to date, or the source limits the rate.
     """
-    from forecaster.prices.fetching import FailureKind
+    from forecaster.prices.fetching import ON_ANOTHER_SCALE, FailureKind
 
     served, kinds = bool(report.outcomes), {each.kind for each in report.failures}
+    if report.source != YAHOO and FailureKind.KEPT in kinds:
+        kept = [each for each in report.failures if each.kind is FailureKind.KEPT]
+        for failure in kept if len(kept) > 1 else []:
+            sys.stderr.write(f"kept: {failure.ticker}: {failure.reason}\n")
+        why = kept[0].reason if len(kept) == 1 else "the reasons are above"
+        raise BadInputError(f"not merged: {name_some(each.ticker for each in kept)}: {why}", ON_ANOTHER_SCALE)
     if not kinds:
         if not served:
             why = "the first reason is above" if report.log.rejections else "it holds no prices"

@@ -10,13 +10,20 @@ from typing import Protocol
 
 import numpy as np
 
-from forecaster.errors import BadInputError, ForecastError, UsageError
+from forecaster.errors import BadInputError, ForecastError, UsageError, name_some
 from forecaster.prices.market import INDEX_MARK, read_market
+from forecaster.prices.soundness import odd_moves, splice
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import Days, Merge, PriceTable, merge_tables
 
 MOST_REJECTIONS_KEPT = 1000
 EXAMPLES = 5
+NAMED_MOVES = 3
+ON_ANOTHER_SCALE = (
+    "the file is on another scale, by adjustment, currency or unit; --replace puts its rows in place of all "
+    "that is stored"
+)
+YAHOO = "yahoo"
 _VALUES = re.compile(r"""'[^']*'|"[^"]*"|[+-]?\d[\w.,:+-]*""")
 """What differs between reasons of one kind: texts in quotes, numbers, dates, offsets."""
 
@@ -31,6 +38,7 @@ class Request:
         start: bars before this day are not wanted.
         timezone: in which the dates of a file's times are meant; the one written without it.
         calendar: on whose sessions the tickers of a file trade; told from symbols and days without it.
+        replace: whether a file's rows take the place of all that is stored of a ticker.
     """
 
     tickers: tuple[str, ...]
@@ -38,6 +46,7 @@ class Request:
     start: np.datetime64 | None = None
     timezone: str | None = None
     calendar: str | None = None
+    replace: bool = False
 
 
 @dataclass(frozen=True)
@@ -271,34 +280,65 @@ def merge_into(
     """Merge bars into what is stored of their ticker.
 
     New days are added, days already stored are replaced by the source's, and stored days that the
-    source lacks stay. A damaged file is replaced, one of a newer version of this tool is kept.
+    source lacks stay, unless `request.replace`. Bars on another scale than the stored ones are not merged.
+    A damaged file is replaced, one of a newer version of this tool is kept.
 
     Raises:
         DiskError: the disk fails.
     """
-    stored, damaged = None, False
-    if store.path(table.ticker).exists():
+    ticker, stored, info = table.ticker, None, None
+    damaged = False
+    if store.path(ticker).exists():
         try:
-            stored = store.read(table.ticker)
+            stored, info = store.read(ticker), store.info(ticker)
         except BadInputError as error:
             damaged = True
             log.note(f"{error.message}; it was replaced by what was fetched")
         except UsageError as error:
-            return Failure(table.ticker, FailureKind.KEPT, error.message)
+            return Failure(ticker, FailureKind.KEPT, error.message)
+    merge = Merge(table, len(table), 0)
     if stored is not None:
         # The longer of the two tells the calendar better, unless it was named.
         known = request.calendar or (table if len(table) > len(stored) else stored).calendar
         table = replace(table, calendar=known, currency=table.currency or stored.currency)
-    merge = merge_tables(stored, table) if stored is not None else Merge(table, len(table), 0)
+        merge = merge_tables(stored, table)
+        if request.replace:
+            merge = Merge(table, merge.added, merge.replaced + len(merge.table) - len(table))
+        elif why := splice(stored, table):
+            return Failure(ticker, FailureKind.KEPT, why)
     outcome = Outcome.UNCHANGED
     if merge.added or merge.replaced or (stored is not None and stored.calendar != table.calendar):
-        store.write(merge.table, source=source, fetched_at=request.now)
+        origin, state = source, None
+        if info is not None and info.source == YAHOO:
+            if 2 * (merge.added + merge.replaced) < len(merge.table):
+                origin, state = info.source, info.fetch_state
+                log.note(
+                    f"{ticker} stays Yahoo's, as most of its rows are; it goes on being refreshed from there"
+                )
+            else:
+                log.note(f"{ticker} came from Yahoo; most of it is {source}'s now: it is no longer refreshed")
+        store.write(merge.table, source=origin, fetched_at=request.now, fetch_state=state)
         outcome = Outcome.ADDED if stored is None else Outcome.UPDATED
+        note_odd_moves(merge.table, log)
     dates: Days = merge.table.dates
     return TickerOutcome(
-        *(table.ticker, outcome, merge.added, merge.replaced, len(dates), str(dates[0]), str(dates[-1])),
+        *(ticker, outcome, merge.added, merge.replaced, len(dates), str(dates[0]), str(dates[-1])),
         repaired=damaged,
     )
+
+
+def note_odd_moves(table: PriceTable, log: FetchLog, since: np.datetime64 | None = None) -> None:
+    """Say which moves of a table cannot be right; they are kept, and left out of the market's return.
+
+    Args:
+        table: a ticker's bars.
+        log: gets the note.
+        since: moves before this day were told before.
+    """
+    moves = [move for move in odd_moves(table) if since is None or move.day > since]
+    if moves:
+        named = name_some((f"{move.day}: {move.reason}" for move in moves), NAMED_MOVES)
+        log.note(f"{table.ticker} looks wrong: {named}")
 
 
 def _joined(before: TickerOutcome | None, after: TickerOutcome) -> TickerOutcome:

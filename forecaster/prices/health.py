@@ -8,6 +8,7 @@ import numpy as np
 from forecaster.errors import BadInputError, UsageError
 from forecaster.prices.calendar import known_from, last_closed_session, session_count, sessions_between
 from forecaster.prices.exchanges import XNYS
+from forecaster.prices.soundness import odd_moves
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import Days, PriceTable
 
@@ -31,6 +32,7 @@ class TickerHealth:
         restatements: how often the source changed the past, so that all of it was fetched anew.
         restated: when and why it was so the last time.
         events: (day, dividend, split) of days whose bar has not come yet.
+        odd: moves that cannot be right, with their days.
         damage: empty for a sound file.
     """
 
@@ -48,6 +50,7 @@ class TickerHealth:
     restatements: int = 0
     restated: str = ""
     events: tuple[tuple[str, float, float], ...] = ()
+    odd: tuple[str, ...] = ()
     damage: str = ""
 
 
@@ -76,6 +79,7 @@ def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
         pending=tuple(sorted(info.fetch_state.pending)),
         restatements=info.fetch_state.restatements,
         restated=info.fetch_state.restated,
+        odd=tuple(f"{move.day}: {move.reason}" for move in odd_moves(table)),
         events=tuple((day, *event) for day, event in sorted(info.fetch_state.events.items())),
     )
 

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from forecaster.errors import DiskError, ForecastError
 from forecaster.files import atomic_path, digest_bytes
 from forecaster.prices.calendar import sessions_between
+from forecaster.prices.soundness import odd_moves
 from forecaster.prices.store import PriceStore, as_numpy
 from forecaster.prices.table import Days, Floats, PriceTable
 
 FINGERPRINT_KEY = b"forecast.market"
 MEMBERS_KEY = b"forecast.market.members"
 CALENDARS_KEY = b"forecast.market.calendars"
+ODD_KEY = b"forecast.market.odd"
 INDEX_MARK = "^"
 
 
@@ -37,6 +39,7 @@ class MarketSeries:
         tickers: (D,) how many tickers the mean is of.
         members: the symbols whose returns it is the mean of.
         calendars: which rows are the market of which calendar; empty where all are that of every calendar.
+        odd: members with moves that cannot be right, which are left out.
     """
 
     dates: Days
@@ -44,6 +47,7 @@ class MarketSeries:
     tickers: NDArray[np.int64]
     members: tuple[str, ...] = ()
     calendars: Mapping[str, slice] = field(default_factory=dict)
+    odd: tuple[str, ...] = ()
 
     def of(self, calendar: str) -> "MarketSeries":
         """The market of the tickers of one calendar; without a day where there is none."""
@@ -74,12 +78,21 @@ def read_market(store: PriceStore) -> MarketSeries:
 
 
 def mean_log_return(tables: Iterable[PriceTable]) -> MarketSeries:
-    """Average the daily log returns of each calendar's tables, without those across a missing session."""
+    """Average the daily log returns of each calendar's tables.
+
+    Returns across a missing session are left out, and moves that cannot be right (see `soundness`).
+    """
     members: list[str] = []
+    odd_tickers: list[str] = []
     pieces: dict[str, list[tuple[Days, Floats]]] = defaultdict(list)
     for table in tables:
         members.append(table.ticker)
-        pieces[table.calendar].append(daily_returns(table))
+        days, returns = daily_returns(table)
+        if odd := odd_moves(table):
+            odd_tickers.append(table.ticker)
+            sound = ~np.isin(days, [move.day for move in odd])
+            days, returns = days[sound], returns[sound]
+        pieces[table.calendar].append((days, returns))
     dates, means, counts = [np.empty(0, "datetime64[D]")], [np.empty(0)], [np.empty(0, np.int64)]
     calendars: dict[str, slice] = {}
     first = 0
@@ -93,7 +106,12 @@ def mean_log_return(tables: Iterable[PriceTable]) -> MarketSeries:
         calendars[calendar] = slice(first, first + len(days))
         first += len(days)
     return MarketSeries(
-        np.concatenate(dates), np.concatenate(means), np.concatenate(counts), tuple(members), calendars
+        np.concatenate(dates),
+        np.concatenate(means),
+        np.concatenate(counts),
+        tuple(members),
+        calendars,
+        tuple(odd_tickers),
     )
 
 
@@ -134,6 +152,7 @@ def _read(path: Path, fingerprint: str) -> MarketSeries | None:
             if about.get(FINGERPRINT_KEY) != fingerprint.encode():
                 return None
             members = tuple(about[MEMBERS_KEY].decode().split())
+            odd = tuple(about[ODD_KEY].decode().split())
             spans = json.loads(about[CALENDARS_KEY])
             calendars = {str(name): slice(int(first), int(end)) for name, (first, end) in spans.items()}
             table = file.read(use_threads=False)
@@ -149,7 +168,7 @@ def _read(path: Path, fingerprint: str) -> MarketSeries | None:
         pa.ArrowException,
     ):  # absent or damaged: it can be made again
         return None
-    return MarketSeries(dates, log_return, count, members, calendars)
+    return MarketSeries(dates, log_return, count, members, calendars, odd)
 
 
 def _write(path: Path, market: MarketSeries, fingerprint: str) -> None:
@@ -162,6 +181,7 @@ def _write(path: Path, market: MarketSeries, fingerprint: str) -> None:
         FINGERPRINT_KEY: fingerprint,
         MEMBERS_KEY: " ".join(market.members),
         CALENDARS_KEY: json.dumps(spans),
+        ODD_KEY: " ".join(market.odd),
     }
     table = pa.table(columns).replace_schema_metadata(about)
     with atomic_path(path) as temporary:

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from forecaster.errors import ForecastError
+from forecaster.errors import ForecastError, name_some
 from forecaster.files import LOCK_NAME, check_writable, lock_is_held
 from forecaster.service.run_status import CUT_OFF, FAILED
 from forecaster.settings import load_settings
@@ -172,6 +172,7 @@ def _lock(home: Path) -> Finding:
 def _prices(home: Path, now: datetime) -> Finding:
     from forecaster.prices.calendar import last_closed_session, session_count
     from forecaster.prices.exchanges import XNYS
+    from forecaster.prices.market import read_market
     from forecaster.prices.store import PriceStore
 
     store = PriceStore(home)
@@ -194,6 +195,9 @@ def _prices(home: Path, now: datetime) -> Finding:
     text += _named_counts(
         "; currencies", Counter(info.currency for info in infos if info.currency), usual="USD"
     )
+    if odd := read_market(store).odd:
+        text += f"; with moves that look wrong: {name_some(odd)}"
+        return Finding("prices", "warn", text, "`forecast data verify` names them; fetch them anew")
     if age > PRICES_STALE:
         return Finding("prices", "warn", text, "run `forecast fetch`")
     return Finding("prices", "ok", text)

@@ -32,7 +32,7 @@ def test_the_sample_comes_whole_and_a_second_time_changes_nothing(tmp_path: Path
 
 def test_new_rows_are_added_changed_ones_replaced_old_ones_kept(tmp_path: Path, capsys: Capture) -> None:
     Path("a.csv").write_text(GOOD)
-    Path("b.csv").write_text("ticker,date,close\nAA,2024-07-02,5\nAA,2024-07-03,6\n")
+    Path("b.csv").write_text("ticker,date,close\nAA,2024-07-02,2.5\nAA,2024-07-03,3\n")
     fetch_json(capsys, "--source", "a.csv")
     (outcome,) = fetch_json(capsys, "--source", "b.csv")["tickers"]
     assert (outcome["outcome"], outcome["rows_added"], outcome["rows_replaced"], outcome["rows"]) == (
@@ -41,7 +41,7 @@ def test_new_rows_are_added_changed_ones_replaced_old_ones_kept(tmp_path: Path, 
         1,
         3,
     )
-    assert PriceStore(tmp_path).read("AA").columns["close"].tolist() == [1, 5, 6]
+    assert PriceStore(tmp_path).read("AA").columns["close"].tolist() == [1, 2.5, 3]
 
 
 def test_rejected_rows_are_named_by_reason_on_stderr(capsys: Capture) -> None:

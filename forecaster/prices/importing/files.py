@@ -1,6 +1,7 @@
 """Prices from the user's own files: text or Parquet, packed or not, or a folder of them."""
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,12 @@ class FileSource:
         self, request: Request, store: PriceStore, log: FetchLog
     ) -> Generator[TickerOutcome | Failure, None, None]:
         """As `PriceSource.fetch`; raises what `tables` raises."""
+        begun: set[str] = set()
         for table in self.tables(request, log):
-            yield merge_into(store, table, self.name, request, log)
+            # Of a ticker in several pieces, as a file for each year, only the first replaces what is stored.
+            piece = replace(request, replace=request.replace and table.ticker not in begun)
+            begun.add(table.ticker)
+            yield merge_into(store, table, self.name, piece, log)
 
     def tables(self, request: Request, log: FetchLog) -> Iterator[PriceTable]:
         """The checked bars of one ticker after the other; `log` gets the rows that are rejected.

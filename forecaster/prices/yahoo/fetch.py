@@ -16,7 +16,15 @@ from forecaster.errors import (
     name_some,
 )
 from forecaster.prices.exchanges import XNYS, calendar_of_symbol
-from forecaster.prices.fetching import Failure, FailureKind, FetchLog, Outcome, Request, TickerOutcome
+from forecaster.prices.fetching import (
+    Failure,
+    FailureKind,
+    FetchLog,
+    Outcome,
+    Request,
+    TickerOutcome,
+    note_odd_moves,
+)
 from forecaster.prices.health import missing_sessions
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
@@ -127,6 +135,8 @@ class _Desk:
                 update.table, source=SOURCE, fetched_at=self._request.now, fetch_state=update.fetch_state
             )
             missing = self._note(update.table, update, damage)
+            told = stored.table.dates[-1] if stored is not None and not update.whole else None
+            note_odd_moves(update.table, self._log, told)
         if update.problem:
             return Failure(ticker, FailureKind.KEPT, update.problem)
         table = update.table if update.table is not None or stored is None else stored.table

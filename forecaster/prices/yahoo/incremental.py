@@ -14,13 +14,14 @@ from forecaster.errors import BadInputError, name_some
 from forecaster.prices.calendar import local_date
 from forecaster.prices.exchanges import XNYS
 from forecaster.prices.fetch_state import FetchState
+from forecaster.prices.fetching import YAHOO
 from forecaster.prices.health import missing_sessions
 from forecaster.prices.store import StoredInfo
 from forecaster.prices.table import COLUMNS, Floats, PriceTable, merge_tables
 from forecaster.prices.yahoo.answers import NoPricesError
 from forecaster.prices.yahoo.bars import CheckedBars
 
-SOURCE = "yahoo"
+SOURCE = YAHOO
 BEGINNING = np.datetime64("1900-01-01", "D")
 OVERLAP = 5
 TOLERANCE = 1e-4
