@@ -6,6 +6,7 @@ from command import started
 from factories import filled_store, random_walk_table
 
 from forecaster.cli.main import run
+from forecaster.errors import ExitCode
 from forecaster.files import home_lock
 from forecaster.prices.export import export_prices
 from forecaster.prices.store import PriceStore
@@ -174,3 +175,71 @@ def test_an_interrupt_leaves_every_ticker_whole(tmp_path: Path, monkeypatch: pyt
     assert run(["fetch", "--source", "sample"]) == 130
     assert len(PriceStore(tmp_path).tickers()) == 5
     assert run(["data", "verify"]) == 0
+
+
+def written(name: str, first: int, factor: float = 1) -> str:
+    """Six sessions of July 2024 from the `first` on, at 10, 11, 12 … times `factor`."""
+    days = ["01", "02", "03", "05", "08", "09", "10", "11", "12", "15", "16", "17"]
+    rows = [f"AA,2024-07-{days[row]},{factor * (10 + row)}" for row in range(first, first + 6)]
+    Path(name).write_text("\n".join(["ticker,date,close", *rows]) + "\n")
+    return name
+
+
+def test_a_file_on_another_scale_is_refused_and_replace_is_the_way_out(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    assert run(["fetch", "--source", written("pounds.csv", 0), "--quiet"]) == 0
+    before = PriceStore(tmp_path).info("AA")
+    pence = written("pence.csv", 4, 100)
+    assert run(["fetch", "--source", pence, "--quiet"]) == ExitCode.BAD_INPUT
+    err = capsys.readouterr().err
+    assert "not merged: AA: its close is 100 times the stored one on 2 shared days" in err
+    assert "2024-07-08: 1400, not 14" in err
+    assert "--replace" in err
+    assert len(err.splitlines()) == 1
+    assert PriceStore(tmp_path).info("AA") == before
+    assert run(["fetch", "--source", pence, "--replace", "--quiet"]) == 0
+    assert PriceStore(tmp_path).read("AA").columns["close"].tolist() == [
+        100.0 * (10 + row) for row in range(4, 10)
+    ]
+
+
+def test_replace_takes_all_of_a_folder(tmp_path: Path) -> None:
+    assert run(["fetch", "--source", written("pounds.csv", 0), "--quiet"]) == 0
+    folder = tmp_path / "years"
+    folder.mkdir()
+    written(str(folder / "one.csv"), 0, 100)
+    written(str(folder / "two.csv"), 6, 100)
+    assert run(["fetch", "--source", str(folder), "--replace", "--quiet"]) == 0
+    assert PriceStore(tmp_path).read("AA").columns["close"].tolist() == [
+        100.0 * (10 + row) for row in range(12)
+    ]
+
+
+def test_replace_and_calendar_are_for_files(capsys: Capture) -> None:
+    for flag in (["--replace"], ["--calendar", "XLON"]):
+        assert run(["fetch", "AAPL", *flag]) == ExitCode.USAGE
+        assert f"{flag[0]} is for files" in capsys.readouterr().err
+
+
+def test_a_calendar_that_is_named_is_the_tickers(tmp_path: Path) -> None:
+    assert run(["fetch", "--source", written("a.csv", 0), "--calendar", "xlon", "--quiet"]) == 0
+    assert PriceStore(tmp_path).read("AA").calendar == "XLON"
+    assert run(["fetch", "--source", written("a.csv", 0), "--calendar", "XTKS", "--quiet"]) == 0
+    assert PriceStore(tmp_path).read("AA").calendar == "XTKS"
+
+
+def test_moves_that_cannot_be_right_are_named_at_the_import_and_by_verify(capsys: Capture) -> None:
+    rows = [
+        f"AA,2024-07-{day},{close}" for day, close in (("01", 10), ("02", 10.1), ("03", 1020), ("05", 1010))
+    ]
+    Path("a.csv").write_text("\n".join(["ticker,date,close", *rows]) + "\n")
+    assert run(["fetch", "--source", "a.csv"]) == 0
+    said = "AA looks wrong: 2024-07-03: the price is 100 times larger than the day before: another unit?"
+    assert said in capsys.readouterr().err
+    assert run(["data", "verify"]) == 0
+    assert said in capsys.readouterr().out
+    assert run(["data", "status"]) == 0
+    assert "with moves that look wrong: AA" in " ".join(capsys.readouterr().out.split())
+    run(["doctor"])
+    assert "with moves that look wrong: AA" in " ".join(capsys.readouterr().out.split())

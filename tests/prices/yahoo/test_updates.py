@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -383,3 +384,30 @@ def test_whatever_happens_in_a_month_it_ends_as_a_fresh_fetch(runs: FetchRuns, s
         runs.at(moment)
         runs.fetch("AAA")
     assert runs.is_as_fresh("AAA")
+
+
+def test_a_few_rows_of_a_file_leave_a_ticker_yahoos(runs: FetchRuns) -> None:
+    runs.fetch("AAA")
+    before = runs.store.read("AAA")
+    rows = [f"AAA,{before.dates[row]},{before.columns['close'][row]:.2f}" for row in range(-5, 0)]
+    Path("own.csv").write_text("\n".join(["ticker,date,close", *rows]) + "\n")
+    code, err = runs.fetch("--source", "own.csv")
+    assert code == 0
+    assert "AAA stays Yahoo's, as most of its rows are" in err
+    assert runs.store.info("AAA").source == "yahoo"
+    runs.at(MONDAY)
+    assert runs.fetch()[0] == 0  # without tickers: all that is Yahoo's
+    assert runs.is_as_fresh("AAA")
+
+
+def test_a_file_that_replaces_a_ticker_of_yahoos_says_so(runs: FetchRuns) -> None:
+    runs.fetch("AAA")
+    before = runs.store.read("AAA")
+    rows = [
+        f"AAA,{day},{2 * close:.2f}" for day, close in zip(before.dates, before.columns["close"], strict=True)
+    ]
+    Path("own.csv").write_text("\n".join(["ticker,date,close", *rows]) + "\n")
+    code, err = runs.fetch("--source", "own.csv")
+    assert code == 0
+    assert "AAA came from Yahoo; most of it is own.csv's now: it is no longer refreshed" in err
+    assert runs.store.info("AAA").source == "own.csv"
