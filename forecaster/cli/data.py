@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli import screen
-from forecaster.errors import ExitCode, name_some
+from forecaster.errors import ExitCode, UsageError, name_some
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -296,9 +296,13 @@ AsOfFlag = Annotated[
 ]
 
 
-def universe(
+def show_universe(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="[sp500|sample|FILE]", help="Which universe.")] = "sp500",
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[sp500|sample|FILE]", help="Which universe.", show_default="sp500"),
+    ] = None,
+    universe: UniverseFlag = None,
     as_of: AsOfFlag = None,
     json: screen.JsonFlag = False,
     home: screen.HomeFlag = None,
@@ -306,12 +310,14 @@ def universe(
     """Show who belongs to a universe on a day, how many they are, and how old that knowledge is.
 
     The S&P 500's list is complete from about 2012 on. A list of one's own is a file with a symbol a
-    line, or a CSV file with a column symbol and perhaps the columns first and last, the days of
-    membership; data/universe/NAME.csv can be called by its name.
+    line, or a CSV file with a column symbol and perhaps the columns first and last (or start_date and
+    end_date), the days of membership; data/universe/NAME.csv can be called by its name.
     """
     from forecaster.prices.universe import find_universe, members_on
 
-    found = find_universe(name, screen.open_settings(context, home).home)
+    if name is not None and universe is not None:
+        raise UsageError(f"two universes, {name} and {universe}", "give one of them")
+    found = find_universe(name or universe or "sp500", screen.open_settings(context, home).home)
     day, members = members_on(found, as_of, screen.now().date())
     notes = found.describe(day, screen.now().date())
     if json:
@@ -337,4 +343,4 @@ def universe(
     console.print(Columns([Text(symbol) for symbol in members], equal=True, column_first=True))
 
 
-data_app.command()(universe)
+data_app.command("universe")(show_universe)

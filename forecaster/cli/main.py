@@ -18,6 +18,7 @@ from forecaster.cli.predict import predict
 from forecaster.cli.retrain import retrain
 from forecaster.cli.schedule import run_daily, schedule_app
 from forecaster.cli.score import score
+from forecaster.cli.streams import drop_stdout, finish_stdout, prepare_streams
 from forecaster.cli.train import train
 from forecaster.errors import ExitCode, ForecastError
 
@@ -25,7 +26,7 @@ from forecaster.errors import ExitCode, ForecastError
 app = typer.Typer(
     name="forecast",
     no_args_is_help=True,
-    rich_markup_mode="rich" if sys.stdout.isatty() else None,
+    rich_markup_mode="rich" if sys.stdout is not None and sys.stdout.isatty() else None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -68,7 +69,11 @@ app.command()(doctor)
 
 def main() -> None:
     """Run the command line; every error is one line on stderr and the documented exit code."""
-    sys.exit(run(sys.argv[1:]))
+    prepare_streams()
+    code = run(sys.argv[1:])
+    if error := finish_stdout():
+        code = _explain(error)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -78,7 +83,13 @@ def run(arguments: list[str]) -> int:
         # Typer answers Ctrl-C with its exit code alone.
         return _explain(KeyboardInterrupt()) if code == ExitCode.INTERRUPTED else int(code)
     except BrokenPipeError:
-        sys.stderr.close()
+        drop_stdout()
+        return ExitCode.DONE
+    except SystemExit as leaving:
+        # Typer leaves with 1 when nobody reads on, before the error reaches this place.
+        if not isinstance(leaving.__context__, BrokenPipeError):
+            raise
+        drop_stdout()
         return ExitCode.DONE
     except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("FORECAST_DEBUG"):
@@ -95,6 +106,9 @@ def _explain(error: BaseException) -> int:
             return _reject_usage(error)
         case KeyboardInterrupt() | typer.Abort():
             return _complain("interrupted; nothing was left half-written", ExitCode.INTERRUPTED)
+        case UnicodeEncodeError():
+            name = ascii(error.object)[:60]
+            return _complain(f"{name} is not written in UTF-8; rename the file or folder", ExitCode.BAD_INPUT)
         case OSError():
             place = f" {error.filename}" if error.filename else ""
             reason = f"the system failed{place}: {error.strerror or error}"

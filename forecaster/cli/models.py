@@ -225,12 +225,16 @@ def export(
     model: Annotated[
         str, typer.Argument(metavar="NAME[@VERSION]", help="What to export.", show_default=False)
     ],
+    folder: Annotated[
+        str | None,
+        typer.Argument(metavar="[DIR]", help="Where to, in place of --output.", show_default=False),
+    ] = None,
     output: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--output", metavar="DIR", help="Folder; for mlflow also a server's address.", show_default=False
         ),
-    ],
+    ] = None,
     to: Annotated[str, typer.Option("--to", help="keras, onnx or mlflow.")] = "keras",
     json: JsonFlag = False,
     home: HomeFlag = None,
@@ -246,17 +250,20 @@ def export(
 
     if to not in FORMATS:
         raise UsageError(f"--to {to} is not known", f"choose from {', '.join(FORMATS)}")
+    if (folder is None) == (output is None):
+        raise UsageError("where to export is not clear", "name one folder: --output out")
+    target = folder or output or ""
     registry = ModelRegistry(open_settings(context, home).home)
     content: dict[str, str | list[str]]
     if to == "mlflow":
         from forecaster.registry.mlflow_export import export_to_mlflow
 
-        run, new = export_to_mlflow(registry, model, output)
+        run, new = export_to_mlflow(registry, model, target)
         told, content = f"MLflow's run {run}" + ("" if new else ", which was there already"), {"run": run}
     else:
         from forecaster.registry.export import export_files
 
-        files = [str(path) for path in export_files(registry, model, Path(output).expanduser(), to)]
+        files = [str(path) for path in export_files(registry, model, Path(target).expanduser(), to)]
         told, content = " and ".join(files), {"files": files}
     if json:
         print_json("forecast.models-export/1", {"model": model, "to": to, **content})

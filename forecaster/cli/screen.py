@@ -41,16 +41,23 @@ def now() -> datetime:
 
 def stdout_console(*, quiet: bool = False) -> "Console":
     """The console for what the user asked for: stdout."""
-    from rich.console import Console
-
-    return Console(quiet=quiet, highlight=False)
+    return _console(quiet=quiet)
 
 
 def stderr_console(*, quiet: bool = False) -> "Console":
     """The console for progress, notes and warnings: stderr."""
+    return _console(stderr=True, quiet=quiet)
+
+
+def _console(**options: Any) -> "Console":
     from rich.console import Console
 
-    return Console(stderr=True, quiet=quiet, highlight=False)
+    class Printer(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave it to the command, which ends well: Rich would end it with 1."""
+            raise BrokenPipeError
+
+    return Printer(highlight=False, **options)
 
 
 def figures_table(title: str | None, first: str, *headings: str) -> "Table":

@@ -40,7 +40,7 @@ def start_engine(device: str) -> Engine:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with _native_noise_dropped():
-            import keras  # noqa: F401  (the import itself is the point)
+            import keras
 
             seen = _gpus(backend)
     except ImportError as error:
@@ -52,6 +52,9 @@ def start_engine(device: str) -> Engine:
             f"--device gpu: {backend} sees no GPU",
             "pip install 'forecaster[gpu]' on a machine with an NVIDIA driver, or use --device auto",
         )
+    # Whatever the user's keras.json says: the recipe and the stored weights are of this precision.
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
     return Engine(backend, "gpu" if seen and device != "cpu" else "cpu")
 
 

@@ -10,13 +10,17 @@ from pathlib import Path
 
 from forecaster.errors import BadInputError, NotFoundError, UsageError
 from forecaster.files import digest_bytes
+from forecaster.prices.importing.csv_reader import SEPARATORS
+from forecaster.prices.importing.headings import SPELLINGS, plain_heading
+from forecaster.prices.importing.symbols import ticker_of
+from forecaster.prices.importing.text import parts_of, utf8_blocks
 from forecaster.prices.sample import SAMPLE_TICKERS
-from forecaster.prices.table import checked_ticker
 
 SAMPLE, SP500 = "sample", "sp500"
 SP500_COMPLETE_FROM = date(2012, 1, 1)
 
-HEADINGS = ("symbol", "ticker")
+FIRST_HEADINGS = ("first", "startdate", "start", "datefrom", "from")
+LAST_HEADINGS = ("last", "enddate", "end", "dateto", "to", "thru")
 LARGEST_LIST = 10 * 2**20
 
 
@@ -43,12 +47,9 @@ def read_spans(path: Path) -> dict[str, tuple[Span, ...]]:
         raise NotFoundError(f"there is no file {path}", "give the path of a list, or sample or sp500")
     if path.stat().st_size > LARGEST_LIST:
         raise BadInputError(f"{path.name} is too large for a list of tickers", "write one symbol a line")
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise BadInputError(f"{path.name} is not a text file in UTF-8", "write one symbol a line") from None
+    text = b"".join(utf8_blocks(parts_of(path)[0])).decode("utf-8", "replace")
     spans: dict[str, tuple[Span, ...]] = {}
-    for symbol, span in _rows(path.name, lines):
+    for symbol, span in _rows(path.name, text.splitlines()):
         spans[symbol] = (*spans.get(symbol, ()), span)
     if not spans:
         raise BadInputError(f"{path.name} names no ticker", "write one symbol a line")
@@ -56,10 +57,12 @@ def read_spans(path: Path) -> dict[str, tuple[Span, ...]]:
 
 
 def _rows(name: str, lines: Sequence[str]) -> Iterator[tuple[str, Span]]:
-    rows = [(number, next(csv.reader([line]))) for number, line in enumerate(lines, 1) if _counts(line)]
-    headings = [heading.strip().lower() for heading in rows[0][1]] if rows else []
-    column = next((headings.index(heading) for heading in HEADINGS if heading in headings), None)
-    places = [headings.index(end) if end in headings else None for end in ("first", "last")]
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if _counts(line)]
+    separator = max(SEPARATORS, key=numbered[0][1].count) if numbered else ","
+    rows = [(number, next(csv.reader([line], delimiter=separator))) for number, line in numbered]
+    headings = [plain_heading(heading) for heading in rows[0][1]] if rows else []
+    column = _place(headings, SPELLINGS["ticker"])
+    places = [_place(headings, names) for names in (FIRST_HEADINGS, LAST_HEADINGS)]
     for number, row in rows if column is None else rows[1:]:
         where = f"{name}:{number}"
         first, last = (_day(where, row, place) if column is not None else None for place in places)
@@ -68,15 +71,22 @@ def _rows(name: str, lines: Sequence[str]) -> Iterator[tuple[str, Span]]:
         yield _symbol(where, row, column), Span(first, last)
 
 
+def _place(headings: Sequence[str], names: Sequence[str]) -> int | None:
+    return next((headings.index(name) for name in names if name in headings), None)
+
+
 def _counts(line: str) -> bool:
     return bool(line.strip()) and not line.startswith("#")
 
 
 def _symbol(where: str, row: list[str], column: int | None) -> str:
     if column is None and len(row) > 1:
-        raise BadInputError(f"{where} has several fields", "head the column of tickers with symbol")
+        raise BadInputError(
+            f"{where} has several fields",
+            "head the column of tickers with symbol, and those of membership with first and last",
+        )
     try:
-        return checked_ticker(row[column or 0])
+        return ticker_of(row[column or 0])
     except (UsageError, IndexError):
         shown = ",".join(row)[:40]
         raise BadInputError(f"{where}: {shown!r} is not a ticker", "write one symbol a line") from None
@@ -87,7 +97,7 @@ def _day(where: str, row: list[str], place: int | None) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        return date.fromisoformat(text[:10])
     except ValueError:
         raise BadInputError(f"{where}: {text[:40]!r} is not a date", "write it like 2015-12-31") from None
 

@@ -13,6 +13,9 @@ from forecaster.prices.universe import Span, read_spans
         pytest.param("aapl\n\n# a remark\nBRK-B\n", id="one a line"),
         pytest.param("Name,Symbol\nApple,AAPL\nBerkshire,brk.b\n", id="CSV with a column symbol"),
         pytest.param("\ufeffticker\nAAPL\nBRK-B\n", id="heading and byte order mark"),
+        pytest.param('"Ticker symbol","Security"\n"AAPL","Apple"\n"BRK.B","Berkshire, B"\n', id="in quotes"),
+        pytest.param("Symbol;Name\nAAPL;Apple\nNYSE:BRK.B;Berkshire\n", id="semicolons, an exchange"),
+        pytest.param("name\tact_symbol\nApple\tAAPL\nBerkshire\tBRK/B\n", id="tabs, a slash"),
     ],
 )
 def test_lists_of_tickers(tmp_path: Path, text: str) -> None:
@@ -30,15 +33,31 @@ def test_spans_stand_in_the_columns_first_and_last(tmp_path: Path) -> None:
     }
 
 
+def test_symbols_that_look_like_something_else_are_symbols(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("Symbol,Name\nNA,Nano Labs\nTRUE,TrueCar\nNULL,Null\n")
+    assert list(read_spans(tmp_path / "list.csv")) == ["NA", "TRUE", "NULL"]
+
+
+@pytest.mark.parametrize(
+    "headings", ["symbol,start_date,end_date", "Ticker,Start Date,End Date", "tic,from,to"]
+)
+def test_days_of_membership_have_many_headings(tmp_path: Path, headings: str) -> None:
+    (tmp_path / "list.csv").write_text(f"{headings}\nAA,2015-01-05,2015-03-01\nBB,2016-02-01 00:00:00,\n")
+    assert read_spans(tmp_path / "list.csv") == {
+        "AA": (Span(date(2015, 1, 5), date(2015, 3, 1)),),
+        "BB": (Span(date(2016, 2, 1)),),
+    }
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        pytest.param(b"", "names no ticker", id="empty"),
+        pytest.param(b"# nothing\n", "names no ticker", id="empty"),
         pytest.param(b"AAPL\n../x\n", r"list.txt:2: '../x' is not a ticker", id="bad line"),
         pytest.param(b"Name,Code\nApple,AAPL\n", "has several fields", id="which column?"),
         pytest.param(b"symbol,first\nAA,soon\n", "list.txt:2: 'soon' is not a date", id="no date"),
         pytest.param(b"symbol,first,last\nAA,2015-01-02,2015-01-01\n", "is before 2015-01-02", id="order"),
-        pytest.param(b"\xff\xfe\x00", "not a text file", id="binary"),
+        pytest.param(b"\x00\x01\x02\x03", "is not a ticker", id="binary"),
     ],
 )
 def test_what_is_not_a_list(tmp_path: Path, content: bytes, complaint: str) -> None:

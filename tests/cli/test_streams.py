@@ -1,0 +1,111 @@
+"""Output into any encoding, closed streams, full disks and readers that leave, as a shell sees them."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from command import FORECAST
+
+from forecaster.errors import ExitCode
+from forecaster.prices.store import PriceStore
+
+COMMANDS = {
+    "predict": ["predict", "AAA"],
+    "predict many": ["predict", "AAA", "BBB", "CCC", "NEW", "OLD", "SHORT", "GAPPY"],
+    "data status": ["data", "status"],
+    "data universe": ["data", "universe"],
+    "models list": ["models", "list"],
+    "models show": ["models", "show", "main"],
+    "score": ["score"],
+    "doctor": ["doctor"],
+    "lab parameters": ["lab", "parameters"],
+    "help": ["--help"],
+}
+
+
+def forecast(home: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[bytes]":
+    words = [*FORECAST, *arguments]
+    if arguments[-1] != "--help":
+        words += ["--home", str(home)]
+    return subprocess.run(words, capture_output=True, env=os.environ | environment, check=False)
+
+
+@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=pytest.mark.trial)])
+def test_every_screen_is_shown_in_any_encoding(own_home: Path, arguments: list[str], encoding: str) -> None:
+    plain = forecast(own_home, *arguments, PYTHONIOENCODING="utf-8")
+    ran = forecast(own_home, *arguments, PYTHONIOENCODING=encoding)
+    assert ran.returncode == plain.returncode
+    assert b"this is a bug" not in ran.stderr
+    assert b"Traceback" not in ran.stderr
+    shown = ran.stdout.decode(encoding)
+    assert len(shown.splitlines()) == len(plain.stdout.decode().splitlines())
+
+
+def test_what_an_encoding_lacks_has_a_stand_in(trained_home: Path) -> None:
+    ran = forecast(trained_home, "predict", "AAA", PYTHONIOENCODING="ascii")
+    text = ran.stdout.decode("ascii")
+    assert "+-" in text  # ±
+    assert "?" not in text.split("naive:")[0]  # tables and legends have none; the chart's dots may
+
+
+@pytest.mark.trial
+def test_a_new_model_is_told_in_any_encoding(own_home: Path) -> None:
+    ran = forecast(own_home, "train", "AAA", "--epochs", "1", "--units", "2", PYTHONIOENCODING="ascii")
+    assert (ran.returncode, b"main@2" in ran.stdout + ran.stderr) == (0, True), ran.stderr
+
+
+def test_a_home_with_a_cyrillic_name_under_the_posix_locale(tmp_path: Path) -> None:
+    home = tmp_path / "цены"
+    home.mkdir()
+    posix = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    assert forecast(home, "fetch", "--source", "sample", "--quiet", **posix).returncode == 0
+    assert "AAPL" in PriceStore(home).tickers()
+    ran = forecast(home, "data", "status", "AAPL", "--json", **posix)
+    assert json.loads(ran.stdout)["store"] == str(PriceStore(home).folder)
+
+
+def shell(command: str, home: Path) -> "subprocess.CompletedProcess[str]":
+    line = command.replace("forecast", f"{FORECAST[0]} -m {FORECAST[2]}").replace("HOME", f"'{home}'")
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {line}"], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("arguments", ["predict AAA", "predict AAA --json", "data status", "models list"])
+def test_a_reader_that_leaves_is_no_failure(trained_home: Path, arguments: str) -> None:
+    ran = shell(f"forecast {arguments} --home HOME | true", trained_home)
+    assert "Traceback" not in ran.stderr
+    assert "Broken" not in ran.stderr
+    assert ran.returncode == 0
+
+
+@pytest.mark.parametrize("arguments", ["predict AAA", "predict AAA --json", "data status", "--version"])
+def test_a_full_disk_behind_stdout_is_told(trained_home: Path, arguments: str) -> None:
+    home = "" if arguments == "--version" else "--home HOME"
+    ran = shell(f"forecast {arguments} {home} > /dev/full", trained_home)
+    assert ran.returncode == ExitCode.DISK
+    lines = [line for line in ran.stderr.splitlines() if not line.startswith(("warning", "note", "failed"))]
+    assert len(lines) == 1
+    assert lines[0].startswith("forecast: the system failed: No space left on device")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_no_harm(trained_home: Path, closed: str) -> None:
+    ran = shell(f"forecast predict AAA --home HOME {closed}", trained_home)
+    assert ran.returncode == 0
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("floatx", ["float16", pytest.param("float64", marks=pytest.mark.trial)])
+def test_the_users_keras_settings_do_not_matter(own_home: Path, tmp_path: Path, floatx: str) -> None:
+    settings = tmp_path / "keras"
+    settings.mkdir()
+    (settings / "keras.json").write_text(json.dumps({"floatx": floatx, "epsilon": 1e-7, "backend": "jax"}))
+    arguments = ("train", "AAA", "--epochs", "1", "--units", "2", "--quiet")
+    ran = forecast(own_home, *arguments, KERAS_HOME=str(settings))
+    assert ran.returncode == 0, ran.stderr
+    ran = forecast(own_home, "predict", "AAA", "--model", "main@2", "--json")
+    assert json.loads(ran.stdout)["predictions"][0]["model"] == "main@2"
