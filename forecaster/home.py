@@ -81,6 +81,7 @@ class Home:
         timezone: str | None = None,
         calendar: str | None = None,
         replace: bool = False,
+        daily: str | None = None,
     ) -> "FetchReport":
         """Bring prices into the store, only what is missing; failures are in the report.
 
@@ -92,6 +93,7 @@ class Home:
             timezone: like Europe/London; of a file with times, in which their dates are meant.
             calendar: like XLON or 24/7; on whose sessions the tickers of a file trade.
             replace: whether a file's rows take the place of all that is stored of their tickers.
+            daily: last, to take the last bar of each session where a file has several a day.
 
         Raises:
             UsageError: there is nothing to fetch, or a name or date is invalid.
@@ -106,6 +108,7 @@ class Home:
             timezone=timezone,
             calendar=calendar,
             replace=replace,
+            daily=daily,
         )
         return self.run_request(request, source)
 
@@ -120,6 +123,7 @@ class Home:
         timezone: str | None = None,
         calendar: str | None = None,
         replace: bool = False,
+        daily: str | None = None,
     ) -> "Request":
         """What `fetch` asks the source for; `as_of` is the day whose members of the universe are meant.
 
@@ -148,10 +152,18 @@ class Home:
                     "--calendar is for files: Yahoo tells on which exchange a ticker trades", "leave it out"
                 )
             calendar = checked_calendar(calendar)
+        if daily not in (None, "last"):
+            raise UsageError(f"--daily {daily} is not known", "choose last")
         if replace and source == YAHOO:
             raise UsageError("--replace is for files: Yahoo's prices replace others anyway", "leave it out")
         return Request(
-            tuple(dict.fromkeys(names)), now, _day(start), _known_zone(timezone), calendar, replace
+            tuple(dict.fromkeys(names)),
+            now,
+            _day(start),
+            _known_zone(timezone),
+            calendar,
+            replace=replace,
+            last_of_day=daily == "last",
         )
 
     def run_request(

@@ -61,6 +61,10 @@ def fetch(
             "from the tickers and the days.",
         ),
     ] = None,
+    daily: Annotated[
+        str | None,
+        typer.Option(metavar="last", help="Of a file with several bars a day: take each session's last one."),
+    ] = None,
     replace: Annotated[
         bool,
         typer.Option(
@@ -97,6 +101,7 @@ def fetch(
         timezone=timezone,
         calendar=calendar,
         replace=replace,
+        daily=daily,
     )
     if universe is not None and not quiet:
         _describe_universe(universe, as_of, settings.home)

@@ -39,6 +39,7 @@ class Request:
         timezone: in which the dates of a file's times are meant; the one written without it.
         calendar: on whose sessions the tickers of a file trade; told from symbols and days without it.
         replace: whether a file's rows take the place of all that is stored of a ticker.
+        last_of_day: whether the last bar of each session is taken where a file has several a day.
     """
 
     tickers: tuple[str, ...]
@@ -47,6 +48,7 @@ class Request:
     timezone: str | None = None
     calendar: str | None = None
     replace: bool = False
+    last_of_day: bool = False
 
 
 @dataclass(frozen=True)

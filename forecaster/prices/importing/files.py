@@ -19,7 +19,7 @@ from forecaster.prices.table import PriceTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-READ_ENDINGS = (".csv", ".txt", ".tsv", ".parquet", ".gz", ".zip")
+READ_ENDINGS = (".csv", ".txt", ".tsv", ".parquet", ".gz", ".zip", ".xlsx")
 _NOT_ADJUSTED = "there is no adj_close, so close stands in for it: dividends and splits will look like losses"
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from forecaster.errors import BadInputError, UsageError, name_some
 from forecaster.prices.calendar import (
+    closing_time,
     is_session,
     known_from,
     last_closed_session,
@@ -18,7 +19,7 @@ from forecaster.prices.calendar import (
 )
 from forecaster.prices.exchanges import EVERY_DAY, OPEN_AT_WEEKENDS, XNYS, calendar_of_symbol
 from forecaster.prices.fetching import FetchLog, Request
-from forecaster.prices.importing.date_reader import SHOWN, DateReader, Faults
+from forecaster.prices.importing.date_reader import SHOWN, DateReader, Faults, Stamps
 from forecaster.prices.importing.dialects import Dialect
 from forecaster.prices.importing.frequency import SwapWatch, frequency_of, is_intraday
 from forecaster.prices.importing.number_reader import NumberReader
@@ -28,6 +29,7 @@ from forecaster.prices.table import (
     NEEDED,
     Columns,
     Days,
+    Floats,
     PriceTable,
     clear_bad_fields,
     complete,
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TIDY_AFTER = 8_000
+DAY_SECONDS = 86_400
+CUT_OFF_SECONDS = 3600
+A_USUAL_DAY = np.datetime64("2024-07-01", "D")
+"""On which every exchange closed at its regular time."""
 
 Rows = NDArray[np.int64]
 
@@ -49,6 +55,7 @@ class _Bars:
 
     numbers: list[Rows] = field(default_factory=list)
     dates: list[Days] = field(default_factory=list)
+    clock: list[NDArray[np.int32]] = field(default_factory=list)
     columns: list[Columns] = field(default_factory=list)
     tidy: int = 0
     waiting: int = 0
@@ -86,6 +93,8 @@ class RowCollector:
         self._start = request.start
         self._now = request.now
         self._calendar = request.calendar
+        self._last_of_day = request.last_of_day
+        self._reduced = False
         self._log = log
         self._dates = DateReader(request.timezone)
         self._numbers = NumberReader(separator)
@@ -120,19 +129,50 @@ class RowCollector:
         if len(numbers) == 0:
             return
         tickers, codes, faults = self._tickers(block.get("ticker"), ticker, len(numbers))
+        stamps = self._stamps(block, tickers, codes)
+        dates = stamps.days
+        columns, unreadable = self._columns(block, numbers)
+        faults = row_faults(dates, columns) | unreadable | stamps.faults | faults
+        wanted = np.array([not self._wanted or name in self._wanted for name in [*tickers, ""]])[codes]
+        wanted |= codes < 0  # a row whose ticker cannot be read is named, whatever was requested
+        if self._start is not None:
+            wanted &= ~(dates < self._start)
+        clock = stamps.seconds if self._last_of_day else None
+        if clock is not None and self._reduced:
+            wanted &= self._in_session(clock)
+        self._reject(faults, wanted, numbers, tickers, codes)
+        wanted[list(faults)] = False
+        self._keep(np.flatnonzero(wanted), numbers, tickers, codes, dates, columns, clock)
+
+    def _stamps(self, block: dict[str, "pa.Array"], tickers: list[str], codes: NDArray[np.intp]) -> Stamps:
+        """The dates and times of a block.
+
+        Raises:
+            BadInputError: they can be read in two ways, or the bars are not daily.
+        """
         calendars = {self._calendar or calendar_of_symbol(name) for name in tickers}
         if len(calendars) == 1 and (calendar := calendars.pop()):
             self._dates.home = zone_of(calendar)
         stamps = self._dates.parse(block["date"], block.get("time"))
-        dates = stamps.days
-        faults = stamps.faults | faults
-        if stamps.seconds is not None and is_intraday(codes, dates, stamps.seconds):
-            raise BadInputError(
-                "several bars a day: it is intraday, not daily", "give one bar for each session"
-            )
+        if stamps.seconds is not None and is_intraday(codes, stamps.days, stamps.seconds):
+            if not self._last_of_day:
+                raise BadInputError(
+                    "several bars a day: it is intraday, not daily",
+                    "give one bar for each session, or take each session's last one: --daily last",
+                )
+            self._reduced = True
         rests = np.array([self._rests_at_weekends(name) for name in [*tickers, ""]])[codes]
-        self._swaps.add(codes[rests], dates[rests])
-        columns: dict[str, NDArray[np.float64]] = {}
+        self._swaps.add(codes[rests], stamps.days[rests])
+        return stamps
+
+    def _columns(self, block: dict[str, "pa.Array"], numbers: Rows) -> tuple[dict[str, Floats], Faults]:
+        """The numbers of a block, on the usual scale, and why rows lack a close that can be read.
+
+        Raises:
+            BadInputError: a column holds no numbers, or they can be read in two ways.
+        """
+        columns: dict[str, Floats] = {}
+        faults: Faults = {}
         fields = {name: column for name, column in block.items() if name in COLUMNS}
         self._numbers.decide(fields)
         for name, column in fields.items():
@@ -146,14 +186,7 @@ class RowCollector:
         columns, cleared = clear_bad_fields(columns)
         for name, reasons in cleared.items():
             self._count_empty(name, reasons, numbers)
-        faults = row_faults(dates, columns) | faults
-        wanted = np.array([not self._wanted or name in self._wanted for name in [*tickers, ""]])[codes]
-        wanted |= codes < 0  # a row whose ticker cannot be read is named, whatever was requested
-        if self._start is not None:
-            wanted &= ~(dates < self._start)
-        self._reject(faults, wanted, numbers, tickers, codes)
-        wanted[list(faults)] = False
-        self._keep(np.flatnonzero(wanted), numbers, tickers, codes, dates, columns)
+        return columns, faults
 
     def tables(self) -> Iterator[PriceTable]:
         """The tables of all tickers, sorted by name; the collector is empty afterwards.
@@ -166,12 +199,16 @@ class RowCollector:
             bars = self._bars.pop(ticker)
             self._tidy(ticker, bars)
             dates = bars.dates[0]
+            if self._reduced:
+                bars.columns[0] = {name: bars.columns[0][name] for name in NEEDED}
             if frequency := frequency_of(dates):
                 self._log.reject(self._place, None, f"its bars are {frequency}, not daily", ticker)
                 continue
             calendar = self._calendar or calendar_of_symbol(ticker) or likely_calendar(dates)
             table = PriceTable(ticker, dates, complete(bars.columns[0], len(dates)), calendar)
             table = self._without_closed(table, bars.numbers[0])
+            if self._reduced:
+                table = self._without_cut_off(table, bars)
             if len(table) == 0:
                 continue
             if calendar != XNYS:
@@ -191,13 +228,40 @@ class RowCollector:
         kept[list(faults)] = False
         return table.take(kept) if faults else table
 
+    def _without_cut_off(self, table: PriceTable, bars: _Bars) -> PriceTable:
+        """The bars of days that last as long as the others; the last bar of a day cut off is no close."""
+        clock = bars.clock[0][np.isin(bars.dates[0], table.dates)]
+        usual = int(np.median(clock)) if len(clock) else 0
+        kept = np.ones(len(table), bool)
+        regular = _close_of_day(A_USUAL_DAY, table.calendar)
+        for row in np.flatnonzero(clock < usual - CUT_OFF_SECONDS):
+            if _close_of_day(table.dates[row], table.calendar) >= regular:  # no half session
+                at = f"{clock[row] // 3600:02d}:{clock[row] % 3600 // 60:02d}"
+                reason = f"the day's last bar is of {at}, before its session ended"
+                self._log.reject(self._place, None, f"{table.dates[row]}: {reason}", table.ticker)
+                kept[row] = False
+        return table.take(kept)
+
     def _rests_at_weekends(self, ticker: str) -> bool:
         """Whether bars on Saturdays and Sundays are mistakes, as far as the symbol tells."""
         calendar = self._calendar or calendar_of_symbol(ticker)
         return calendar is None or calendar not in OPEN_AT_WEEKENDS
 
+    def _in_session(self, clock: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which bars belong to the regular session: none after its close, if there are some at all.
+
+        Where bars run on into the evening they are stamped when they begin, so that one at the close is late.
+        """
+        last = _close_of_day(A_USUAL_DAY, self._calendar or XNYS)
+        return clock < last if bool((clock > last).any()) else clock <= last
+
     def _say_notes(self) -> None:
         note = self._log.note
+        if self._reduced:
+            note(
+                f"{self._place}: of several bars a day the last of the session was kept; open, high, low and "
+                "volume, which are those of a part of the day, were left empty"
+            )
         for calendar, tickers in self._calendars.items():
             week = ", weekends too" if calendar == EVERY_DAY else ""
             note(f"the sessions of {name_some(tickers)} are those of the calendar {calendar}{week}")
@@ -289,6 +353,7 @@ class RowCollector:
         codes: NDArray[np.intp],
         dates: Days,
         columns: Columns,
+        clock: NDArray[np.int32] | None,
     ) -> None:
         rows = rows[np.argsort(codes[rows], kind="stable")]
         for part in np.split(rows, np.flatnonzero(np.diff(codes[rows])) + 1):
@@ -298,6 +363,8 @@ class RowCollector:
             bars = self._bars.setdefault(name, _Bars())
             bars.numbers.append(numbers[part])
             bars.dates.append(dates[part])
+            if self._last_of_day:
+                bars.clock.append(np.zeros(len(part), np.int32) if clock is None else clock[part])
             bars.columns.append({column: values[part] for column, values in columns.items()})
             bars.waiting += len(part)
             if bars.waiting > max(TIDY_AFTER, bars.tidy):
@@ -312,16 +379,19 @@ class RowCollector:
         columns = {name: np.concatenate([piece[name] for piece in bars.columns]) for name in bars.columns[0]}
         if not bool(np.all(dates[1:] >= dates[:-1])) and not bool(np.all(dates[1:] <= dates[:-1])):
             self._unsorted.add(ticker)
-        order = np.lexsort((numbers, dates))
-        numbers, dates = numbers[order], dates[order]
+        clock = np.concatenate(bars.clock) if bars.clock else np.zeros(len(dates), np.int32)
+        order = np.lexsort((numbers, clock, dates))
+        numbers, dates, clock = numbers[order], dates[order], clock[order]
         columns = {name: values[order] for name, values in columns.items()}
         same = dates[1:] == dates[:-1]
         if same.any():
-            self._count_repeated(ticker, dates, columns, same)
+            if not self._reduced:
+                self._count_repeated(ticker, dates, columns, same)
             last = np.concatenate([~same, [True]])
-            numbers, dates = numbers[last], dates[last]
+            numbers, dates, clock = numbers[last], dates[last], clock[last]
             columns = {name: values[last] for name, values in columns.items()}
         bars.numbers, bars.dates, bars.columns = [numbers], [dates], [columns]
+        bars.clock = [clock] if bars.clock else []
         bars.tidy, bars.waiting = len(dates), 0
 
     def _count_repeated(self, ticker: str, dates: Days, columns: Columns, same: NDArray[np.bool_]) -> None:
@@ -333,6 +403,12 @@ class RowCollector:
         if differs.any():
             found = self._differing.setdefault(ticker, _Count(0, str(dates[1:][differs][0])))
             found.times += int(differs.sum())
+
+
+def _close_of_day(day: np.datetime64, calendar: str) -> int:
+    """When a session closes, in seconds since midnight at the exchange."""
+    closes = closing_time(day, calendar).astimezone(zone_of(calendar))
+    return 3600 * closes.hour + 60 * closes.minute or DAY_SECONDS
 
 
 def _with_close(block: dict[str, "pa.Array"], numbers: Rows) -> tuple[dict[str, "pa.Array"], Rows]:

@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import io
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -38,10 +39,10 @@ class Part:
 
 
 def parts_of(path: Path) -> list[Part]:
-    """What a file holds: itself, or the text files in it where it is packed with gzip or zip.
+    """What a file holds: itself, a spreadsheet's first sheet, or the text files in a gzip or zip archive.
 
     Raises:
-        BadInputError: the archive is damaged, or a spreadsheet.
+        BadInputError: the archive or the spreadsheet is damaged, or its library is not installed.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
@@ -58,14 +59,36 @@ def parts_of(path: Path) -> list[Part]:
             members = [info.filename for info in archive.infolist() if not info.is_dir()]
     except zipfile.BadZipFile:
         members = []
-    if not members or "[Content_Types].xml" in members:
-        what = "a spreadsheet" if members or path.suffix.lower() == ".xlsx" else "a damaged archive"
-        raise BadInputError(f"{path.name} is {what}", "save its table as CSV")
+    if "[Content_Types].xml" in members:
+        return [_first_sheet(path)]
+    if not members:
+        raise BadInputError(f"{path.name} is a damaged archive", "get it again")
     return [
         Part(f"{path.name}/{name}", _stem(Path(name).name), path, _opener(path, name), packed=True)
         for name in sorted(members)
         if not Path(name).name.startswith(".") and not name.startswith("__MACOSX/")
     ]
+
+
+def _first_sheet(path: Path) -> Part:
+    """The first sheet of a spreadsheet, as the text that it would be if it were saved as CSV.
+
+    Raises:
+        BadInputError: it cannot be read, or the library for that is not installed.
+    """
+    import pandas as pd
+
+    try:
+        sheet = pd.read_excel(path, header=None, dtype=object)
+    except ImportError:
+        remedy = "save its table as CSV, or: pip install 'forecaster[excel]'"
+        raise BadInputError(f"{path.name} is a spreadsheet", remedy) from None
+    except Exception as error:  # the library meets a damaged file with any error there is
+        raise BadInputError(
+            f"{path.name} is a damaged spreadsheet: {error}", "save its table as CSV"
+        ) from error
+    text = sheet.to_csv(index=False, header=False, date_format="%Y-%m-%d %H:%M:%S")
+    return Part(path.name, path.stem, path, lambda: io.BytesIO(text.encode()))
 
 
 def _stem(name: str) -> str:

@@ -1,6 +1,7 @@
 """Every format in docs/data.md is read, and however sound prices are written, no other numbers come out."""
 
 import gzip
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -224,3 +226,50 @@ def test_one_slip_does_not_turn_the_dates_round(tmp_path: Path) -> None:
     assert [str(each) for each in log.rejections] == [
         f"AAPL.csv:{len(days) + 2}: AAPL: the date '2024-16-01' is not like 2024-01-31"
     ]
+
+
+def test_the_last_bar_of_each_session_is_taken_where_that_is_asked_for(tmp_path: Path) -> None:
+    rows = []
+    for day, close in (("2024-01-02", 10), ("2024-01-03", 20), ("2024-01-04", 30), ("2024-01-05", 40)):
+        rows += [f"{day} {hour:02d}:30:00,{close + hour / 100},5" for hour in (19, 15, 9, 12)]  # in no order
+    path = tmp_path / "AAPL.csv"
+    path.write_text("\n".join(["date,close,volume", *rows]) + "\n")
+    with pytest.raises(BadInputError, match=r"intraday.*--daily last"):
+        read(path)
+    log = FetchLog()
+    (table,) = FileSource(path).tables(Request((), NOW, last_of_day=True), log)
+    assert table.columns["close"].tolist() == [10.15, 20.15, 30.15, 40.15]  # 19:30 is after the close
+    assert np.isnan(table.columns["volume"]).all()
+    assert log.rejected == 0
+    with path.open("a") as file:
+        file.write("2024-01-08 09:30:00,50,5\n2024-01-08 12:30:00,51,5\n")
+    (cut,) = FileSource(path).tables(Request((), NOW, last_of_day=True), (cut_log := FetchLog()))
+    assert len(cut) == 4
+    assert "2024-01-08: the day's last bar is of 12:30" in str(cut_log.rejections[0])
+    assert "of several bars a day the last of the session was kept" in "".join(log.notes)
+    path.write_text("date,close\n2024-01-02 16:00:00,1\n2024-01-03 16:00:00,2\n")
+    (table,) = FileSource(path).tables(Request((), NOW, last_of_day=True), FetchLog())
+    assert table.columns["close"].tolist() == [1, 2]  # one bar a day needs no reduction
+
+
+def test_the_first_sheet_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "AAPL.xlsx"
+    days = sessions_between(np.datetime64("2020-01-02"), np.datetime64("2020-01-08"))
+    frame = pd.DataFrame({"Date": days, "Close": [75.09, 74.36, 74.95, 74.6, 75.8], "Volume": 135_480_400})
+    frame.to_excel(path, index=False)
+    tables, log = read(path)
+    assert tables["AAPL"].columns["close"].tolist() == frame["Close"].tolist()
+    assert tables["AAPL"].columns["volume"].tolist() == [135_480_400] * 5
+    np.testing.assert_array_equal(tables["AAPL"].dates, days)
+    assert log.rejected == 0
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(BadInputError, match="damaged"):
+        read(path)
+
+
+def test_a_spreadsheet_without_the_library_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "AAPL.xlsx"
+    pd.DataFrame({"Date": ["2020-01-02"], "Close": [1.5]}).to_excel(path, index=False)
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(BadInputError, match=r"is a spreadsheet; save its table as CSV, or: pip install"):
+        read(path)
