@@ -127,7 +127,7 @@ DIALECTS: tuple[Dialect, ...] = (
     ),
     Dialect(
         "German headings",
-        marks=frozenset({"datum", "schluss"}),
+        marks=frozenset({"datum"}),
         roles={
             "datum": "date",
             "erster": "open",
@@ -135,6 +135,12 @@ DIALECTS: tuple[Dialect, ...] = (
             "hoch": "high",
             "tief": "low",
             "schluss": "close",
+            "schlusskurs": "close",
+            "zuletzt": "close",
+            "kurs": "close",
+            "eröffn": "open",
+            "höchst": "high",
+            "tiefst": "low",
             "volumen": "volume",
             "stücke": "volume",
         },
@@ -143,6 +149,36 @@ DIALECTS: tuple[Dialect, ...] = (
             "13.01.2020;77,91;79,27;77,79;79,24;121.532.000",
             "03.01.2020;74,29;75,14;74,13;74,36;146.322.800",
             "02.01.2020;74,06;75,15;73,80;75,09;135.480.400",
+        ),
+    ),
+    Dialect(
+        "French headings",
+        marks=frozenset({"date", "dernier"}),
+        roles={"dernier": "close", "ouv": "open", "plushaut": "high", "plusbas": "low"},
+        example=(
+            '"Date","Dernier","Ouv.","Plus Haut","Plus Bas","Vol.","Variation %"',
+            '"13/01/2020","79,24","77,91","79,27","77,79","121,53M","2,14%"',
+            '"03/01/2020","74,36","74,29","75,14","74,13","146,32M","-0,97%"',
+            '"02/01/2020","75,09","74,06","75,15","73,80","135,48M","2,28%"',
+        ),
+    ),
+    Dialect(
+        "Spanish headings",
+        marks=frozenset({"fecha"}),
+        roles={
+            "fecha": "date",
+            "último": "close",
+            "cierre": "close",
+            "apertura": "open",
+            "máximo": "high",
+            "mínimo": "low",
+            "volumen": "volume",
+        },
+        example=(
+            '"Fecha","Último","Apertura","Máximo","Mínimo","Vol.","% var."',
+            '"13.01.2020","79,24","77,91","79,27","77,79","121,53M","2,14%"',
+            '"03.01.2020","74,36","74,29","75,14","74,13","146,32M","-0,97%"',
+            '"02.01.2020","75,09","74,06","75,15","73,80","135,48M","2,28%"',
         ),
     ),
 )

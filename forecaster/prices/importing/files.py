@@ -81,7 +81,7 @@ class FileSource:
             try:
                 yield from _read_each(parts_of(file), request, log, name)
             except ForecastError as error:
-                log.reject(name, None, error.message)
+                log.reject(name, None, str(error).removeprefix(f"{file.name} "))
             except OSError as error:
                 log.reject(name, None, f"it cannot be read: {error.strerror}")
 
@@ -98,7 +98,7 @@ def _read_each(
             if part.stem.lower() != part.name.lower() and part.name.lower().endswith(".txt"):
                 log.note(f"{where} was passed over: {error.message}")
             else:
-                log.reject(where, None, error.message)
+                log.reject(where, None, str(error).removeprefix(f"{part.name} "))
 
 
 def _read_part(

@@ -23,6 +23,7 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
         "tradingday",
         "exchangedate",
         "windowstart",
+        "dtyyyymmdd",
     ),
     "time": ("time",),
     "open": ("open", "openprice", "openingprice"),

@@ -41,7 +41,7 @@ UNKNOWN_NUMBERS = frozenset(
 
 _SUFFIXES = {"k": Decimal(10**3), "m": Decimal(10**6), "b": Decimal(10**9), "t": Decimal(10**12)}
 _SPACES = re.compile(r"[\s\u00a0\u2007\u2009\u202f]+")
-_CURRENCY = re.compile(r"^[$€£¥₹₩] ?|[$€£¥₹₩]$| ?(?:usd|eur|gbp|chf|jpy)$")
+_CURRENCY = re.compile(r"^[$€£¥₹₩] ?| ?[$€£¥₹₩]$| ?(?:usd|eur|gbp|chf|jpy)$")
 _EXPONENT = r"(?:e[+-]?\d+)?"
 _DIGITS = {
     ".": re.compile(

@@ -88,11 +88,12 @@ BLOOMBERG_SUFFIXES = {
 """The exchange after the ticker, as Bloomberg writes it, to Yahoo's ending."""
 
 _WITH_EXCHANGE = re.compile(r"([A-Z]+):([^:]+)")
+_FILE_WITH_EXCHANGE = re.compile(r"([A-Z]+)_([^_]+)")  # a file's name cannot have a colon
 _BLOOMBERG = re.compile(r"(\S+) ([A-Z]{2})(?: (?:EQUITY|INDEX))?")
 _SHARE_CLASS = re.compile(r"([A-Z]{1,5})[_/ ]([A-Z])")
 _COPY = re.compile(r" ?\(\d+\)$| - copy$", re.IGNORECASE)
 _ADDITION = re.compile(
-    r"[ _-]+(?:1d|daily|day|data|stock|stocks|history|historical|prices?|quotes?|ohlcv?|max|all|"
+    r"[ ,_-]+(?:1d|daily|day|data|stock|stocks|history|historical|prices?|quotes?|ohlcv?|max|all|"
     r"adjusted|unadjusted|"
     r"historical[ _-]?data|price[ _-]?history|stock[ _-]?price.*|\d{4}(?:-?\d\d-?\d\d)?)$",
     re.IGNORECASE,
@@ -170,11 +171,15 @@ def looks_like_ticker(text: str) -> bool:
 def ticker_of_file(stem: str) -> str:
     """The ticker that a file is named after; empty if its name is none.
 
-    Examples: of `AAPL (1)`, `AAPL_data` and `aapl.us` it is AAPL, of `HistoricalData` there is none.
+    Examples: of `AAPL (1)`, `AAPL_data`, `aapl.us` and `NASDAQ_AAPL, 1D` it is AAPL; `HistoricalData` names
+    none.
     """
     name = _COPY.sub("", stem.strip())
     while (shorter := _ADDITION.sub("", name)) != name and shorter:
         name = shorter
+    found = _FILE_WITH_EXCHANGE.fullmatch(name)
+    if found and found[1] in EXCHANGE_SUFFIXES and len(found[2]) > 1:
+        name = f"{found[1]}:{found[2]}"
     if plain_name(name) in _NO_NAMES or not looks_like_ticker(name):
         return ""
     return ticker_of(name)
