@@ -6,7 +6,6 @@ day cannot be known in London's evening.
 
 import json
 import os
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +26,8 @@ MEMBERS_KEY = b"forecast.market.members"
 CALENDARS_KEY = b"forecast.market.calendars"
 ODD_KEY = b"forecast.market.odd"
 INDEX_MARK = "^"
+_FIRST_DAY, _DAYS = np.datetime64("1700-01-01", "D"), 220_000
+"""The days that prices may be of, from 1700 to 2302: sums by day need one pass over the tickers."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def mean_log_return(tables: Iterable[PriceTable]) -> MarketSeries:
     """
     members: list[str] = []
     odd_tickers: list[str] = []
-    pieces: dict[str, list[tuple[Days, Floats]]] = defaultdict(list)
+    sums: dict[str, Floats] = {}
+    counts: dict[str, NDArray[np.int64]] = {}
     for table in tables:
         members.append(table.ticker)
         days, returns = daily_returns(table)
@@ -92,23 +94,25 @@ def mean_log_return(tables: Iterable[PriceTable]) -> MarketSeries:
             odd_tickers.append(table.ticker)
             sound = ~np.isin(days, [move.day for move in odd])
             days, returns = days[sound], returns[sound]
-        pieces[table.calendar].append((days, returns))
-    dates, means, counts = [np.empty(0, "datetime64[D]")], [np.empty(0)], [np.empty(0, np.int64)]
+        place = (days - _FIRST_DAY).astype(np.int64)
+        possible = (place >= 0) & (place < _DAYS)
+        place, returns = place[possible], returns[possible]
+        sums.setdefault(table.calendar, np.zeros(_DAYS))[place] += returns
+        counts.setdefault(table.calendar, np.zeros(_DAYS, np.int64))[place] += 1
+    dates, means, numbers = [np.empty(0, "datetime64[D]")], [np.empty(0)], [np.empty(0, np.int64)]
     calendars: dict[str, slice] = {}
     first = 0
-    for calendar in sorted(pieces):
-        days, place = np.unique(np.concatenate([days for days, _ in pieces[calendar]]), return_inverse=True)
-        count = np.bincount(place, minlength=len(days))
-        returns = np.concatenate([values for _, values in pieces[calendar]])
-        dates.append(days)
-        means.append(np.bincount(place, returns, len(days)) / count)
-        counts.append(count)
-        calendars[calendar] = slice(first, first + len(days))
-        first += len(days)
+    for calendar in sorted(sums):
+        traded = np.flatnonzero(counts[calendar])
+        dates.append(_FIRST_DAY + traded)
+        means.append(sums[calendar][traded] / counts[calendar][traded])
+        numbers.append(counts[calendar][traded])
+        calendars[calendar] = slice(first, first + len(traded))
+        first += len(traded)
     return MarketSeries(
         np.concatenate(dates),
         np.concatenate(means),
-        np.concatenate(counts),
+        np.concatenate(numbers),
         tuple(members),
         calendars,
         tuple(odd_tickers),

@@ -146,6 +146,7 @@ def _day_tests(
     dates: Days, calendar: str, today: np.datetime64, newest: np.datetime64
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     yield "the date is in the future", dates > today
+    yield "the date is before 1700", dates < np.datetime64("1700-01-01")
     unfinished = (dates > newest) & (dates <= today)
     yield "the session has not closed yet", unfinished & is_session(dates, calendar)
     free = is_weekend(dates, calendar)

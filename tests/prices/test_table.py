@@ -59,6 +59,7 @@ def faults_of(date: str, **values: float) -> str:
         pytest.param("2024-07-03", {}, "", id="good"),
         pytest.param("NaT", {}, "there is no date", id="no date"),
         pytest.param("2024-07-08", {}, "the date is in the future", id="future"),
+        pytest.param("0001-07-08", {}, "the date is before 1700", id="past"),
         pytest.param("2024-07-05", {}, "the session has not closed yet", id="unfinished"),
         pytest.param("2024-06-29", {}, "the date is a Saturday or a Sunday", id="weekend"),
         pytest.param("2024-07-04", {}, "", id="a holiday is kept"),

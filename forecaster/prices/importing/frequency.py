@@ -13,6 +13,7 @@ LEAST_SWAPPED = 3
 WEEKEND_SHARE = 0.1
 LEAST_DAYS = 10
 WIDE_DAYS = 7
+MOST_WATCHED = 2_000_000
 SPACINGS = {"weekly": (6, 8), "monthly": (27, 34), "quarterly": (85, 97), "yearly": (355, 375)}
 """Days between two bars, from and to."""
 
@@ -54,6 +55,7 @@ class SwapWatch:
         self._codes: list[NDArray[np.intp]] = []
         self._weekdays = np.zeros(7, np.int64)
         self._suspicious = False
+        self._kept = 0
 
     def add(self, codes: NDArray[np.intp], days: Days) -> None:
         """Take a block of rows in the order of the file: tickers as numbers, and dates, NaT where unknown."""
@@ -64,8 +66,10 @@ class SwapWatch:
         steps = np.diff(days)[codes[1:] == codes[:-1]].astype(np.int64)
         to_and_fro = bool((steps > 0).any()) and bool((steps < 0).any())
         self._suspicious |= bool((weekdays >= 5).any()) or to_and_fro or _mostly_wide(steps)
-        self._days.append(days)
-        self._codes.append(codes)
+        if self._kept < MOST_WATCHED:  # those tell enough, and a file may be large
+            self._days.append(days)
+            self._codes.append(codes)
+            self._kept += len(days)
 
     def check(self) -> None:
         """See that the dates can be right.

@@ -1,8 +1,10 @@
 """From rows of any order to one checked table a ticker, holding only the rows that are kept."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TIDY_AFTER = 8_000
+ROWS_IN_MEMORY = 3_000_000
+"""About 300 MB; more are kept on the disk until their ticker's turn comes."""
 DAY_SECONDS = 86_400
 CUT_OFF_SECONDS = 3600
 A_USUAL_DAY = np.datetime64("2024-07-01", "D")
@@ -59,6 +63,51 @@ class _Bars:
     columns: list[Columns] = field(default_factory=list)
     tidy: int = 0
     waiting: int = 0
+    spilled: list[int] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """How many of them are in memory."""
+        return sum(map(len, self.dates))
+
+
+class _Spill:
+    """Rows that have no room in memory, in a file without a name that ends with this process."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="forecast-")  # noqa: SIM115  (closed with the spill)
+
+    def put(self, bars: _Bars) -> None:
+        """Write the rows of a ticker out of memory, one sorted piece."""
+        bars.spilled.append(self._file.seek(0, os.SEEK_END))
+        arrays: list[NDArray[Any]] = [bars.numbers[0], bars.dates[0].astype(np.int64), *bars.clock]
+        for values in (*arrays, *bars.columns[0].values()):
+            np.save(self._file, values, allow_pickle=False)
+        bars.numbers, bars.dates, bars.clock = [], [], []
+        bars.columns = [{name: values[:0] for name, values in bars.columns[0].items()}]
+
+    def take(self, bars: _Bars, *, clock: bool) -> None:
+        """Bring the rows of a ticker back, before those that are in memory."""
+        names = list(bars.columns[0])
+        pieces: list[tuple[Rows, Days, list[NDArray[np.int32]], Columns]] = []
+        for place in bars.spilled:
+            self._file.seek(place)
+            numbers, dates = self._load(), self._load().astype("datetime64[D]")
+            times = [self._load()] if clock else []
+            pieces.append((numbers, dates, times, {name: self._load() for name in names}))
+        bars.numbers = [piece[0] for piece in pieces] + bars.numbers
+        bars.dates = [piece[1] for piece in pieces] + bars.dates
+        bars.clock = [times for piece in pieces for times in piece[2]] + bars.clock
+        bars.columns = [piece[3] for piece in pieces] + [each for each in bars.columns if len(each["close"])]
+        bars.spilled = []
+
+    def close(self) -> None:
+        """Give the disk's room back."""
+        self._file.close()
+
+    def _load(self) -> NDArray[Any]:
+        values: NDArray[Any] = np.load(self._file, allow_pickle=False)
+        return values
 
 
 @dataclass
@@ -95,6 +144,8 @@ class RowCollector:
         self._calendar = request.calendar
         self._last_of_day = request.last_of_day
         self._reduced = False
+        self._in_memory = 0
+        self._spill: _Spill | None = None
         self._log = log
         self._dates = DateReader(request.timezone)
         self._numbers = NumberReader(separator)
@@ -197,6 +248,8 @@ class RowCollector:
         self._swaps.check()
         for ticker in sorted(self._bars):
             bars = self._bars.pop(ticker)
+            if bars.spilled and self._spill is not None:
+                self._spill.take(bars, clock=self._last_of_day)
             self._tidy(ticker, bars)
             dates = bars.dates[0]
             if self._reduced:
@@ -216,6 +269,8 @@ class RowCollector:
             strays = ~is_session(table.dates, calendar) & (table.dates >= known_from(calendar))
             self._strays[calendar] = self._strays.get(calendar, 0) + int(strays.sum())
             yield table
+        if self._spill is not None:
+            self._spill.close()
         self._say_notes()
 
     def _without_closed(self, table: PriceTable, numbers: Rows) -> PriceTable:
@@ -369,6 +424,18 @@ class RowCollector:
             bars.waiting += len(part)
             if bars.waiting > max(TIDY_AFTER, bars.tidy):
                 self._tidy(name, bars)
+        self._in_memory += len(rows)
+        if self._in_memory > ROWS_IN_MEMORY:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Write the rows of all tickers to the disk, so that a file of any size is read in bounded memory."""
+        self._spill = self._spill or _Spill()
+        for ticker, bars in self._bars.items():
+            if bars.rows:
+                self._tidy(ticker, bars)
+                self._spill.put(bars)
+        self._in_memory = 0
 
     def _tidy(self, ticker: str, bars: _Bars) -> None:
         """Make one sorted piece of the pieces; of rows with one date the last in the file stays.

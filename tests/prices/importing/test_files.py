@@ -159,7 +159,10 @@ def test_only_what_is_asked_for(tmp_path: Path) -> None:
     assert log.rejected == 0
 
 
-def test_blocks_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("memory", [3_000_000, 100], ids=["in memory", "on the disk"])
+def test_blocks_of_any_size_give_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int
+) -> None:
     days = np.arange("2023-01-02", "2024-01-01", dtype="datetime64[D]")
     rows = [f"T{number % 3},{day},{number + 1}" for number, day in enumerate(days) for _ in (0, 1)]
     rows[40:50] = ["T0,2023-01-32,1"] * 10
@@ -168,7 +171,9 @@ def test_blocks_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 64)
     monkeypatch.setattr(text, "BLOCK_BYTES", 64)
     monkeypatch.setattr(collecting, "TIDY_AFTER", 10)
+    monkeypatch.setattr(collecting, "ROWS_IN_MEMORY", memory)
     parts, parts_log = deliver(path)
+    assert whole_log.notes == parts_log.notes
     assert whole_log.rejected == parts_log.rejected > 100
     key = str
     assert sorted(map(key, whole_log.rejections)) == sorted(map(key, parts_log.rejections))
