@@ -84,7 +84,7 @@ class _Spill:
         for values in (*arrays, *bars.columns[0].values()):
             np.save(self._file, values, allow_pickle=False)
         bars.numbers, bars.dates, bars.clock = [], [], []
-        bars.columns = [{name: values[:0] for name, values in bars.columns[0].items()}]
+        bars.columns = [{name: np.empty(0) for name in bars.columns[0]}]  # a view would keep them all
 
     def take(self, bars: _Bars, *, clock: bool) -> None:
         """Bring the rows of a ticker back, before those that are in memory."""
