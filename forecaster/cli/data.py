@@ -189,14 +189,9 @@ def _status_table(healths: list["TickerHealth"]) -> "Table":
     for heading in ("rows", "gaps", "age"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("source", max_width=8, overflow="ellipsis", no_wrap=True)
-    table.add_column("fetched", no_wrap=True)
-    # Both columns are there only where they tell something: of other exchanges and currencies.
-    calendars = any(health.calendar != XNYS for health in healths)
-    currencies = any(health.currency not in ("", "USD") for health in healths)
-    if calendars:
-        table.add_column("calendar", no_wrap=True)
-    if currencies:
-        table.add_column("in", no_wrap=True)
+    # Of other exchanges or currencies these are more telling than the day of the fetch, and fit in its place.
+    elsewhere = any(each.calendar != XNYS or each.currency not in ("", "USD") for each in healths)
+    table.add_column("calendar" if elsewhere else "fetched", no_wrap=True)
     for health in healths:
         if health.damage:
             table.add_row(Text(health.ticker), Text("damaged"))
@@ -205,9 +200,7 @@ def _status_table(healths: list["TickerHealth"]) -> "Table":
             *(Text(health.ticker), health.first, health.last),
             *(f"{health.rows:,}", str(len(health.gaps)), str(health.age)),
             Text(Path(health.source).name),
-            health.fetched_at[:DATE_LENGTH],
-            *([health.calendar] if calendars else []),
-            *([Text(health.currency)] if currencies else []),
+            Text(f"{health.calendar} {health.currency}" if elsewhere else health.fetched_at[:DATE_LENGTH]),
         )
     return table
 

@@ -148,7 +148,7 @@ def predict_tables(
             continue
         last_close, last_date = float(latest.close[row, -1]), latest.dates[row, -1]
         ends, walk_ends = last_close * np.exp(inside[:-1, :, row]), last_close * np.exp(naive[:, :, row])
-        past = min(_HISTORY_DAYS, int((~np.isnat(latest.dates[row])).sum()))
+        past = np.flatnonzero(np.isfinite(latest.adjusted[row]))[-_HISTORY_DAYS:]
         predictions.append(
             Prediction(
                 ticker=ticker,
@@ -161,8 +161,8 @@ def predict_tables(
                 expected_move=100 * np.diff(inside[-1, :, row], axis=0)[0] / 2,
                 distribution=_row(forecast, row, steps),
                 naive_distribution=_row(walk, row, steps),
-                history_dates=latest.dates[row, -past:],
-                history=latest.adjusted[row, -past:],
+                history_dates=latest.dates[row, past],
+                history=latest.adjusted[row, past],
                 calendar=tables[row].calendar,
                 currency=tables[row].currency,
                 bridged=_days_without_bar(latest, row, network.lookback),

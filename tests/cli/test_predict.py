@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import rejection
 from factories import filled_store
@@ -13,6 +16,7 @@ from trained_home import recent_table
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
 from forecaster.ledger.ledger import Ledger
+from forecaster.prices.store import PriceStore
 from forecaster.registry.versions import ModelRegistry
 
 
@@ -208,3 +212,32 @@ def test_help_needs_no_numpy() -> None:
     assert ran.returncode == 0, ran.stderr
     for command in ("fetch", "train", "compare", "predict", "models"):
         assert command in ran.stdout
+
+
+def test_a_bridged_gap_is_named_and_drawn(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = PriceStore(own_home)
+    table = store.read("AAA")
+    day = str(table.dates[-3])
+    kept = table.take(np.delete(np.arange(len(table)), -3))
+    store.write(kept, source="test", fetched_at=datetime(2026, 11, 21, tzinfo=UTC))
+    assert run(["predict", "AAA", "--home", str(own_home)]) == 0
+    out, err = capsys.readouterr()
+    assert f"note: AAA has no bar of {day}; the gap was bridged" in err
+    assert "nan" not in out
+    assert run(["predict", "AAA", "--json", "--home", str(own_home)]) == 0
+    assert json.loads(capsys.readouterr().out)["predictions"][0]["bridged"] == [day]
+
+
+def test_another_currency_and_calendar_are_shown(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = PriceStore(own_home)
+    table = replace(store.read("AAA"), ticker="AAA.L", calendar="XLON", currency="GBp")
+    store.write(table, source="test", fetched_at=datetime(2026, 11, 21, tzinfo=UTC))
+    assert run(["predict", "AAA.L", "--home", str(own_home)]) == 0
+    assert " GBp " in capsys.readouterr().out
+    assert run(["data", "status", "--home", str(own_home)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "XLON" in out
+    assert "GBp" in out
+    assert "calendars: XNYS 7, XLON 1" in out
+    run(["doctor", "--home", str(own_home)])
+    assert "calendars: XLON 1, XNYS 7; currencies: GBp 1" in " ".join(capsys.readouterr().out.split())

@@ -167,6 +167,9 @@ def test_a_prediction_says_which_days_were_bridged(trained_home: Path) -> None:
     batch = predict_tables(network, tables, mean_log_return(tables))
     bridged, whole = batch.predictions
     assert bridged.bridged == (str(table.dates[-5]), str(table.dates[-2]))
+    assert np.isfinite(bridged.history).all()
+    assert table.dates[-2] not in bridged.history_dates
+    assert len(bridged.history) == len(bridged.history_dates) == len(whole.history)
     assert whole.bridged == ()
 
 

@@ -112,12 +112,19 @@ def study_gates(
         model=model,
         cell=network.cell,
         dates=dates[-days:],
-        close=panel.close[0, place],
+        close=_carried(panel.close[0])[place],
         gates=gates,
         summaries=tuple(summary(name, values) for name, values in gates.items()),
         half_lives=half_lives(gates[KEEPERS[network.cell]]),
-        events=_events(panel.log_return[0, place].astype(np.float64), gates, events),
+        events=_events(np.nan_to_num(panel.log_return[0, place].astype(np.float64)), gates, events),
     )
+
+
+def _carried(close: Float) -> Float:
+    """The closes, with the one before in place of a day without a bar."""
+    days = np.maximum.accumulate(np.where(np.isfinite(close), np.arange(len(close)), 0))
+    carried: Float = close[days]
+    return carried
 
 
 def trace_network(network: RecurrentNetwork, inputs: Float, layer: int) -> CellTrace:

@@ -38,7 +38,8 @@ def price_windows(
     """
     features: Features = compute_features(panel, names)
     known = count_known_steps(panel.log_return, horizon) == horizon
-    windows = grid_windows(features.valid_input, range(panel.shape[1]), length, 1, 1)
+    days = range(panel.shape[1])
+    windows = grid_windows(features.valid_input, days, length, 1, 1, target_mask=panel.target_mask)
     ticker, day = (place[:, 0] for place in windows.origins())
     followed = np.nonzero(known[ticker, day])[0]
     if not len(followed):

@@ -65,6 +65,16 @@ def test_the_largest_moves_are_marked_in_order_of_time() -> None:
     assert study.events[1].before["update"] == pytest.approx(study.gates["update"][11].mean())
 
 
+def test_a_day_without_a_bar_has_the_close_before_and_is_no_move() -> None:
+    whole = random_walk_table("AAA", 60, 1)
+    panel = panel_of(whole.take(np.delete(np.arange(60), 50)))
+    study = study_gates(panel, network(), "main@1", days=20, warm_up=10, events=20)
+    assert study.close[10] == study.close[9] == whole.columns["close"][49]
+    assert np.isfinite(study.close).all()
+    assert all(np.isfinite(event.log_return) for event in study.events)
+    assert {event.place: event.log_return for event in study.events}[10] == 0
+
+
 def test_an_upper_layer_reads_the_one_below() -> None:
     deep = network("lstm", layers=2, bidirectional=True)
     inputs = compute_features(PANEL, FEATURES).values[0, -40:]
