@@ -86,6 +86,10 @@ def test_the_future_does_not_move_a_forecast(trained_home: Path, prices: pd.Data
         pytest.param(lambda frame: frame.assign(date=frame["date"].astype(str)), id="text-dates"),
         pytest.param(lambda frame: frame.sample(frac=1, random_state=1), id="shuffled"),
         pytest.param(lambda frame: frame.assign(ticker=frame["ticker"].astype("category")), id="category"),
+        pytest.param(lambda frame: frame.pivot_table(index="date", columns="ticker"), id="yf.download"),
+        pytest.param(
+            lambda frame: frame.pivot_table(index="date", columns="ticker").swaplevel(axis=1), id="by ticker"
+        ),
     ],
 )
 def test_frames_of_many_shapes_are_read(trained_home: Path, prices: pd.DataFrame, shape: object) -> None:
@@ -105,7 +109,7 @@ def test_frames_of_many_shapes_are_read(trained_home: Path, prices: pd.DataFrame
             "no row of the DataFrame can be used.*not positive",
             id="no-row",
         ),
-        pytest.param(pd.DataFrame({("Close", "AAPL"): [1.0]}), UsageError, "several levels", id="wide"),
+        pytest.param(pd.DataFrame({("What", "AAPL"): [1.0]}), UsageError, "several levels", id="wide"),
         pytest.param(
             pd.DataFrame({"ticker": ["A"], "date": ["2020-01-02"], "close": [{}]}),
             BadInputError,

@@ -8,7 +8,7 @@ import numpy as np
 
 from forecaster.errors import BadInputError, UsageError
 from forecaster.prices.fetching import FetchLog, Request
-from forecaster.prices.importing.headings import find_columns
+from forecaster.prices.importing.headings import find_columns, is_field
 from forecaster.prices.importing.rows import RowCollector
 from forecaster.prices.table import PriceTable
 
@@ -47,9 +47,7 @@ def tables_from_frame(frame: "pd.DataFrame", now: datetime) -> FrameTables:
 
     if not isinstance(frame, pd.DataFrame):
         raise UsageError(f"prices is a {type(frame).__name__}, not a DataFrame", _REMEDY)
-    if frame.columns.nlevels > 1:
-        raise UsageError("prices has columns of several levels", "bring it to long form with DataFrame.stack")
-    flat = _without_index(frame)
+    flat = _without_index(frame if frame.columns.nlevels == 1 else _stacked(frame))
     headings = [str(name) for name in flat.columns]
     try:
         places = find_columns(headings, _PLACE)
@@ -77,6 +75,26 @@ def tables_from_frame(frame: "pd.DataFrame", now: datetime) -> FrameTables:
         reason = f": {log.rejections[0].reason}" if log.rejections else ""
         raise BadInputError(f"no row of the DataFrame can be used{reason}", _REMEDY)
     return FrameTables(tables, log)
+
+
+def _stacked(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """A frame whose columns are fields and tickers, as yfinance.download gives it, in long form.
+
+    Raises:
+        UsageError: its columns are something else.
+    """
+    levels = [frame.columns.get_level_values(level) for level in range(frame.columns.nlevels)]
+    fields = [all(is_field(str(name)) for name in names) for names in levels]
+    if len(levels) != 2 or sum(fields) != 1:
+        raise UsageError(
+            "prices has columns of several levels that are not fields and tickers",
+            "bring it to long form with DataFrame.stack",
+        )
+    import pandas as pd
+
+    long = pd.DataFrame(frame.stack(fields.index(False), future_stack=True))  # noqa: PD013  (melt knows no levels)
+    long.index.names = [frame.index.names[0] or "date", "ticker"]
+    return long.dropna(how="all")
 
 
 def _without_index(frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -138,6 +138,11 @@ def find_columns(headings: Sequence[str], file: str, more: Mapping[str, str] | N
     return found
 
 
+def is_field(heading: str) -> bool:
+    """Whether a heading names a field such as open or Adj Close."""
+    return _FIELDS.get(plain_heading(heading)) in COLUMNS
+
+
 def plain_heading(heading: str) -> str:
     """In small letters, without digits, spaces and signs."""
     return re.sub(r"[\W\d_]", "", heading.lower())

@@ -42,6 +42,7 @@ UNKNOWN_NUMBERS = frozenset(
 _SUFFIXES = {"k": Decimal(10**3), "m": Decimal(10**6), "b": Decimal(10**9), "t": Decimal(10**12)}
 _SPACES = re.compile(r"[\s\u00a0\u2007\u2009\u202f]+")
 _CURRENCY = re.compile(r"^[$€£¥₹₩] ?| ?[$€£¥₹₩]$| ?(?:usd|eur|gbp|chf|jpy)$")
+_RATIO = re.compile(r"(\d+(?:\.\d+)?) ?[:/] ?(\d+(?:\.\d+)?)")
 _EXPONENT = r"(?:e[+-]?\d+)?"
 _DIGITS = {
     ".": re.compile(
@@ -158,6 +159,9 @@ class NumberReader:
         for code, text in enumerate(texts):
             if doubted and _decimal_sign(_bare(text)) == (".", False):
                 wrong[code] = f"{name} {text[:SHOWN]!r} may have thousands or three decimals"
+                continue
+            if name == "split" and (ratio := _RATIO.fullmatch(text.strip())):
+                values[code] = float(ratio[1]) / max(float(ratio[2]), 1e-9)
                 continue
             try:
                 values[code] = read_number(text, self._decimal or ".", suffixes=name == "volume")

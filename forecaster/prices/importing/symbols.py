@@ -91,6 +91,7 @@ _WITH_EXCHANGE = re.compile(r"([A-Z]+):([^:]+)")
 _FILE_WITH_EXCHANGE = re.compile(r"([A-Z]+)_([^_]+)")  # a file's name cannot have a colon
 _BLOOMBERG = re.compile(r"(\S+) ([A-Z]{2})(?: (?:EQUITY|INDEX))?")
 _SHARE_CLASS = re.compile(r"([A-Z]{1,5})[_/ ]([A-Z])")
+_COIN_PAIR = re.compile(r"^([A-Z0-9]{2,})[/_](USDT?|USDC|EUR|GBP|BTC)$")
 _COPY = re.compile(r" ?\(\d+\)$| - copy$", re.IGNORECASE)
 _ADDITION = re.compile(
     r"[ ,_-]+(?:1d|daily|day|data|stock|stocks|history|historical|prices?|quotes?|ohlcv?|max|all|"
@@ -140,7 +141,7 @@ def ticker_of(text: str) -> str:
     """The ticker that a file means by `text`, as Yahoo writes it.
 
     Examples: NYSE:LMT is LMT, BRK/B and BRK_B are BRK-B, `AAPL US Equity` and AAPL.US are AAPL, LON:VOD is
-    VOD.L.
+    VOD.L, BTC/USD is BTC-USD.
 
     Raises:
         UsageError: it is not one.
@@ -151,6 +152,7 @@ def ticker_of(text: str) -> str:
     elif (found := _BLOOMBERG.fullmatch(symbol)) and found[2] in BLOOMBERG_SUFFIXES:
         symbol = found[1] + BLOOMBERG_SUFFIXES[found[2]]
     symbol = symbol.removesuffix(".US") or symbol
+    symbol = _COIN_PAIR.sub(r"\1-\2", symbol)
     if share := _SHARE_CLASS.fullmatch(symbol):
         symbol = f"{share[1]}-{share[2]}"
     try:

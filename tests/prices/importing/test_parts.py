@@ -27,6 +27,8 @@ from forecaster.prices.importing.symbols import ticker_of, ticker_of_file
         (" aapl ", "AAPL"),
         ("^gspc", "^GSPC"),
         ("BTC-USD", "BTC-USD"),
+        ("BTC/USD", "BTC-USD"),
+        ("eth_usdt", "ETH-USDT"),
     ],
 )
 def test_symbols_as_sources_write_them(text: str, ticker: str) -> None:
@@ -101,6 +103,13 @@ def test_volumes_have_suffixes(text: str, value: float) -> None:
 def test_what_is_no_number(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  (the text is the message)
         read_number(text, ".", suffixes=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "ratio"), [("2:1", 2), ("3/2", 1.5), ("1:10", 0.1), ("4.0", 4), ("", 1), ("0", 1)]
+)
+def test_splits_may_be_ratios(text: str, ratio: float) -> None:
+    assert NumberReader().parse("split", pa.array([text, "2:1"])).values.tolist() == [ratio, 2]
 
 
 @pytest.mark.parametrize(
