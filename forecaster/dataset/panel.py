@@ -110,7 +110,7 @@ def build_panel(tables: Sequence[PriceTable], market: MarketSeries) -> Panel:
     """Lay price tables on their common trading days; the market is NaN where it is not known.
 
     A day on which a ticker has no bar is no target, and ends the targets that reach it. It may be an input
-    if its exchange was closed while another was open, or if the gap is short, see `daily_log_returns`.
+    if its exchange was closed while others were open, or if the gap is short, see `daily_log_returns`.
     """
     dates = trading_days(tables)
     places = [np.searchsorted(dates, table.dates) for table in tables]
@@ -297,18 +297,30 @@ def _past_spread(table: PriceTable) -> float:
 
 
 def trading_days(tables: Sequence[PriceTable]) -> Days:
-    """The days that the tickers share: their exchanges' sessions, and any other day on which most traded.
+    """The days that the tickers share: their exchange's sessions, and any other day on which most traded.
 
     A stray bar of one ticker on a holiday must not become a gap in all the others; a source with
-    days of its own keeps them.
+    days of its own keeps them. Of several exchanges the days count on which half of the tickers' exchanges
+    are open: beside stocks a coin has its weekends' moves on Mondays, as they have, for otherwise no week of
+    theirs would be without a closed day.
     """
     groups: dict[str, list[Days]] = {}
     for table in tables:
         groups.setdefault(table.calendar, []).append(table.dates)
-    days: Days = np.unique(
-        np.concatenate([_shared_days(spans, calendar) for calendar, spans in groups.items()])
-    )
-    return days
+    shared = {calendar: _shared_days(spans, calendar) for calendar, spans in groups.items()}
+    if len(shared) == 1:
+        return next(iter(shared.values()))
+    days: Days = np.unique(np.concatenate(list(shared.values())))
+    listed, open_ = np.zeros(len(days), np.int64), np.zeros(len(days), np.int64)
+    for calendar, spans in groups.items():
+        active = np.zeros(len(days) + 1, np.int64)
+        for dates in spans:
+            active[np.searchsorted(days, dates[0])] += 1
+            active[np.searchsorted(days, dates[-1], "right")] -= 1
+        active = np.cumsum(active)[:-1]
+        listed += active
+        open_ += active * np.isin(days, shared[calendar])
+    return days[2 * open_ >= listed]
 
 
 def _shared_days(spans: Sequence[Days], calendar: str) -> Days:

@@ -185,3 +185,20 @@ def test_indices_are_taken_only_when_named(tmp_path: Path) -> None:
 def test_what_is_no_ticker_is_rejected(tmp_path: Path, wanted: list[str], error: type[Exception]) -> None:
     with pytest.raises(error):
         choose_tickers(filled_store(tmp_path), wanted)
+
+
+def test_beside_stocks_a_coin_has_its_weekends_on_mondays() -> None:
+    stocks = [
+        random_walk_table(name, 30, seed, after="2021-01-01") for seed, name in enumerate(("AAA", "BBB"))
+    ]
+    every_day = np.arange("2021-01-04", "2021-02-17", dtype="datetime64[D]").astype(str).tolist()
+    closes = np.exp(np.arange(len(every_day)) * 0.01)
+    coin = replace(closes_table("BTC-USD", every_day, closes.tolist()), calendar="24/7")
+    panel = panel_of(*stocks, coin)
+    np.testing.assert_array_equal(panel.dates, stocks[0].dates[stocks[0].dates <= panel.dates[-1]])
+    assert panel.bridged is None
+    mondays = np.diff(panel.dates).astype(int)
+    np.testing.assert_allclose(panel.log_return[2, 1:], 0.01 * mondays, rtol=1e-4)
+    alone = panel_of(coin)
+    assert alone.shape == (1, len(every_day))
+    np.testing.assert_allclose(alone.log_return[0, 1:], 0.01, rtol=1e-4)
