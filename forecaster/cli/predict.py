@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from forecaster.service.prediction import Prediction
 
 NARROW = 50
+WIDEST_PRICE = 7
 SHOWN_IN_FULL = 5
 """More tickers than these share one table without charts."""
 
@@ -231,7 +232,10 @@ def _show_one(prediction: "Prediction", model: str, level: int, screen: "Console
     if prediction.currency not in ("", "USD"):
         close += f" {escape(prediction.currency)}"
     screen.print(f"[bold]{prediction.ticker}[/bold]  {close}  model {model}")
-    table = figures_table(None, "session", "median", f"{NARROW} %", f"{level} %", "move", f"naive {level} %")
+    headings = ["median", f"{NARROW} %", f"{level} %", "move"]
+    # Three intervals of prices like 0.00002635 do not fit into 80 columns.
+    with_naive = len(shown.one(prediction.last_close)) <= WIDEST_PRICE
+    table = figures_table(None, "session", *headings, *([f"naive {level} %"] if with_naive else []))
     for step, date in enumerate(prediction.dates):
         table.add_row(
             str(date),
@@ -239,7 +243,7 @@ def _show_one(prediction: "Prediction", model: str, level: int, screen: "Console
             shown.span(prediction.intervals[NARROW][:, step]),
             shown.span(prediction.intervals[level][:, step]),
             f"±{prediction.expected_move[step]:.1f}%",
-            shown.span(prediction.naive_intervals[level][:, step]),
+            *([shown.span(prediction.naive_intervals[level][:, step])] if with_naive else []),
         )
     screen.print(table)
     screen.print(

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MOST_DECIMALS = 10
+MOST_DECIMALS = 9
 
 
 class PriceText:

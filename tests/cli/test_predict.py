@@ -17,6 +17,7 @@ from forecaster.cli.main import run
 from forecaster.errors import ExitCode
 from forecaster.ledger.ledger import Ledger
 from forecaster.prices.store import PriceStore
+from forecaster.prices.table import PRICES
 from forecaster.registry.versions import ModelRegistry
 
 
@@ -241,3 +242,19 @@ def test_another_currency_and_calendar_are_shown(own_home: Path, capsys: pytest.
     assert "calendars: XNYS 7, XLON 1" in out
     run(["doctor", "--home", str(own_home)])
     assert "calendars: XLON 1, XNYS 7; currencies: GBp 1" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e-6, 1e-4, 1e-2, 1, 1e2, 1e4])
+def test_prices_of_any_size_are_shown_whole_in_80_columns(
+    own_home: Path, capsys: pytest.CaptureFixture[str], factor: float
+) -> None:
+    store = PriceStore(own_home)
+    table = store.read("AAA")
+    columns = {name: table.columns[name] * (factor if name in PRICES else 1) for name in table.columns}
+    store.write(replace(table, columns=columns), source="test", fetched_at=datetime(2026, 11, 21, tzinfo=UTC))
+    assert run(["predict", "AAA", "--home", str(own_home)]) == 0
+    out = capsys.readouterr().out
+    rows = out.split("naive:")[0]
+    assert "…" not in rows
+    assert " 0.0000 " not in rows
+    assert max(map(len, out.splitlines())) <= 80
