@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from forecaster.service.prediction import Prediction
 
 NARROW = 50
-WIDEST_PRICE = 7
+WIDEST_PRICES = {"naive {level} %": 7, f"{NARROW} %": 10}
+"""Up to how many characters of a price there is room for a column."""
 SHOWN_IN_FULL = 5
 """More tickers than these share one table without charts."""
 
@@ -232,19 +233,21 @@ def _show_one(prediction: "Prediction", model: str, level: int, screen: "Console
     if prediction.currency not in ("", "USD"):
         close += f" {escape(prediction.currency)}"
     screen.print(f"[bold]{prediction.ticker}[/bold]  {close}  model {model}")
-    headings = ["median", f"{NARROW} %", f"{level} %", "move"]
-    # Three intervals of prices like 0.00002635 do not fit into 80 columns.
-    with_naive = len(shown.one(prediction.last_close)) <= WIDEST_PRICE
-    table = figures_table(None, "session", *headings, *([f"naive {level} %"] if with_naive else []))
-    for step, date in enumerate(prediction.dates):
-        table.add_row(
-            str(date),
-            shown.one(prediction.median[step]),
-            shown.span(prediction.intervals[NARROW][:, step]),
-            shown.span(prediction.intervals[level][:, step]),
-            f"±{prediction.expected_move[step]:.1f}%",
-            *([shown.span(prediction.naive_intervals[level][:, step])] if with_naive else []),
-        )
+    columns = {
+        "median": [shown.one(price) for price in prediction.median],
+        f"{NARROW} %": [shown.span(ends) for ends in prediction.intervals[NARROW].T],
+        f"{level} %": [shown.span(ends) for ends in prediction.intervals[level].T],
+        "move": [f"±{move:.1f}%" for move in prediction.expected_move],
+        f"naive {level} %": [shown.span(ends) for ends in prediction.naive_intervals[level].T],
+    }
+    # Three intervals of prices like 0.00002635 do not fit into 80 columns, nor two of still smaller ones.
+    width = len(shown.one(prediction.last_close))
+    for heading, widest in WIDEST_PRICES.items():
+        if width > widest:
+            del columns[heading.format(level=level)]
+    table = figures_table(None, "session", *columns)
+    for date, *cells in zip(prediction.dates, *columns.values(), strict=True):
+        table.add_row(str(date), *cells)
     screen.print(table)
     screen.print(
         f"{_legend(level)} naive: the close stays at {shown.one(prediction.last_close)}, within its past "
