@@ -233,6 +233,7 @@ def _details(health: "TickerHealth") -> list[str]:
 
 
 def _status_summary(healths: list["TickerHealth"], shown: int) -> str:
+    from forecaster.dataset.panel import MOST_BRIDGED
     from forecaster.prices.exchanges import XNYS
 
     sound = [health for health in healths if not health.damage]
@@ -250,6 +251,10 @@ def _status_summary(healths: list["TickerHealth"], shown: int) -> str:
     counted = Counter(each.calendar for each in sound)
     if set(counted) - {XNYS}:
         parts.append("calendars: " + ", ".join(f"{name} {count:,}" for name, count in counted.most_common()))
+    if bridged := sum(0 < each.recent_gaps <= MOST_BRIDGED for each in sound):
+        parts.append(f"with recent gaps that forecasts bridge: {bridged:,}")
+    if broken := [each.ticker for each in sound if each.recent_gaps > MOST_BRIDGED]:
+        parts.append(f"with too many to bridge: {name_some(broken)}")
     if odd := [each.ticker for each in sound if each.odd]:
         parts.append(f"with moves that look wrong: {name_some(odd)}")
     parts.append(f"damaged: {len(healths) - len(sound):,}")

@@ -12,6 +12,8 @@ from forecaster.prices.soundness import odd_moves
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import Days, PriceTable
 
+RECENT_SESSIONS = 60
+
 
 @dataclass(frozen=True)
 class TickerHealth:
@@ -23,6 +25,7 @@ class TickerHealth:
         last: the last stored day.
         rows: stored bars.
         gaps: (H,) sessions between first and last without a bar.
+        recent_gaps: how many of the last 60 sessions have no bar, up to the last stored day.
         age: sessions that have closed since `last`.
         calendar: of its exchange.
         currency: of its prices; empty where it is not known.
@@ -41,6 +44,7 @@ class TickerHealth:
     last: str = ""
     rows: int = 0
     gaps: Days = field(default_factory=lambda: np.empty(0, "datetime64[D]"))
+    recent_gaps: int = 0
     age: int = 0
     calendar: str = XNYS
     currency: str = ""
@@ -65,12 +69,15 @@ def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
     except (BadInputError, UsageError) as error:
         return TickerHealth(ticker, damage=error.message)
     first, last = table.dates[0], table.dates[-1]
+    gaps = missing_sessions(table)
+    recent = sessions_between(last - 2 * RECENT_SESSIONS, last, table.calendar)[-RECENT_SESSIONS:]
     return TickerHealth(
         ticker=ticker,
         first=str(first),
         last=str(last),
         rows=len(table),
-        gaps=missing_sessions(table),
+        gaps=gaps,
+        recent_gaps=int((gaps >= recent[0]).sum()) if len(recent) else 0,
         age=max(0, session_count(last, last_closed_session(now, table.calendar), table.calendar)),
         calendar=table.calendar,
         currency=table.currency,

@@ -170,8 +170,10 @@ def _lock(home: Path) -> Finding:
 
 
 def _prices(home: Path, now: datetime) -> Finding:
+    from forecaster.dataset.panel import MOST_BRIDGED
     from forecaster.prices.calendar import last_closed_session, session_count
     from forecaster.prices.exchanges import XNYS
+    from forecaster.prices.health import check_health
     from forecaster.prices.market import read_market
     from forecaster.prices.store import PriceStore
 
@@ -195,6 +197,12 @@ def _prices(home: Path, now: datetime) -> Finding:
     text += _named_counts(
         "; currencies", Counter(info.currency for info in infos if info.currency), usual="USD"
     )
+    health = [check_health(store, ticker, now) for ticker in tickers]
+    if bridged := sum(0 < each.recent_gaps <= MOST_BRIDGED for each in health):
+        text += f"; with recent gaps that forecasts bridge: {bridged:,}"
+    if broken := [each.ticker for each in health if each.recent_gaps > MOST_BRIDGED]:
+        text += f"; with too many to bridge: {name_some(broken)}"
+        return Finding("prices", "warn", text, "run `forecast fetch`, and look at `forecast data status`")
     if odd := read_market(store).odd:
         text += f"; with moves that look wrong: {name_some(odd)}"
         return Finding("prices", "warn", text, "`forecast data verify` names them; fetch them anew")

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,16 @@ def test_an_export_that_fails_leaves_no_file(tmp_path: Path) -> None:
 def test_the_factories_are_seeded() -> None:
     one, two = random_walk_table(seed=3), random_walk_table(seed=3)
     np.testing.assert_array_equal(one.columns["close"], two.columns["close"])
+
+
+def test_status_and_doctor_tell_what_forecasts_bridge(tmp_path: Path, capsys: Capture) -> None:
+    whole = random_walk_table("AAA", 200, 1)
+    short = replace(whole.take(np.delete(np.arange(200), [150, 190])), ticker="BBB")
+    wide = replace(whole.take(np.delete(np.arange(200), range(150, 156))), ticker="CCC")
+    old = replace(whole.take(np.delete(np.arange(200), range(50, 90))), ticker="DDD")
+    filled_store(tmp_path, whole, short, wide, old)
+    for command in (["data", "status"], ["doctor"]):
+        run(command)
+        out = " ".join(capsys.readouterr().out.split())
+        assert "with recent gaps that forecasts bridge: 1" in out
+        assert "with too many to bridge: CCC" in out
