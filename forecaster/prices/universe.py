@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
@@ -19,6 +19,15 @@ from forecaster.prices.sample import SAMPLE_TICKERS
 SAMPLE, SP500 = "sample", "sp500"
 SP500_COMPLETE_FROM = date(2012, 1, 1)
 
+TICKER_HEADINGS = (
+    *SPELLINGS["ticker"],
+    "tickers",
+    "symbols",
+    "tickersymbols",
+    "stocksymbol",
+    "stock",
+    "stocks",
+)
 FIRST_HEADINGS = ("first", "startdate", "start", "datefrom", "from")
 LAST_HEADINGS = ("last", "enddate", "end", "dateto", "to", "thru")
 LARGEST_LIST = 10 * 2**20
@@ -45,23 +54,33 @@ def read_spans(path: Path) -> dict[str, tuple[Span, ...]]:
     """
     if not path.is_file():
         raise NotFoundError(f"there is no file {path}", "give the path of a list, or sample or sp500")
-    if path.stat().st_size > LARGEST_LIST:
-        raise BadInputError(f"{path.name} is too large for a list of tickers", "write one symbol a line")
-    text = b"".join(utf8_blocks(parts_of(path)[0])).decode("utf-8", "replace")
+    text = _text(path)
     spans: dict[str, tuple[Span, ...]] = {}
-    for symbol, span in _rows(path.name, text.splitlines()):
+    for symbol, span in _rows(path.name, text):
         spans[symbol] = (*spans.get(symbol, ()), span)
     if not spans:
         raise BadInputError(f"{path.name} names no ticker", "write one symbol a line")
     return spans
 
 
-def _rows(name: str, lines: Sequence[str]) -> Iterator[tuple[str, Span]]:
-    numbered = [(number, line) for number, line in enumerate(lines, 1) if _counts(line)]
-    separator = max(SEPARATORS, key=numbered[0][1].count) if numbered else ","
-    rows = [(number, next(csv.reader([line], delimiter=separator))) for number, line in numbered]
+def _text(path: Path) -> str:
+    if not path.stat().st_size:
+        return ""
+    parts = parts_of(path)
+    if len(parts) != 1:
+        raise BadInputError(f"{path.name} holds {len(parts)} files", "give one list of tickers")
+    text = bytearray()
+    for block in utf8_blocks(parts[0]):  # an archive can unpack to any size
+        text += block
+        if len(text) > LARGEST_LIST:
+            raise BadInputError(f"{path.name} is too large for a list of tickers", "write one symbol a line")
+    return text.decode("utf-8", "replace")
+
+
+def _rows(name: str, text: str) -> Iterator[tuple[str, Span]]:
+    rows = list(_records(name, text))
     headings = [plain_heading(heading) for heading in rows[0][1]] if rows else []
-    column = _place(headings, SPELLINGS["ticker"])
+    column = _place(headings, TICKER_HEADINGS)
     places = [_place(headings, names) for names in (FIRST_HEADINGS, LAST_HEADINGS)]
     for number, row in rows if column is None else rows[1:]:
         where = f"{name}:{number}"
@@ -71,12 +90,26 @@ def _rows(name: str, lines: Sequence[str]) -> Iterator[tuple[str, Span]]:
         yield _symbol(where, row, column), Span(first, last)
 
 
+def _records(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the number of its first line; a field in quotes may go on over lines."""
+    numbered = [(number, line) for number, line in enumerate(text.split("\n"), 1) if _counts(line)]
+    separator = max(SEPARATORS, key=numbered[0][1].count) if numbered else ","
+    reader = csv.reader((line + "\n" for _, line in numbered), delimiter=separator, strict=True)
+    while (begun := reader.line_num) < len(numbered):
+        number = numbered[begun][0]
+        try:
+            yield number, next(reader)
+        except csv.Error as error:
+            raise BadInputError(f"{name}:{number}: {error}", "close the quotes, or leave them out") from None
+
+
 def _place(headings: Sequence[str], names: Sequence[str]) -> int | None:
     return next((headings.index(name) for name in names if name in headings), None)
 
 
 def _counts(line: str) -> bool:
-    return bool(line.strip()) and not line.startswith("#")
+    """Whether it is more than space or a remark; a table's heading may begin with a column called #."""
+    return bool(line.strip()) and (not line.startswith("#") or line[1:2] in SEPARATORS)
 
 
 def _symbol(where: str, row: list[str], column: int | None) -> str:
@@ -97,7 +130,7 @@ def _day(where: str, row: list[str], place: int | None) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text[:10])
+        return datetime.fromisoformat(text.replace("/", "-")).date()
     except ValueError:
         raise BadInputError(f"{where}: {text[:40]!r} is not a date", "write it like 2015-12-31") from None
 

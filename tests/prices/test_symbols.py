@@ -1,3 +1,6 @@
+import gzip
+import io
+import zipfile
 from datetime import date
 from pathlib import Path
 
@@ -5,6 +8,14 @@ import pytest
 
 from forecaster.errors import BadInputError, NotFoundError
 from forecaster.prices.universe import Span, read_spans
+
+
+def zipped(*names: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in names:
+            archive.writestr(name, "AAPL\n")
+    return content.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -16,6 +27,10 @@ from forecaster.prices.universe import Span, read_spans
         pytest.param('"Ticker symbol","Security"\n"AAPL","Apple"\n"BRK.B","Berkshire, B"\n', id="in quotes"),
         pytest.param("Symbol;Name\nAAPL;Apple\nNYSE:BRK.B;Berkshire\n", id="semicolons, an exchange"),
         pytest.param("name\tact_symbol\nApple\tAAPL\nBerkshire\tBRK/B\n", id="tabs, a slash"),
+        pytest.param("Tickers\nAAPL\nBRK-B\n", id="headed in the plural"),
+        pytest.param("#,Company,Symbol\n1,Apple,AAPL\n2,Berkshire,BRK.B\n", id="a column #"),
+        pytest.param('Security,Symbol\n"Apple\nInc.",AAPL\n"Ber\u2028kshire",BRK.B\n', id="cells of two"),
+        pytest.param("Symbol\rAAPL\rBRK.B\r", id="carriage returns"),
     ],
 )
 def test_lists_of_tickers(tmp_path: Path, text: str) -> None:
@@ -42,7 +57,7 @@ def test_symbols_that_look_like_something_else_are_symbols(tmp_path: Path) -> No
     "headings", ["symbol,start_date,end_date", "Ticker,Start Date,End Date", "tic,from,to"]
 )
 def test_days_of_membership_have_many_headings(tmp_path: Path, headings: str) -> None:
-    (tmp_path / "list.csv").write_text(f"{headings}\nAA,2015-01-05,2015-03-01\nBB,2016-02-01 00:00:00,\n")
+    (tmp_path / "list.csv").write_text(f"{headings}\nAA,2015-01-05,2015-03-01\nBB,2016/02/01 00:00:00,\n")
     assert read_spans(tmp_path / "list.csv") == {
         "AA": (Span(date(2015, 1, 5), date(2015, 3, 1)),),
         "BB": (Span(date(2016, 2, 1)),),
@@ -52,7 +67,13 @@ def test_days_of_membership_have_many_headings(tmp_path: Path, headings: str) ->
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        pytest.param(b"# nothing\n", "names no ticker", id="empty"),
+        pytest.param(b"", "names no ticker", id="empty"),
+        pytest.param(b"# nothing\n", "names no ticker", id="remarks only"),
+        pytest.param(b'AAPL\n"MSFT\nKO\n', "list.txt:2: unexpected end", id="open quotes"),
+        pytest.param(b"A" * 200_000, "list.txt:1: field larger", id="no lines"),
+        pytest.param(gzip.compress(bytes(2**25)), "is too large", id="packed, large"),
+        pytest.param(zipped("a.csv", "b.csv"), "holds 2 files", id="two lists in one"),
+        pytest.param(b"symbol,first\nAA,2015-01-05x\n", "'2015-01-05x' is not a date", id="date and more"),
         pytest.param(b"AAPL\n../x\n", r"list.txt:2: '../x' is not a ticker", id="bad line"),
         pytest.param(b"Name,Code\nApple,AAPL\n", "has several fields", id="which column?"),
         pytest.param(b"symbol,first\nAA,soon\n", "list.txt:2: 'soon' is not a date", id="no date"),
