@@ -2,8 +2,13 @@
 
 import codecs
 import contextlib
+import io
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 # What is seen in tables, charts and sentences, for encodings that lack it; all else becomes a question mark.
 _STAND_INS = {
@@ -34,6 +39,15 @@ _STAND_INS = {
     "┬": "+",
     "┴": "+",
     "┼": "+",
+    "●": "*",
+    "○": "o",
+    "∂": "d",
+    "∘": "o",
+    "′": "'",
+    "₀": "0",
+    "₁": "1",
+    "\N{BRAILLE PATTERN BLANK}": " ",
+    **dict.fromkeys(map(chr, range(0x2801, 0x2900)), "*"),  # the dots that charts are drawn with
 }
 _ERRORS = "forecast-stand-ins"
 
@@ -41,7 +55,8 @@ _ERRORS = "forecast-stand-ins"
 def prepare_streams() -> None:
     """Make printing safe, before anything is printed.
 
-    A closed stream leads nowhere; a character that its encoding lacks is replaced. Where Python would
+    A closed stream leads nowhere; a character that its encoding lacks is replaced. No note or progress that
+    cannot be written stops the work or changes the exit code: it is lost. Where Python would
     not write file names in UTF-8, the command starts itself again so that it does, for names go into files
     and to libraries that know nothing else.
     """
@@ -55,10 +70,27 @@ def prepare_streams() -> None:
     if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
         _start_again_in_utf8()
     codecs.register_error(_ERRORS, _stand_in)
+    if type(sys.stderr) is io.TextIOWrapper:  # else a program that called us put its own there
+        sys.stderr = io.TextIOWrapper(
+            io.BufferedWriter(_Lossy(2, "w", closefd=False)),
+            encoding=sys.stderr.encoding,
+            line_buffering=True,
+        )
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors=_ERRORS)
+
+
+class _Lossy(io.FileIO):
+    """A file that takes whatever it is given, and loses it where the disk is full or the reader left."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        with contextlib.suppress(OSError):
+            written: int | None = super().write(data)  # none where the reader is slow and does not wait
+            if written is not None:
+                return written
+        return memoryview(data).nbytes
 
 
 def finish_stdout() -> OSError | None:

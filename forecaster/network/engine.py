@@ -5,9 +5,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from forecaster.errors import UnavailableError, UsageError
+from forecaster.errors import BadInputError, UnavailableError, UsageError
 
 # The cells for which each engine hands a whole sequence to cuDNN; all others run step by step.
 _CUDNN_CELLS = {"tensorflow": ("lstm", "gru"), "torch": ("lstm", "gru"), "jax": ("lstm",)}
@@ -31,6 +32,7 @@ def start_engine(device: str) -> Engine:
     Raises:
         UsageError: `device` is `gpu` and the engine sees none, or the engine is not known.
         UnavailableError: the engine is not installed.
+        BadInputError: Keras cannot read the user's `keras.json`.
     """
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend not in _CUDNN_CELLS:
@@ -47,6 +49,12 @@ def start_engine(device: str) -> Engine:
         raise UnavailableError(
             f"the Keras engine {backend} cannot be imported: {error}", f"pip install {backend}"
         ) from error
+    except (ValueError, AttributeError, TypeError) as error:
+        # What Keras raises, as it is imported, for a setting that it does not know or JSON of another form.
+        settings = _keras_settings()
+        if not settings.is_file():
+            raise
+        raise BadInputError(f"Keras cannot read {settings}: {error}", "fix that file or remove it") from error
     if device == "gpu" and not seen:
         raise UsageError(
             f"--device gpu: {backend} sees no GPU",
@@ -78,6 +86,14 @@ def make_repeatable(seed: int, backend: str) -> None:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+
+
+def _keras_settings() -> Path:
+    """The file of settings that Keras reads when it is imported; before that it cannot be asked."""
+    if folder := os.environ.get("KERAS_HOME"):
+        return Path(folder, "keras.json")
+    home = Path.home()
+    return Path(home if os.access(home, os.W_OK) else "/tmp", ".keras", "keras.json")  # noqa: S108  (Keras's)
 
 
 def _gpus(backend: str) -> list[Any]:
