@@ -101,6 +101,7 @@ def test_notes_that_cannot_be_written_change_nothing(trained_home: Path) -> None
     )
 
 
+@pytest.mark.trial
 @pytest.mark.parametrize("left", ["2> /dev/full", "2>&1 | head -1"])
 def test_a_training_ends_though_nobody_sees_its_progress(own_home: Path, left: str) -> None:
     ran = shell(f"forecast train AAA --epochs 1 --units 2 --home HOME {left}", own_home)
@@ -116,7 +117,8 @@ def test_closed_streams_do_no_harm(trained_home: Path, closed: str) -> None:
     assert "Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize("floatx", ["float16", pytest.param("float64", marks=pytest.mark.trial)])
+@pytest.mark.trial
+@pytest.mark.parametrize("floatx", ["float16", "float64"])
 def test_the_users_keras_settings_do_not_matter(own_home: Path, tmp_path: Path, floatx: str) -> None:
     settings = tmp_path / "keras"
     settings.mkdir()
