@@ -8,6 +8,7 @@ from factories import filled_store, random_walk_table
 
 from forecaster.dataset.training_set import choose, load_training_set, split_by
 from forecaster.prices.calendar import sessions_between
+from forecaster.prices.market import read_market
 from forecaster.prices.table import PriceTable
 from forecaster.registry.versions import ModelRegistry
 from forecaster.service.candidate import Candidate, train_candidate
@@ -50,5 +51,5 @@ def fill_and_train(home: Path) -> Candidate:
         recent_table("SHORT", 25, seed=5),
         without(recent_table("GAPPY", seed=6), *range(-9, -3)),
     ]
-    filled_store(home, *others)
+    read_market(filled_store(home, *others))  # as a fetch does, so that no command has to compute it
     return candidate
