@@ -38,6 +38,7 @@ def test_the_limits_are_these() -> None:
         20,
         5,
     )
+    assert soundness.SLIP_DAYS == 5
     assert (soundness.LEAST_SHIFT, soundness.EVEN, soundness.OVERLAP_DAYS) == (0.002, 0.0005, 5)
     assert (soundness.SEAM_SESSIONS, soundness.SEAM_SIGMAS) == (20, 12)
 
@@ -89,6 +90,35 @@ def test_a_step_at_the_very_end_is_not_judged_as_a_split() -> None:
     table = stepped(0.5)
     assert odd_moves(table.take(slice(0, DAY + 3))) == []
     assert len(odd_moves(table.take(slice(0, DAY + 10)))) == 1
+
+
+def slipped(factor: float, days: int, first: int = DAY) -> PriceTable:
+    """A walk of 1 % a day whose prices are `factor` times as large on some days, and then as before."""
+    table = random_walk_table("AAA", 120, 1)
+    slip = np.where((np.arange(len(table)) >= first) & (np.arange(len(table)) < first + days), factor, 1.0)
+    columns = dict(table.columns)
+    columns["close"], columns["adj_close"] = columns["close"] * slip, columns["adj_close"] * slip
+    return replace(table, columns=columns)
+
+
+@pytest.mark.parametrize("days", [1, 3, 5])
+@pytest.mark.parametrize("factor", [0.1, 0.5, 4, 10])
+def test_a_step_by_a_ratio_that_is_undone_is_odd_on_both_days(factor: float, days: int) -> None:
+    table = slipped(factor, days)
+    there, back = odd_moves(table)
+    assert (there.day, back.day) == (table.dates[DAY], table.dates[DAY + days])
+    assert f"and back on {back.day}: a slip?" in there.reason
+    assert "back from a slip" in back.reason
+    assert np.abs(mean_log_return([table]).log_return).max() < 0.1
+
+
+def test_what_falls_and_comes_back_is_no_slip_unless_by_one_ratio_among_calm_days() -> None:
+    assert odd_moves(slipped(0.62, 2)) == []
+    assert odd_moves(slipped(0.5, soundness.SLIP_DAYS + 1)) == []
+    table = slipped(0.5, 1)
+    wild = np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.08, 120)))
+    columns = {**table.columns, **{name: table.columns[name] * wild for name in ("close", "adj_close")}}
+    assert odd_moves(replace(table, columns=columns)) == []
 
 
 def test_odd_moves_do_not_enter_the_market() -> None:
