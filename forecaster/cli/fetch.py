@@ -132,7 +132,7 @@ def _print_log(report: "FetchReport") -> None:
     log = report.log
     lines = [f"note: {note}" for note in log.notes[:NAMED_NOTES]]
     if len(log.notes) > NAMED_NOTES:
-        lines.append(f"note: and {len(log.notes) - NAMED_NOTES} more notes of this kind")
+        lines.append(f"note: and {len(log.notes) - NAMED_NOTES} more notes; --json names them")
     groups = sorted(log.groups.values(), key=lambda group: -group.count)
     lines += [f"rejected: {group}" for group in groups[:NAMED_REASONS]]
     if more := sum(group.count for group in groups[NAMED_REASONS:]):

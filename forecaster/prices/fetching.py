@@ -107,6 +107,7 @@ class FetchLog:
     rejected: int = 0
     groups: dict[str, RejectionGroup] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    grave_notes: int = 0
 
     def reject(self, place: str, row: int | None, reason: str, ticker: str = "") -> None:
         """Say that a row, or a whole file, is not taken over."""
@@ -120,10 +121,11 @@ class FetchLog:
         if len(group.examples) < EXAMPLES:
             group.examples.append(rejection)
 
-    def note(self, text: str) -> None:
-        """Say something that the user should know, once."""
+    def note(self, text: str, *, grave: bool = False) -> None:
+        """Say something that the user should know, once; what is grave stands before the rest."""
         if text not in self.notes:
-            self.notes.append(text)
+            self.notes.insert(self.grave_notes if grave else len(self.notes), text)
+            self.grave_notes += grave
 
 
 class Outcome(StrEnum):
@@ -273,7 +275,7 @@ def _note_damage(store: PriceStore, ticker: str, log: FetchLog) -> None:
     try:
         store.read(ticker)
     except ForecastError as error:
-        log.note(f"{error.message}; the market's return is without {ticker}")
+        log.note(f"{error.message}; the market's return is without {ticker}", grave=True)
 
 
 def merge_into(
@@ -295,7 +297,7 @@ def merge_into(
             stored, info = store.read(ticker), store.info(ticker)
         except BadInputError as error:
             damaged = True
-            log.note(f"{error.message}; it was replaced by what was fetched")
+            log.note(f"{error.message}; it was replaced by what was fetched", grave=True)
         except UsageError as error:
             return Failure(ticker, FailureKind.KEPT, error.message)
     merge = Merge(table, len(table), 0)
@@ -318,7 +320,10 @@ def merge_into(
                     f"{ticker} stays Yahoo's, as most of its rows are; it goes on being refreshed from there"
                 )
             else:
-                log.note(f"{ticker} came from Yahoo; most of it is {source}'s now: it is no longer refreshed")
+                log.note(
+                    f"{ticker} came from Yahoo; most of it is {source}'s now: it is no longer refreshed",
+                    grave=True,
+                )
         store.write(merge.table, source=origin, fetched_at=request.now, fetch_state=state)
         outcome = Outcome.ADDED if stored is None else Outcome.UPDATED
         note_odd_moves(merge.table, log)
@@ -340,7 +345,7 @@ def note_odd_moves(table: PriceTable, log: FetchLog, since: np.datetime64 | None
     moves = [move for move in odd_moves(table) if since is None or move.day > since]
     if moves:
         named = name_some((f"{move.day}: {move.reason}" for move in moves), NAMED_MOVES)
-        log.note(f"{table.ticker} looks wrong: {named}")
+        log.note(f"{table.ticker} looks wrong: {named}", grave=True)
 
 
 def _joined(before: TickerOutcome | None, after: TickerOutcome) -> TickerOutcome:

@@ -229,6 +229,19 @@ def test_a_calendar_that_is_named_is_the_tickers(tmp_path: Path) -> None:
     assert PriceStore(tmp_path).read("AA").calendar == "XTKS"
 
 
+def test_what_looks_wrong_stands_before_notes_of_no_weight(capsys: Capture) -> None:
+    Path("folder").mkdir()
+    for number in range(12):  # each file has a note of its own: its rows are out of order
+        rows = [f"2024-07-{day:02},10" for day in (3, 2, 4, 1)]
+        Path(f"folder/A{number:02}.csv").write_text("\n".join(["date,close", *rows]) + "\n")
+    rows = ["2024-07-01,10", "2024-07-02,1010", "2024-07-03,1000"]
+    Path("folder/ZZ.csv").write_text("\n".join(["date,close", *rows]) + "\n")
+    assert run(["fetch", "--source", "folder"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("note: ZZ looks wrong: 2024-07-02")
+    assert "more notes; --json names them" in lines[10]
+
+
 def test_moves_that_cannot_be_right_are_named_at_the_import_and_by_verify(capsys: Capture) -> None:
     rows = [
         f"AA,2024-07-{day},{close}" for day, close in (("01", 10), ("02", 10.1), ("03", 1020), ("05", 1010))
