@@ -1,16 +1,21 @@
-"""Files that are whole or absent: atomic replacement, one lock a home folder, digests."""
+"""Files that are whole or absent: atomic replacement, bounded reading, one lock a home folder, digests."""
 
 import hashlib
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
+from typing import BinaryIO
 
-from forecaster.errors import DiskError, TryLaterError
+from forecaster.errors import BadInputError, DiskError, TryLaterError
 
 LOCK_NAME = ".forecast.lock"
+MOST_BYTES = 10_000_000
+"""Of a file of ours that holds neither prices nor weights: a hundred times what a large one has."""
 _LEAST_WAIT_SECONDS = 0.5  # who looks whether the lock is held has it for an instant
 
 
@@ -53,6 +58,68 @@ def write_atomically(target: Path, content: bytes | str) -> None:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def open_regular(path: Path, remedy: str = "move it away") -> BinaryIO:
+    """Open a file to be read, unless it is a pipe, a device or a folder: those may never end, or never begin.
+
+    Args:
+        path: a link to a regular file will do.
+        remedy: what to do about one that is something else.
+
+    Raises:
+        FileNotFoundError: there is none.
+        BadInputError: it is not a regular file.
+        DiskError: the system does not let us read it.
+    """
+    try:
+        _check_regular(path, path.stat().st_mode, remedy)  # to open some devices does something already
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            _check_regular(path, os.fstat(descriptor).st_mode, remedy)
+            return os.fdopen(descriptor, "rb")
+        except BaseException:
+            os.close(descriptor)
+            raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(*error.args) from error
+    except OSError as error:
+        raise unreadable(error, path) from error
+
+
+def read_regular(path: Path, remedy: str = "move it away", *, most_bytes: int = MOST_BYTES) -> bytes:
+    """The content of a regular file of at most `most_bytes`.
+
+    Raises:
+        FileNotFoundError: there is none.
+        BadInputError: it is not a regular file, or is larger; `remedy` is what to do then.
+        DiskError: the system does not let us read it.
+    """
+    with open_regular(path, remedy) as file:
+        try:
+            there = os.fstat(file.fileno()).st_size
+            content = b"" if there > most_bytes else file.read(most_bytes + 1)
+        except OSError as error:
+            raise unreadable(error, path) from error
+    if max(there, len(content)) > most_bytes:
+        raise BadInputError(f"{path} is larger than the {most_bytes:,} bytes that it may have", remedy)
+    return content
+
+
+def unreadable(error: OSError, path: Path) -> DiskError:
+    """Say in the user's words why the operating system does not let us read a file or folder."""
+    reason = error.strerror or str(error)
+    denied = isinstance(error, PermissionError)
+    remedy = "let this user read it" if denied else "look at the disk, or restore the file"
+    return DiskError(f"cannot read {path}: {reason}", remedy)
+
+
+def _check_regular(path: Path, mode: int, remedy: str) -> None:
+    if stat.S_ISREG(mode):
+        return
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    kind = kinds.get(stat.S_IFMT(mode), "a device")
+    raise BadInputError(f"{path} is {kind}, where a file should be", remedy)
+
+
 def check_writable(folder: Path) -> None:
     """Reject a folder that cannot be written, before long work whose result belongs there.
 
@@ -65,6 +132,38 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise disk_error(error, folder) from error
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what writers left in a folder that were killed half-way; the caller holds `home_lock`.
+
+    What cannot be removed stays: it is in nobody's way.
+    """
+    for path in folder.glob(".tmp-*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def set_folder_aside(path: Path) -> None:
+    """Rename a folder that stands where a file is to be written; what is in it is not lost.
+
+    Raises:
+        DiskError: the disk fails.
+    """
+    if not path.is_dir() or path.is_symlink():
+        return
+    free = next(name for number in range(1, 1_000_000) if not (name := _aside(path, number)).exists())
+    try:
+        path.rename(free)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def _aside(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.aside-{number}")
 
 
 def make_folder(folder: Path) -> None:
@@ -144,12 +243,6 @@ def digest_bytes(*parts: bytes) -> str:
     for part in parts:
         state.update(part)
     return state.hexdigest()
-
-
-def digest_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hexadecimal text."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _umask() -> int:

@@ -15,7 +15,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar, get_args, get_type_hints
 
-from forecaster.errors import UsageError
+from forecaster.errors import BadInputError, DiskError, UsageError
+from forecaster.files import read_regular
 
 SETTINGS_FILE = "forecast.toml"
 CELL_TITLES: Mapping[str, str] = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
@@ -264,13 +265,13 @@ def _expanded(folder: Path, quote: str) -> Path:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_regular(path).decode())
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError) as error:  # also of bad UTF-8 and of numbers with too many digits
         raise UsageError(f"{path} is not valid TOML: {error}", "fix or remove it") from error
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "fix its permissions") from error
+    except (BadInputError, DiskError) as error:
+        raise UsageError(error.message, error.remedy) from error
 
 
 def _set(

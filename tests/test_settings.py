@@ -300,7 +300,7 @@ def test_a_wrong_file_is_rejected(tmp_path: Path, text: str, words: str) -> None
 
 def test_a_file_that_cannot_be_read_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "forecast.toml").mkdir()
-    with pytest.raises(UsageError, match=r"^cannot read .*forecast\.toml: Is a directory"):
+    with pytest.raises(UsageError, match=r"forecast\.toml is a folder, where a file should be"):
         load_settings(tmp_path, {})
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli import screen
-from forecaster.errors import ExitCode, UsageError, name_some
+from forecaster.errors import DiskError, ExitCode, UsageError, name_some
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,41 +81,53 @@ def verify(
     source said. Fetch such a ticker anew, or import it with --replace.
     """
     store, chosen = _open_store(context, home, tickers)
-    found = _damaged(store, chosen)
-    odd = {ticker: moves for ticker in chosen if ticker not in found and (moves := _odd(store, ticker))}
+    found, unreadable = _damaged(store, chosen)
+    sound = [ticker for ticker in chosen if ticker not in found and ticker not in unreadable]
+    odd = {ticker: moves for ticker in sound if (moves := _odd(store, ticker))}
     left, failures = found, list["Failure"]()
     if found and repair:
         failures = _repair(screen.open_settings(context, home), store, found)
-        left = _damaged(store, list(found))
+        left, _ = _damaged(store, list(found))
     if json:
         listed = [
             {"ticker": ticker, "complaints": complaints, "repaired": ticker not in left}
             for ticker, complaints in found.items()
         ]
-        content = {"checked": len(chosen), "damaged": listed, "odd": odd}
+        reasons = {ticker: str(error) for ticker, error in unreadable.items()}
+        content = {"checked": len(chosen), "damaged": listed, "unreadable": reasons, "odd": odd}
         screen.print_json("forecast.data-verify/1", content)
     else:
         console = screen.stdout_console()
         for ticker, complaints in found.items():
             console.print(f"{ticker}: {'; '.join(complaints)}", markup=False, soft_wrap=True)
+        for ticker, error in unreadable.items():
+            console.print(f"{ticker}: {error}", markup=False, soft_wrap=True)
         for ticker, moves in odd.items():
             console.print(f"{ticker} looks wrong: {name_some(moves)}", markup=False, soft_wrap=True)
         repaired = f"; repaired: {len(found) - len(left):,}" if repair else ""
         strange = f"; with moves that look wrong: {len(odd):,}" if odd else ""
-        console.print(f"Checked: {len(chosen):,}; damaged: {len(found):,}{repaired}{strange}.")
+        barred = f"; not readable: {len(unreadable):,}" if unreadable else ""
+        console.print(f"Checked: {len(chosen):,}; damaged: {len(found):,}{repaired}{barred}{strange}.")
         for failure in failures:
             console.print(str(failure), markup=False, soft_wrap=True)
         if left:
             advice = "Try again later" if repair else "`forecast data verify --repair` fetches them anew"
             console.print(f"{advice}, or remove the damaged files.")
-    if left:
-        raise typer.Exit(ExitCode.FAILED)
+    if left or unreadable:
+        raise typer.Exit(ExitCode.FAILED if left else ExitCode.DISK)
 
 
-def _damaged(store: "PriceStore", tickers: list[str]) -> dict[str, list[str]]:
-    """What is wrong, for each ticker with which something is."""
-    found = {ticker: store.verify(ticker, screen.now()) for ticker in tickers}
-    return {ticker: complaints for ticker, complaints in found.items() if complaints}
+def _damaged(store: "PriceStore", tickers: list[str]) -> tuple[dict[str, list[str]], dict[str, DiskError]]:
+    """What is wrong with each ticker's file with which something is, and which cannot be read."""
+    found: dict[str, list[str]] = {}
+    unreadable: dict[str, DiskError] = {}
+    for ticker in tickers:
+        try:
+            if complaints := store.verify(ticker, screen.now()):
+                found[ticker] = complaints
+        except DiskError as error:
+            unreadable[ticker] = error
+    return found, unreadable
 
 
 def _odd(store: "PriceStore", ticker: str) -> list[str]:
@@ -147,12 +159,15 @@ def export(
     from forecaster.prices.export import export_prices
 
     store, chosen = _open_store(context, home, tickers)
-    rows = export_prices(store, chosen, output)
+    exported = export_prices(store, chosen, output)
     if json:
-        screen.print_json("forecast.data-export/1", {"output": output, "tickers": chosen, "rows": rows})
+        reasons = {ticker: str(error) for ticker, error in exported.failures.items()}
+        content = {"output": output, "tickers": exported.tickers, "rows": exported.rows, "failures": reasons}
+        screen.print_json("forecast.data-export/1", content)
     else:
-        text = f"Rows written to {output}: {rows:,}; tickers: {len(chosen):,}."
+        text = f"Rows written to {output}: {exported.rows:,}; tickers: {len(exported.tickers):,}."
         screen.stdout_console(quiet=quiet).print(text, markup=False, soft_wrap=True)
+    screen.fail_for(exported.failures, len(chosen), "exported")
 
 
 def _open_store(
@@ -194,7 +209,7 @@ def _status_table(healths: list["TickerHealth"]) -> "Table":
     table.add_column("calendar" if elsewhere else "fetched", no_wrap=True)
     for health in healths:
         if health.damage:
-            table.add_row(Text(health.ticker), Text("damaged"))
+            table.add_row(Text(health.ticker), Text("unreadable" if health.unreadable else "damaged"))
             continue
         table.add_row(
             *(Text(health.ticker), health.first, health.last),
@@ -257,7 +272,10 @@ def _status_summary(healths: list["TickerHealth"], shown: int) -> str:
         parts.append(f"with too many to bridge: {name_some(broken)}")
     if odd := [each.ticker for each in sound if each.odd]:
         parts.append(f"with moves that look wrong: {name_some(odd)}")
-    parts.append(f"damaged: {len(healths) - len(sound):,}")
+    unreadable = sum(each.unreadable for each in healths)
+    parts.append(f"damaged: {len(healths) - len(sound) - unreadable:,}")
+    if unreadable:
+        parts.append(f"not readable: {unreadable:,}")
     if len(sound) < len(healths):
         parts.append("`forecast data verify` says what is wrong")
     if shown < len(healths):

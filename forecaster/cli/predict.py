@@ -1,6 +1,5 @@
 """`forecast predict`: dated medians and intervals from the model in service, without TensorFlow."""
 
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
     QuietFlag,
+    fail_for,
     figures_table,
     now,
     open_settings,
@@ -20,7 +20,7 @@ from forecaster.cli.screen import (
     stderr_console,
     stdout_console,
 )
-from forecaster.errors import ForecastError, UsageError, name_some
+from forecaster.errors import UsageError, name_some
 from forecaster.report.price_text import PriceText
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def predict(
         print_json("forecast.predict/2", content)
     else:
         _show(batch.predictions, used.reference, level, stdout_console(quiet=quiet))
-    _fail(batch.failures, len(chosen))
+    fail_for(batch.failures, len(chosen), "predicted")
 
 
 def _chosen(store: "PriceStore", home: Path, tickers: list[str] | None, universe: str | None) -> list[str]:
@@ -177,19 +177,6 @@ def _record(
         parts.append(f"{recorded.over:,} are left out, as their target date has closed")
     notes.print("; ".join(parts) + ".", soft_wrap=True)
     return asdict(recorded)
-
-
-def _fail(failures: dict[str, ForecastError], total: int) -> None:
-    """List the tickers that could not be predicted, even with --quiet, and end with the kind of the first."""
-    if not failures:
-        return
-    for ticker, error in failures.items():
-        reason = error.message if ticker in error.message else f"{ticker}: {error.message}"
-        sys.stderr.write(f"failed: {reason}; {error.remedy}\n")
-    first = next(iter(failures.values()))
-    raise type(first)(
-        f"{len(failures):,} of {total:,} tickers could not be predicted: {name_some(failures)}", first.remedy
-    )
 
 
 def _show(predictions: "Sequence[Prediction]", model: str, level: int, screen: "Console") -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.errors import ForecastError, name_some
 from forecaster.files import json_value
 from forecaster.settings import Settings, current_time, find_home, load_settings
 
@@ -58,6 +59,23 @@ def _console(**options: Any) -> "Console":
             raise BrokenPipeError
 
     return Printer(highlight=False, **options)
+
+
+def fail_for(failures: Mapping[str, ForecastError], total: int, what: str) -> None:
+    """List the tickers that failed, even with --quiet, and end with the kind of the first if there is one.
+
+    Raises:
+        ForecastError: of `total` tickers these could not be `what` ("predicted").
+    """
+    if not failures:
+        return
+    for ticker, error in failures.items():
+        reason = error.message if ticker in error.message else f"{ticker}: {error.message}"
+        sys.stderr.write(f"failed: {reason}; {error.remedy}\n")
+    first = next(iter(failures.values()))
+    raise type(first)(
+        f"{len(failures):,} of {total:,} tickers could not be {what}: {name_some(failures)}", first.remedy
+    )
 
 
 def figures_table(title: str | None, first: str, *headings: str) -> "Table":

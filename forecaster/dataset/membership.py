@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from forecaster.dataset.panel import Days, Panel
 from forecaster.dataset.split import Split
 from forecaster.dataset.targets import count_known_steps
-from forecaster.errors import BadInputError, NotFoundError
-from forecaster.prices.store import PriceStore, StoredInfo
+from forecaster.errors import BadInputError, ForecastError, NotFoundError
+from forecaster.prices.store import FILE_ERRORS, PriceStore, StoredInfo
 from forecaster.prices.universe import Universe
 
 
@@ -54,15 +54,15 @@ def select_members(store: PriceStore, universe: Universe, *, all_days: bool) -> 
 
     Raises:
         NotFoundError: the store has none of them.
-        BadInputError: the files of all of them are damaged.
+        BadInputError, DiskError: the files of all of them are damaged, or cannot be read.
     """
     stored: dict[str, StoredInfo] = {}
-    damaged: dict[str, BadInputError] = {}
+    damaged: dict[str, ForecastError] = {}
     for ticker in store.tickers():
         if ticker in universe.spans and not ticker.startswith("^"):
             try:
                 stored[ticker] = store.info(ticker)
-            except BadInputError as error:
+            except FILE_ERRORS as error:
                 damaged[ticker] = error
     if damaged and not stored:
         raise next(iter(damaged.values()))

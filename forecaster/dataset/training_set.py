@@ -16,9 +16,9 @@ from forecaster.dataset.membership import (
 )
 from forecaster.dataset.panel import Days, Panel, build_panel, choose_tickers
 from forecaster.dataset.split import Split, split_days
-from forecaster.errors import BadInputError, ForecastError
+from forecaster.errors import ForecastError
 from forecaster.prices.market import MarketSeries, read_market
-from forecaster.prices.store import PriceStore
+from forecaster.prices.store import FILE_ERRORS, PriceStore
 from forecaster.prices.table import PriceTable
 from forecaster.prices.universe import Universe
 from forecaster.settings import Recipe
@@ -137,7 +137,7 @@ def _read(store: PriceStore, chosen: Chosen) -> tuple[list[PriceTable], list[str
     for ticker, read in zip(chosen.tickers, store.read_each(chosen.tickers), strict=True):
         if isinstance(read, PriceTable):
             tables.append(read)
-        elif chosen.by_name or not isinstance(read, BadInputError):
+        elif chosen.by_name or not isinstance(read, FILE_ERRORS):
             raise read
         else:
             damaged[ticker] = read

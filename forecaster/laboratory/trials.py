@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from forecaster.files import home_lock, json_value, write_atomically
+from forecaster.files import home_lock, json_value, read_regular, write_atomically
 
 Trial = TypeVar("Trial")
 TrialResult = dict[str, Any]
@@ -44,14 +44,16 @@ class ResultsFile:
             write_atomically(self.path, "".join(json.dumps(row, default=json_value) + "\n" for row in rows))
 
     def _rows(self) -> list[dict[str, Any]]:
-        if not self.path.exists():
+        try:
+            content = read_regular(self.path, "move it away: its trials are run again")
+        except FileNotFoundError:
             return []
         rows = []
-        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in content.decode(errors="replace").splitlines():
             try:
                 row = json.loads(line)
                 sound = row["format"] == FORMAT and {"trial", "outcome"} <= row.keys()
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue
             if sound:
                 rows.append(row)

@@ -6,11 +6,11 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.errors import BadInputError, NotFoundError, UsageError
+from forecaster.errors import NotFoundError
 from forecaster.evaluation.scoring import range_losses
 from forecaster.ledger.ledger import Ledger, OpenForecasts
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.prices.store import PriceStore, find_successor
+from forecaster.prices.store import FILE_ERRORS, PriceStore, find_successor
 from forecaster.prices.table import PriceTable
 
 Float = NDArray[np.float64]
@@ -80,7 +80,7 @@ def _look_up(due: OpenForecasts, store: PriceStore) -> _Returns:
         ends = due.origin[rows], due.target[rows]
         try:
             table = store.read(ticker)
-        except (NotFoundError, BadInputError, UsageError) as error:
+        except (NotFoundError, *FILE_ERRORS) as error:
             found.reasons[ticker] = error.message
             continue
         if ends[1].max() > table.dates[-1]:

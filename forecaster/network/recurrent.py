@@ -55,7 +55,14 @@ class RecurrentNetwork:
     weights: Mapping[str, Float32]
 
     def __post_init__(self) -> None:
-        expected = self._shapes()
+        expected = network_shapes(
+            self.cell,
+            self.units,
+            self.layers,
+            self.horizon,
+            len(self.features),
+            bidirectional=self.bidirectional,
+        )
         for name in expected.keys() | self.weights.keys():
             found = self.weights[name].shape if name in self.weights else None
             if found != expected.get(name):
@@ -105,17 +112,6 @@ class RecurrentNetwork:
         )
         return CellWeights(kernel, recurrent, bias)
 
-    def _shapes(self) -> dict[str, Shape]:
-        directions = ("forward", "backward") if self.bidirectional else ("forward",)
-        shapes: dict[str, Shape] = {}
-        width = len(self.features)
-        for layer in range(self.layers):
-            parts = weight_shapes(self.cell, width, self.units)
-            for direction in directions:
-                shapes |= {f"layer{layer}/{direction}/{part}": shape for part, shape in parts.items()}
-            width = len(directions) * self.units
-        return shapes | {"head/kernel": (width, 3 * self.horizon), "head/bias": (3 * self.horizon,)}
-
     def _head(self, inputs: Float32, last: int) -> Float32:
         hidden: NDArray[Any] = inputs
         read = hidden
@@ -129,6 +125,21 @@ class RecurrentNetwork:
                 hidden, read = forward, forward[:, -last:]
         answer: Float32 = read @ self.weights["head/kernel"] + self.weights["head/bias"]
         return answer
+
+
+def network_shapes(
+    cell: str, units: int, layers: int, horizon: int, features: int, *, bidirectional: bool
+) -> dict[str, Shape]:
+    """The names and shapes of all weights of a network of these sizes, see `RecurrentNetwork`."""
+    directions = ("forward", "backward") if bidirectional else ("forward",)
+    shapes: dict[str, Shape] = {}
+    width = features
+    for layer in range(layers):
+        parts = weight_shapes(cell, width, units)
+        for direction in directions:
+            shapes |= {f"layer{layer}/{direction}/{part}": shape for part, shape in parts.items()}
+        width = len(directions) * units
+    return shapes | {"head/kernel": (width, 3 * horizon), "head/bias": (3 * horizon,)}
 
 
 def network_parameters(cell: str, units: int, features: int, recipe: Recipe) -> int:

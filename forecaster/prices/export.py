@@ -1,10 +1,11 @@
 """A copy of the store in long form, which `fetch --source` takes back as it is."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forecaster.errors import UsageError
+from forecaster.errors import ForecastError, UsageError
 from forecaster.files import atomic_path
 from forecaster.prices.store import PriceStore, to_arrow
 
@@ -12,34 +13,48 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def export_prices(store: PriceStore, tickers: Sequence[str], target: Path) -> int:
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and why other tickers are not in the file."""
+
+    rows: int
+    tickers: tuple[str, ...]
+    failures: dict[str, ForecastError]
+
+
+def export_prices(store: PriceStore, tickers: Sequence[str], target: Path) -> Exported:
     """Write ticker, date and all columns of `tickers` as CSV or Parquet, by the file's ending.
 
-    Unknown values are empty. The file appears whole or not at all.
-
-    Returns:
-        How many rows were written.
+    Unknown values are empty. The file appears whole or not at all. A ticker whose file is damaged costs
+    only itself.
 
     Raises:
         UsageError: the ending is neither .csv nor .parquet.
-        NotFoundError, BadInputError: as `PriceStore.read`.
+        NotFoundError, BadInputError, DiskError, UsageError: no ticker can be read, see `PriceStore.read`.
         DiskError: the disk fails.
     """
     if target.suffix.lower() not in {".csv", ".parquet"}:
         raise UsageError(f"cannot tell the format of {target.name}", "end its name with .csv or .parquet")
-    rows = 0
+    rows, written = 0, list[str]()
+    failures: dict[str, ForecastError] = {}
     writer = None
     with atomic_path(target) as temporary:
         try:
-            for table in store.read_many(tickers):
+            for ticker, table in zip(tickers, store.read_each(tickers), strict=True):
+                if isinstance(table, ForecastError):
+                    failures[ticker] = table
+                    continue
                 long = _long_form(table.ticker, to_arrow(table))
                 writer = writer or _open_writer(temporary, long.schema)
                 writer.write_table(long)
                 rows += long.num_rows
+                written.append(ticker)
+            if not written:
+                raise next(iter(failures.values()))
         finally:
             if writer is not None:
                 writer.close()
-    return rows
+    return Exported(rows, tuple(written), failures)
 
 
 def _long_form(ticker: str, table: "pa.Table") -> "pa.Table":

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from forecaster.errors import BadInputError, ForecastError, UsageError, name_some
+from forecaster.errors import BadInputError, DiskError, ForecastError, UsageError, name_some
 from forecaster.prices.market import INDEX_MARK, read_market
 from forecaster.prices.soundness import odd_moves, splice
 from forecaster.prices.store import PriceStore
@@ -285,20 +285,20 @@ def merge_into(
 
     New days are added, days already stored are replaced by the source's, and stored days that the
     source lacks stay, unless `request.replace`. Bars on another scale than the stored ones are not merged.
-    A damaged file is replaced, one of a newer version of this tool is kept.
+    A damaged file is replaced, one of a newer version of this tool or that we may not read is kept.
 
     Raises:
         DiskError: the disk fails.
     """
     ticker, stored, info = table.ticker, None, None
     damaged = False
-    if store.path(ticker).exists():
+    if store.has(ticker):
         try:
-            stored, info = store.read(ticker), store.info(ticker)
+            stored, info = store.read_with_info(ticker)
         except BadInputError as error:
             damaged = True
             log.note(f"{error.message}; it was replaced by what was fetched", grave=True)
-        except UsageError as error:
+        except (DiskError, UsageError) as error:
             return Failure(ticker, FailureKind.KEPT, error.message)
     merge = Merge(table, len(table), 0)
     if stored is not None:

@@ -5,11 +5,11 @@ from datetime import datetime
 
 import numpy as np
 
-from forecaster.errors import BadInputError, UsageError
+from forecaster.errors import DiskError
 from forecaster.prices.calendar import known_from, last_closed_session, session_count, sessions_between
 from forecaster.prices.exchanges import XNYS
 from forecaster.prices.soundness import odd_moves
-from forecaster.prices.store import PriceStore
+from forecaster.prices.store import FILE_ERRORS, PriceStore
 from forecaster.prices.table import Days, PriceTable
 
 RECENT_SESSIONS = 60
@@ -17,7 +17,7 @@ RECENT_SESSIONS = 60
 
 @dataclass(frozen=True)
 class TickerHealth:
-    """One ticker's span and gaps; `damage` says why the file cannot be read, and the rest is then empty.
+    """One ticker's span and gaps; `damage` says why its file cannot be used, and the rest is then empty.
 
     Attributes:
         ticker: its symbol.
@@ -37,6 +37,7 @@ class TickerHealth:
         events: (day, dividend, split) of days whose bar has not come yet.
         odd: moves that cannot be right, with their days.
         damage: empty for a sound file.
+        unreadable: whether the system does not let us read it; it may be sound then.
     """
 
     ticker: str
@@ -56,6 +57,7 @@ class TickerHealth:
     events: tuple[tuple[str, float, float], ...] = ()
     odd: tuple[str, ...] = ()
     damage: str = ""
+    unreadable: bool = False
 
 
 def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
@@ -65,9 +67,9 @@ def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
         NotFoundError: there is no such ticker.
     """
     try:
-        table, info = store.read(ticker), store.info(ticker)
-    except (BadInputError, UsageError) as error:
-        return TickerHealth(ticker, damage=error.message)
+        table, info = store.read_with_info(ticker)
+    except FILE_ERRORS as error:
+        return TickerHealth(ticker, damage=error.message, unreadable=isinstance(error, DiskError))
     first, last = table.dates[0], table.dates[-1]
     gaps = missing_sessions(table)
     recent = sessions_between(last - 2 * RECENT_SESSIONS, last, table.calendar)[-RECENT_SESSIONS:]

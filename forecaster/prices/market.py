@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import DiskError, ForecastError
-from forecaster.files import atomic_path, digest_bytes
+from forecaster.files import atomic_path, digest_bytes, read_regular
 from forecaster.prices.calendar import sessions_between
 from forecaster.prices.soundness import odd_moves
-from forecaster.prices.store import PriceStore, as_numpy
+from forecaster.prices.store import MOST_BYTES, MOST_DAYS, PriceStore, as_numpy
 from forecaster.prices.table import Days, Floats, PriceTable
 
 FINGERPRINT_KEY = b"forecast.market"
@@ -26,8 +26,8 @@ MEMBERS_KEY = b"forecast.market.members"
 CALENDARS_KEY = b"forecast.market.calendars"
 ODD_KEY = b"forecast.market.odd"
 INDEX_MARK = "^"
-_FIRST_DAY, _DAYS = np.datetime64("1700-01-01", "D"), 220_000
-"""The days that prices may be of, from 1700 to 2302: sums by day need one pass over the tickers."""
+_FIRST_DAY = np.datetime64("1700-01-01", "D")
+"""MOST_DAYS from it on: sums by day need one pass over the tickers."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,10 @@ def mean_log_return(tables: Iterable[PriceTable]) -> MarketSeries:
             sound = ~np.isin(days, [move.day for move in odd])
             days, returns = days[sound], returns[sound]
         place = (days - _FIRST_DAY).astype(np.int64)
-        possible = (place >= 0) & (place < _DAYS)
+        possible = (place >= 0) & (place < MOST_DAYS)
         place, returns = place[possible], returns[possible]
-        sums.setdefault(table.calendar, np.zeros(_DAYS))[place] += returns
-        counts.setdefault(table.calendar, np.zeros(_DAYS, np.int64))[place] += 1
+        sums.setdefault(table.calendar, np.zeros(MOST_DAYS))[place] += returns
+        counts.setdefault(table.calendar, np.zeros(MOST_DAYS, np.int64))[place] += 1
     dates, means, numbers = [np.empty(0, "datetime64[D]")], [np.empty(0)], [np.empty(0, np.int64)]
     calendars: dict[str, slice] = {}
     first = 0
@@ -134,16 +134,15 @@ def daily_returns(table: PriceTable) -> tuple[Days, Floats]:
 
 def _fingerprint(folder: Path) -> str:
     """Digest of name, size and time of every price file: it changes when any of them is rewritten."""
-    try:
-        with os.scandir(folder) as entries:
-            files = sorted(
-                f"{entry.name} {entry.stat().st_size} {entry.stat().st_mtime_ns}"
-                for entry in entries
-                if entry.name.endswith(".parquet") and not entry.name.startswith(".")
-            )
-    except OSError:
-        files = []
-    return digest_bytes("\n".join(files).encode())
+    files = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".parquet") and not entry.name.startswith("."):
+                size, changed = 0, 0
+                with suppress(OSError):  # a link that leads nowhere
+                    size, changed = entry.stat().st_size, entry.stat().st_mtime_ns
+                files.append(f"{entry.name} {size} {changed}")
+    return digest_bytes("\n".join(sorted(files)).encode(errors="surrogateescape"))
 
 
 def _read(path: Path, fingerprint: str) -> MarketSeries | None:
@@ -151,7 +150,7 @@ def _read(path: Path, fingerprint: str) -> MarketSeries | None:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(pa.BufferReader(read_regular(path, most_bytes=MOST_BYTES))) as file:
             about = file.metadata.metadata or {}
             if about.get(FINGERPRINT_KEY) != fingerprint.encode():
                 return None
@@ -165,6 +164,7 @@ def _read(path: Path, fingerprint: str) -> MarketSeries | None:
         )
     except (
         OSError,
+        ForecastError,
         AttributeError,
         KeyError,
         TypeError,

@@ -2,9 +2,12 @@
 
 import difflib
 import json
+import os
+import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -15,7 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import BadInputError, DiskError, ForecastError, NotFoundError, UsageError
-from forecaster.files import atomic_path, digest_bytes
+from forecaster.files import (
+    atomic_path,
+    clear_leftovers,
+    digest_bytes,
+    read_regular,
+    set_folder_aside,
+    unreadable,
+)
 from forecaster.prices.calendar import calendar_names, last_closed_session, local_date
 from forecaster.prices.exchanges import XNYS, calendar_of_symbol
 from forecaster.prices.fetch_state import FetchState, fetch_state_from_json
@@ -34,13 +44,22 @@ from forecaster.settings import iso_utc
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 
 FORMAT_VERSION = 1
 METADATA_KEY = b"forecast.prices"
+CHECKSUM_KEY = b"forecast.prices.crc32"
+"""Of the text under METADATA_KEY."""
+MOST_DAYS = 220_000
+"""As many as there are from 1700 to 2302: a file that says it has more cannot be right."""
+MOST_BYTES = 32_000_000
+"""Twice what so many bars take uncompressed."""
 READERS = 4
 READ_AHEAD = 64
 NAMED_ROWS = 3
+FILE_ERRORS = (BadInputError, DiskError, UsageError)
+"""What one ticker's file can be: damaged, not ours to read, of a newer version. It costs only that ticker."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,7 @@ class StoredInfo:
     calendar: str = XNYS
     currency: str = ""
     fetch_state: FetchState = field(default_factory=FetchState)
+    checksums: Mapping[str, int] = field(default_factory=dict)
 
 
 class PriceStore:
@@ -80,41 +100,51 @@ class PriceStore:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise DiskError(f"cannot list {self.folder}: {error.strerror}", "fix its permissions") from error
+            raise unreadable(error, self.folder) from error
         return sorted(name.removesuffix(".parquet") for name in names if _names_ticker(name))
 
     def require(self, ticker: str) -> None:
-        """See that a ticker has a file.
+        """See that a ticker has a file, be it damaged.
 
         Raises:
             NotFoundError: it has none; close matches are named.
             UsageError: it is not a ticker.
         """
-        if not self.path(ticker).is_file():
+        if not self.has(ticker):
             raise self._not_found(checked_ticker(ticker))
+
+    def has(self, ticker: str) -> bool:
+        """Whether a ticker has a file, be it damaged or none that can be opened.
+
+        Raises:
+            UsageError: it is not a ticker.
+        """
+        return os.path.lexists(self.path(ticker))
 
     def read(self, ticker: str, columns: Sequence[str] = COLUMNS) -> PriceTable:
         """All bars of a ticker; of the columns only those named, the others as where nothing is known.
 
         Raises:
             NotFoundError: there is no such ticker; close matches are named.
-            BadInputError: its file is damaged.
+            BadInputError: its file is damaged, or its prices are not those that were written.
+            DiskError: the system does not let us read it.
             UsageError: it is not a ticker, or its file is from another version of this tool.
         """
-        ticker = checked_ticker(ticker)
-        table, info = self._open(ticker, columns)
-        try:
-            found = {name: as_numpy(table.column(name)) for name in columns}
-            dates, values = as_numpy(table.column("date")), complete(found, table.num_rows)
-            return PriceTable(ticker, dates, values, info.calendar, info.currency)
-        except ValueError as error:
-            raise _damaged(self.path(ticker), str(error)) from error
+        return self._read(checked_ticker(ticker), columns)[0]
+
+    def read_with_info(self, ticker: str) -> tuple[PriceTable, StoredInfo]:
+        """All bars of a ticker, and what its file says of itself.
+
+        Raises:
+            NotFoundError, BadInputError, DiskError, UsageError: as `read`.
+        """
+        return self._read(checked_ticker(ticker), COLUMNS)
 
     def read_many(self, tickers: Sequence[str]) -> Iterator[PriceTable]:
         """The tables of `tickers`, in that order, read ahead by several threads.
 
         Raises:
-            NotFoundError, BadInputError, UsageError: as `read`, when the ticker's turn comes.
+            NotFoundError, BadInputError, DiskError, UsageError: as `read`, when the ticker's turn comes.
         """
         for table in self.read_each(tickers):
             if isinstance(table, ForecastError):
@@ -154,19 +184,10 @@ class PriceStore:
         """Source, age and span of a ticker without reading its prices.
 
         Raises:
-            NotFoundError, BadInputError, UsageError: as `read`.
+            NotFoundError, BadInputError, DiskError, UsageError: as `read`.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        path = self.path(ticker)
-        try:
-            footer = pq.read_metadata(path)
-        except FileNotFoundError:
-            raise self._not_found(checked_ticker(ticker)) from None
-        except (OSError, pa.ArrowException) as error:
-            raise _damaged(path, _first_line(error)) from error
-        return _parse_info(path, footer.metadata or {}, footer.num_rows)
+        with self._opened(checked_ticker(ticker)) as (_, info):
+            return info
 
     def write(
         self, table: PriceTable, *, source: str, fetched_at: datetime, fetch_state: FetchState | None = None
@@ -183,6 +204,7 @@ class PriceStore:
 
         if len(table) == 0:
             raise ValueError(f"{table.ticker}: an empty table is not stored")
+        columns = {"date": table.dates.astype("datetime64[D]"), **table.columns}
         about = {
             "format": FORMAT_VERSION,
             "ticker": table.ticker,
@@ -191,15 +213,20 @@ class PriceStore:
             "first": str(table.dates[0]),
             "last": str(table.dates[-1]),
             "digest": content_digest(table),
+            "checksums": {name: _checksum(values) for name, values in columns.items()},
             "calendar": table.calendar,
             "currency": table.currency,
         }
         if fetch_state is not None:
             about["fetch_state"] = fetch_state.as_json()
-        arrow = to_arrow(table).replace_schema_metadata({METADATA_KEY: json.dumps(about)})
+        text = json.dumps(about).encode()
+        metadata = {METADATA_KEY: text, CHECKSUM_KEY: str(zlib.crc32(text))}
+        arrow = to_arrow(table).replace_schema_metadata(metadata)
         flat = ("dividend", "split")
         encodings = {name: "BYTE_STREAM_SPLIT" for name in COLUMNS if name not in flat}
-        with atomic_path(self.path(table.ticker)) as temporary:
+        path = self.path(table.ticker)
+        set_folder_aside(path)
+        with atomic_path(path) as temporary:
             # LZ4 on split byte streams was the quickest to read of five ways that were measured.
             pq.write_table(
                 arrow, temporary, compression="lz4", use_dictionary=flat, column_encoding=encodings
@@ -207,25 +234,23 @@ class PriceStore:
 
     def clear_leftovers(self) -> None:
         """Remove what writers left that were killed half-way; the caller holds `files.home_lock`."""
-        for path in self.folder.glob(".tmp-*"):
-            path.unlink(missing_ok=True)
+        clear_leftovers(self.folder)
 
     def verify(self, ticker: str, now: datetime) -> list[str]:
         """What is wrong with a ticker's file, in sentences; empty when it is sound.
 
         Raises:
-            NotFoundError, UsageError: as `read`.
+            NotFoundError, DiskError: as `read`.
+            UsageError: it is not a ticker.
         """
-        checked_ticker(ticker)
+        ticker = checked_ticker(ticker)
         try:
-            table, info = self.read(ticker), self.info(ticker)
+            table, info = self._load(ticker, COLUMNS)
         except (BadInputError, UsageError) as error:
             return [error.message]
-        complaints = []
-        if content_digest(table) != info.digest:
-            complaints.append("the prices are not those that were written (their digest differs)")
-        if (len(table), table.dates[0], table.dates[-1]) != (info.rows, info.first, info.last):
-            complaints.append("the span is not the one that was written")
+        complaints = _changes(table, COLUMNS, info)
+        if not complaints and content_digest(table) != info.digest:
+            complaints.append("the digest is not that of the prices")
         today, newest = local_date(now, table.calendar), last_closed_session(now, table.calendar)
         faults = day_faults(table.dates, table.calendar, today, newest)
         faults |= row_faults(table.dates, table.columns)
@@ -235,23 +260,47 @@ class PriceStore:
         more = len(faults) - NAMED_ROWS
         return [*complaints, f"and {more} more bad rows"] if more > 0 else complaints
 
-    def _open(self, ticker: str, columns: Sequence[str]) -> tuple["pa.Table", StoredInfo]:
+    def _read(self, ticker: str, columns: Sequence[str]) -> tuple[PriceTable, StoredInfo]:
+        prices, info = self._load(ticker, columns)
+        if changes := _changes(prices, columns, info):
+            raise _damaged(self.path(ticker), "; ".join(changes))
+        return prices, info
+
+    def _load(self, ticker: str, columns: Sequence[str]) -> tuple[PriceTable, StoredInfo]:
+        """As they stand in the file; whether they are what was written, `_changes` tells."""
+        with self._opened(ticker) as (file, info):
+            # Without checksums, as earlier releases wrote, the digest is all there is: it is of every column.
+            wanted = columns if info.checksums else COLUMNS
+            table = file.read(columns=["date", *wanted], use_threads=False)
+            dates = as_numpy(table.column("date"))
+            found = {name: as_numpy(table.column(name)) for name in wanted}
+            values = complete(found, table.num_rows)
+            return PriceTable(ticker, dates, values, info.calendar, info.currency), info
+
+    @contextmanager
+    def _opened(self, ticker: str) -> Iterator[tuple["pq.ParquetFile", StoredInfo]]:
+        """A ticker's file, read whole and found to be a price file; PyArrow's complaints in our words.
+
+        Mapped into memory it would take twice as long, and end the process if it were cut meanwhile.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self.path(ticker)
         try:
-            with pq.ParquetFile(path, memory_map=True) as file:
-                info = _parse_info(path, file.metadata.metadata or {}, file.metadata.num_rows)
-                schema = file.schema_arrow.remove_metadata()
-                table = file.read(columns=["date", *columns], use_threads=False).combine_chunks()
+            content = read_regular(path, _REPAIR, most_bytes=MOST_BYTES)
         except FileNotFoundError:
+            if path.is_symlink():
+                raise _damaged(path, "it is a link that leads nowhere") from None
             raise self._not_found(ticker) from None
-        except (OSError, pa.ArrowException) as error:
+        try:
+            with pq.ParquetFile(pa.BufferReader(content)) as file:
+                info = _parse_info(path, file.metadata)
+                if file.schema_arrow.remove_metadata() != _schema():
+                    raise _damaged(path, "its columns are not those of a price file")
+                yield file, info
+        except (OSError, ValueError, KeyError, MemoryError, pa.ArrowException) as error:
             raise _damaged(path, _first_line(error)) from error
-        if schema != _schema():
-            raise _damaged(path, "its columns are not those of a price file")
-        return table, info
 
     def _not_found(self, ticker: str) -> NotFoundError:
         stored = self.tickers()
@@ -307,14 +356,37 @@ def _names_ticker(name: str) -> bool:
         return False
 
 
-def _parse_info(path: Path, metadata: dict[bytes, bytes], rows: int) -> StoredInfo:
+def _checksum(values: NDArray[Any]) -> int:
+    """CRC-32 of a column: days since 1970 as int64, or float64; little-endian."""
+    return zlib.crc32(values.view("u8").astype("<u8", copy=False).tobytes())
+
+
+def _changes(prices: PriceTable, columns: Sequence[str], info: StoredInfo) -> list[str]:
+    """In what a table, of which these columns were read, is not what was written; empty if in nothing."""
+    if (len(prices), prices.dates[0], prices.dates[-1]) != (info.rows, info.first, info.last):
+        return ["its days are not those that were written"]
+    if not info.checksums:
+        same = content_digest(prices) == info.digest
+        return [] if same else ["its prices are not those that were written"]
+    read = {"date": prices.dates, **{name: prices.columns[name] for name in columns}}
+    changed = [name for name, values in read.items() if info.checksums.get(name) != _checksum(values)]
+    return [f"not as it was written: {', '.join(changed)}"] if changed else []
+
+
+def _parse_info(path: Path, footer: "pq.FileMetaData") -> StoredInfo:
+    metadata = footer.metadata or {}
     try:
-        about: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+        text = metadata[METADATA_KEY]
+        if str(zlib.crc32(text)).encode() != metadata.get(CHECKSUM_KEY, str(zlib.crc32(text)).encode()):
+            raise _damaged(path, "what it says of itself is not what was written")
+        about: dict[str, Any] = json.loads(text)
         if about["format"] != FORMAT_VERSION:
             raise UsageError(
-                f"{path} has format {about['format']}, this version of forecast reads {FORMAT_VERSION}",
+                f"{path} has format {str(about['format'])[:20]}, this version reads {FORMAT_VERSION}",
                 "update forecast, or remove the file and fetch again",
             )
+        if not 0 < footer.num_rows <= MOST_DAYS:
+            raise _damaged(path, f"it has {footer.num_rows:,} rows")
         span = np.datetime64(about["first"], "D"), np.datetime64(about["last"], "D")
         kept = about.get("fetch_state", about.get("upkeep"))  # its name in files of earlier releases
         fetch_state = FetchState() if kept is None else fetch_state_from_json(kept)
@@ -325,16 +397,28 @@ def _parse_info(path: Path, metadata: dict[bytes, bytes], rows: int) -> StoredIn
             raise UsageError(
                 f"{path} names the calendar {calendar[:20]!r}, which is not known", "update forecast"
             )
-        currency = str(about.get("currency", ""))
-        return StoredInfo(path.stem, source, fetched_at, rows, *span, digest, calendar, currency, fetch_state)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return StoredInfo(
+            ticker=path.stem,
+            source=source,
+            fetched_at=fetched_at,
+            rows=footer.num_rows,
+            first=span[0],
+            last=span[1],
+            digest=digest,
+            calendar=calendar,
+            currency=str(about.get("currency", "")),
+            fetch_state=fetch_state,
+            checksums=dict(about.get("checksums", {})),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise _damaged(path, "it does not say what it holds") from error
 
 
+_REPAIR = "run `forecast data verify --repair`, or remove the file and fetch again"
+
+
 def _damaged(path: Path, why: str) -> ForecastError:
-    return BadInputError(
-        f"{path} is damaged: {why}", "run `forecast data verify --repair`, or remove the file and fetch again"
-    )
+    return BadInputError(f"{path} is damaged: {why}", _REPAIR)
 
 
 def _first_line(error: Exception) -> str:

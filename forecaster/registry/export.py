@@ -31,7 +31,7 @@ def export_files(registry: ModelRegistry, reference: str, folder: Path, to: str)
 
         content = onnx_file(source)
     else:
-        content = source.read_bytes()
+        content = source.read_bytes()  # as `load` has just found it to be what was written
     stem = model.reference.replace("@", "-")
     card = json.dumps(model.card, indent=2).encode() + b"\n"
     written = {folder / f"{stem}.{to}": content, folder / f"{stem}.json": card}

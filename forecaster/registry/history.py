@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from forecaster.errors import BadInputError
-from forecaster.files import write_atomically
+from forecaster.files import read_regular, set_folder_aside, write_atomically
 
 FORMAT = 1
 _HISTORY, _NUMBERS = "history.json", "numbers.json"
+_REMEDY = "move it away: the models stay, what it remembered is lost"
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,11 @@ def _follow(served: list[int], version: int, *, back: bool) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
+        content: dict[str, Any] = json.loads(read_regular(path, _REMEDY))
         sound = content["format"] == FORMAT
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path) from error
     if not sound or not isinstance(content.get("highest", {}), dict):
         raise _damaged(path)
@@ -128,6 +129,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
+    set_folder_aside(path)
     write_atomically(path, json.dumps({"format": FORMAT, **content}, indent=1) + "\n")
 
 
@@ -136,7 +138,4 @@ def _set_aside(path: Path) -> None:
 
 
 def _damaged(path: Path) -> BadInputError:
-    return BadInputError(
-        f"{path} is damaged or of another version of forecast",
-        "move it away: the models stay, what it remembered is lost",
-    )
+    return BadInputError(f"{path} is damaged or of another version of forecast", _REMEDY)

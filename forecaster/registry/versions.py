@@ -1,7 +1,6 @@
 """Trained networks by name and version, and which version of each is in service."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from forecaster.errors import BadInputError, NotFoundError, TryLaterError, UsageError
-from forecaster.files import home_lock, write_atomically
+from forecaster.files import (
+    clear_leftovers,
+    home_lock,
+    read_regular,
+    set_folder_aside,
+    unreadable,
+    write_atomically,
+)
 from forecaster.network.artifact import load_evaluated, load_network, read_card, save_network
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.registry.history import Service, add_service, highest_given, read_history, served_before
@@ -53,22 +59,13 @@ class ModelRegistry:
 
     def names(self) -> list[str]:
         """All names that have a version, sorted."""
-        if not self.folder.is_dir():
-            return []
-        return sorted(
-            path.name
-            for path in self.folder.iterdir()
-            if _NAME.fullmatch(path.name) and self.versions(path.name)
-        )
+        listed = [path.name for path in _entries(self.folder) if _NAME.fullmatch(path.name)]
+        return sorted(name for name in listed if self.versions(name))
 
     def versions(self, name: str) -> list[int]:
         """A name's versions, oldest first."""
-        folder = self.folder / check_model_name(name)
-        if not folder.is_dir():
-            return []
-        return sorted(
-            int(path.name) for path in folder.iterdir() if _VERSION.fullmatch(path.name) and path.is_dir()
-        )
+        entries = _entries(self.folder / check_model_name(name))
+        return sorted(int(path.name) for path in entries if _VERSION.fullmatch(path.name) and path.is_dir())
 
     def champion(self, name: str) -> int:
         """The version in service.
@@ -79,9 +76,10 @@ class ModelRegistry:
         """
         path = self.folder / check_model_name(name) / _CHAMPION
         try:
-            text = path.read_bytes().decode(errors="replace").strip()
+            content = read_regular(path, self._choice(name))
         except FileNotFoundError:
             raise self._no_champion(name) from None
+        text = content.decode(errors="replace").strip()
         if not _VERSION.fullmatch(text):
             raise BadInputError(f"{path} does not name a version", self._choice(name))
         return int(text)
@@ -92,7 +90,7 @@ class ModelRegistry:
         Raises:
             NotFoundError, BadInputError: as `load`.
         """
-        return read_card(self.version_folder(name, version))
+        return read_card(self.version_folder(name, version)) | {"name": name, "version": version}
 
     def register(
         self,
@@ -142,8 +140,8 @@ class ModelRegistry:
         """
         folder = self.folder / check_model_name(name)
         with home_lock(self.home, _LOCK_WAIT_SECONDS if wait_seconds is None else wait_seconds):
-            self._clear_leftovers(self.folder)
-            self._clear_leftovers(folder)
+            clear_leftovers(self.folder)
+            clear_leftovers(folder)
             yield folder
 
     def serve(self, name: str, service: Service) -> None:
@@ -153,6 +151,7 @@ class ModelRegistry:
             DiskError: the disk fails; the version in service is the old one or the new one.
         """
         folder, before = self.folder / name, self.current(name)
+        set_folder_aside(folder / _CHAMPION)
         write_atomically(folder / _CHAMPION, f"{service.version}\n")
         add_service(folder, service, before)
 
@@ -189,7 +188,8 @@ class ModelRegistry:
             if self.resolve(reference) == (name, version):
                 raise
             return self.load(reference)  # the champion changed, and its predecessor was removed meanwhile
-        return RegisteredModel(f"{name}@{version}", network, card)
+        named = card | {"name": name, "version": version}  # a folder may have been renamed since
+        return RegisteredModel(f"{name}@{version}", network, named)
 
     def load_evaluated(self, name: str, version: int) -> RecurrentNetwork:
         """The network that a version's scores are of; what forecasts may have been refitted since.
@@ -267,8 +267,16 @@ class ModelRegistry:
         remedy = f"there are {names}" if names else "run `forecast train`"
         return NotFoundError(f"there is no model called {name} in {self.home}", remedy)
 
-    @staticmethod
-    def _clear_leftovers(folder: Path) -> None:
-        """Remove what a killed registration left; the lock says that none is at work now."""
-        for path in folder.glob(".tmp-*"):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder; nothing where there is none.
+
+    Raises:
+        DiskError: the system does not let us list it.
+    """
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise unreadable(error, folder) from error

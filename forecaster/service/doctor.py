@@ -25,7 +25,6 @@ from forecaster.settings import load_settings
 LEAST_PYTHON = (3, 11)
 SPACE_NEEDED, SPACE_WANTED = 200_000_000, 2_000_000_000
 PRICES_STALE, MODEL_STALE = 1, 63  # sessions: a day's grace for the night's fetch, and a quarter
-_NAMED = 5
 _SHOWN_VERSIONS = ("keras", "tensorflow", "numpy", "pyarrow", "yfinance")
 _REQUIREMENT = re.compile(r"[^A-Za-z0-9._-]")  # what ends the name in `yfinance>=1.0`
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
@@ -170,6 +169,8 @@ def _lock(home: Path) -> Finding:
 
 
 def _prices(home: Path, now: datetime) -> Finding:
+    import numpy as np
+
     from forecaster.dataset.panel import MOST_BRIDGED
     from forecaster.prices.calendar import last_closed_session, session_count
     from forecaster.prices.exchanges import XNYS
@@ -178,26 +179,24 @@ def _prices(home: Path, now: datetime) -> Finding:
     from forecaster.prices.store import PriceStore
 
     store = PriceStore(home)
-    tickers, infos, damaged = store.tickers(), [], []
-    for ticker in tickers:
-        try:
-            infos.append(store.info(ticker))
-        except ForecastError:
-            damaged.append(ticker)
-    if damaged:
-        named = ", ".join(damaged[:_NAMED]) + (" …" if len(damaged) > _NAMED else "")
-        text = f"{len(damaged):,} of {len(tickers):,} files are damaged: {named}"
-        return Finding("prices", "fail", text, "run `forecast data verify`, remove them and fetch again")
-    if not infos:
+    tickers = store.tickers()
+    if not tickers:
         return Finding("prices", "warn", "no prices stored", "run `forecast fetch`")
-    newest = max(info.last for info in infos)
+    health = [check_health(store, ticker, now) for ticker in tickers]
+    unusable = [each for each in health if each.damage]
+    if unusable:
+        text = f"{len(unusable):,} of {len(tickers):,} files cannot be used: " + name_some(
+            each.ticker for each in unusable
+        )
+        remedy = "`forecast data verify` says why; with --repair it fetches the damaged anew"
+        return Finding("prices", "fail", f"{text}; {unusable[0].damage}", remedy)
+    newest = np.datetime64(max(each.last for each in health))
     age = max(0, session_count(newest, last_closed_session(now)))
     text = f"tickers: {len(tickers):,}; the newest price is of {newest}, {age:,} sessions old"
-    text += _named_counts("; calendars", Counter(info.calendar for info in infos), usual=XNYS)
+    text += _named_counts("; calendars", Counter(each.calendar for each in health), usual=XNYS)
     text += _named_counts(
-        "; currencies", Counter(info.currency for info in infos if info.currency), usual="USD"
+        "; currencies", Counter(each.currency for each in health if each.currency), usual="USD"
     )
-    health = [check_health(store, ticker, now) for ticker in tickers]
     if bridged := sum(0 < each.recent_gaps <= MOST_BRIDGED for each in health):
         text += f"; with recent gaps that forecasts bridge: {bridged:,}"
     if broken := [each.ticker for each in health if each.recent_gaps > MOST_BRIDGED]:
@@ -282,7 +281,10 @@ def _clock(home: Path, now: datetime, environ: Mapping[str, str]) -> Finding:
         return Finding(
             "clock", "warn", f"{text}, set by FORECAST_NOW", "unset FORECAST_NOW unless it is a replay"
         )
-    written = [entry.stat().st_mtime for entry in _entries(home / "data" / "prices", home / "models")]
+    written = [
+        entry.stat(follow_symlinks=False).st_mtime
+        for entry in _entries(home / "data" / "prices", home / "models")
+    ]
     ahead = timedelta(seconds=max(written, default=0) - now.timestamp())
     if ahead > timedelta(hours=1):
         return Finding(

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from forecaster.errors import BadInputError, ForecastError, UsageError, name_some
+from forecaster.errors import BadInputError, ForecastError, name_some
 from forecaster.files import home_lock
 from forecaster.prices.calendar import last_closed_session, sessions_between
 from forecaster.prices.fetching import FailureKind, Request, fetch_prices
 from forecaster.prices.health import TickerHealth, check_health
-from forecaster.prices.store import PriceStore
+from forecaster.prices.store import FILE_ERRORS, PriceStore
 from forecaster.prices.yahoo.fetch import YahooSource
 from forecaster.prices.yahoo.incremental import SOURCE
 from forecaster.settings import Settings
@@ -91,7 +91,7 @@ def _sources(store: PriceStore) -> tuple[dict[str, str], dict[str, ForecastError
     for ticker in store.tickers():
         try:
             sources[ticker] = store.info(ticker).source
-        except (BadInputError, UsageError) as error:  # damaged, or from a newer version of this tool
+        except FILE_ERRORS as error:
             unreadable[ticker] = error
     return sources, unreadable
 

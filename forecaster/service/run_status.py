@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from forecaster.files import lock_is_held, write_atomically
+from forecaster.errors import ForecastError
+from forecaster.files import lock_is_held, read_regular, write_atomically
 
 RUNNING, DONE, FAILED, CUT_OFF = "running", "done", "failed", "cut off"
 _FILE = "run_status.json"
@@ -60,10 +61,10 @@ def read_run_status(home: Path) -> RunStatus | None:
     """
     logs = home / "logs"
     try:
-        content: Any = json.loads((logs / _FILE).read_text(encoding="utf-8"))
+        content: Any = json.loads(read_regular(logs / _FILE))
         status = RunStatus(**content)
         datetime.fromisoformat(status.started)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ForecastError, ValueError, TypeError, RecursionError):
         return None
     if status.outcome == RUNNING and not lock_is_held(logs):
         return RunStatus(status.started, CUT_OFF, status.step, status.seconds, None, status.steps)

@@ -73,7 +73,8 @@ def test_export_by_ending(tmp_path: Path, capsys: Capture) -> None:
 
 def test_an_export_that_fails_leaves_no_file(tmp_path: Path) -> None:
     store = filled_store(tmp_path)
-    store.path("CCC").write_bytes(b"rubbish")
+    for ticker in store.tickers():
+        store.path(ticker).write_bytes(b"rubbish")
     assert run(["data", "export", "--output", "x.csv"]) == 65
     assert not Path("x.csv").exists()
     assert not list(Path().glob(".tmp*"))

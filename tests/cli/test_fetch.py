@@ -141,7 +141,7 @@ def test_quiet_prints_nothing(capsys: Capture) -> None:
 def test_an_export_comes_back_as_it_was(tmp_path: Path, capsys: Capture, ending: str) -> None:
     tables = [random_walk_table("AA", days=30), random_walk_table("BB", days=20, seed=1, closes_only=True)]
     store = filled_store(tmp_path / "old", *tables)
-    assert export_prices(store, ["AA", "BB"], tmp_path / f"long.{ending}") == 50
+    assert export_prices(store, ["AA", "BB"], tmp_path / f"long.{ending}").rows == 50
     fetch_json(capsys, "--source", f"long.{ending}", "--home", "new")
     again = PriceStore(tmp_path / "new")
     assert [again.info(ticker).digest for ticker in ("AA", "BB")] == [

@@ -1,8 +1,10 @@
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from factories import WRITTEN, filled_store, random_walk_table
@@ -10,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forecaster.errors import BadInputError, DiskError, NotFoundError, UsageError
-from forecaster.prices.store import METADATA_KEY, PriceStore, content_digest
+from forecaster.prices.store import METADATA_KEY, MOST_DAYS, PriceStore, content_digest
 from forecaster.prices.table import COLUMNS, PriceTable
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -110,9 +112,69 @@ def test_verify_sees_a_changed_price_and_a_bad_one(tmp_path: Path) -> None:
     close[7] = -1.0
     changed = table.set_column(table.column_names.index("close"), "close", [close])
     pq.write_table(changed.replace_schema_metadata(table.schema.metadata), store.path("AAA"))
-    digest, fault = store.verify("AAA", NOW)
-    assert "digest differs" in digest
-    assert fault == f"{store.read('AAA').dates[7]}: close is not positive"
+    changed, fault = store.verify("AAA", NOW)
+    assert changed == "not as it was written: close"
+    assert fault == f"{random_walk_table('AAA').dates[7]}: close is not positive"
+
+
+def rewritten(path: Path, changes: Mapping[str, object], about: Mapping[str, object] | None = None) -> None:
+    """Write a price file anew with other columns, and what it says of itself as it was, or changed."""
+    table = pq.read_table(path)
+    metadata = dict(table.schema.metadata)
+    for name, values in changes.items():
+        table = table.set_column(table.column_names.index(name), name, [values])
+    if about is not None:
+        metadata[METADATA_KEY] = json.dumps({**json.loads(metadata[METADATA_KEY]), **about}).encode()
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+
+
+@pytest.mark.parametrize("column", ["date", *COLUMNS])
+def test_one_changed_value_of_any_column_is_noticed_where_it_is_read(tmp_path: Path, column: str) -> None:
+    store = filled_store(tmp_path)
+    values = pq.read_table(store.path("AAA"))[column].to_numpy().copy()
+    values[-1] = np.datetime64("2031-01-01") if column == "date" else 1.5 * values[-1]
+    if column in ("dividend", "split"):
+        values[-1] = 0.5
+    rewritten(store.path("AAA"), {column: pa.array(values, pa.date32() if column == "date" else None)})
+    for columns in (COLUMNS, (column,) if column in COLUMNS else ("close",)):
+        (found,) = store.read_each(["AAA"], columns)
+        assert isinstance(found, BadInputError)
+        assert "written" in found.message
+        assert "data verify --repair" in found.remedy
+    (found,) = store.read_each(["AAA"], [name for name in COLUMNS if name != column])
+    assert isinstance(found, PriceTable) == (column != "date")
+
+
+def test_what_a_file_says_of_itself_is_held_against_its_checksum(tmp_path: Path) -> None:
+    store = filled_store(tmp_path)
+    rewritten(store.path("AAA"), {}, {"calendar": "XLON"})
+    with pytest.raises(BadInputError, match="says of itself"):
+        store.info("AAA")
+
+
+def test_a_file_of_an_earlier_release_is_held_against_its_digest(tmp_path: Path) -> None:
+    """It has no checksums, so that all of its columns are read."""
+    store = filled_store(tmp_path)
+    path = store.path("AAA")
+    table = pq.read_table(path)
+    about = json.loads(table.schema.metadata[METADATA_KEY])
+    del about["checksums"]
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(about)}), path)
+    assert next(store.read_each(["AAA"], ("close",))).ticker == "AAA"
+    assert not store.verify("AAA", NOW)
+    rewritten(path, {"volume": table["volume"].to_numpy() + 1})
+    with pytest.raises(BadInputError, match="its prices are not those"):
+        store.read("AAA")
+
+
+@pytest.mark.parametrize("rows", [0, MOST_DAYS + 1])
+def test_an_impossible_number_of_rows_is_not_read(tmp_path: Path, rows: int) -> None:
+    store = filled_store(tmp_path)
+    path = store.path("AAA")
+    table = pq.read_table(path)
+    pq.write_table(pa.Table.from_batches(table.to_batches()).take(np.zeros(rows, int)), path)
+    with pytest.raises(BadInputError, match=f"it has {rows:,} rows"):
+        store.read("AAA")
 
 
 def test_a_disk_that_rejects_is_one_error(tmp_path: Path) -> None:

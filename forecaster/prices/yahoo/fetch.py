@@ -9,6 +9,7 @@ import numpy as np
 
 from forecaster.errors import (
     BadInputError,
+    DiskError,
     NotFoundError,
     TryLaterError,
     UnavailableError,
@@ -165,13 +166,13 @@ class _Desk:
     def _stored(self, ticker: str) -> tuple[Stored | None, str]:
         if ticker in self._damaged:
             return None, f"{ticker}: {'; '.join(self._damaged[ticker])}"
-        if not self._store.path(ticker).exists():
+        if not self._store.has(ticker):
             return None, ""
         try:
-            return Stored(self._store.read(ticker), self._store.info(ticker)), ""
+            return Stored(*self._store.read_with_info(ticker)), ""
         except BadInputError as error:
             return None, error.message
-        except UsageError as error:  # written by a newer version of this tool
+        except (DiskError, UsageError) as error:  # not ours to read, or of a newer version of this tool
             raise KeptError(error.message, error.remedy) from error
 
     def _note(self, table: PriceTable, update: Update, damage: str) -> tuple[str, ...]:

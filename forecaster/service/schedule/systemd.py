@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from forecaster.errors import DiskError, UnavailableError, UsageError
-from forecaster.files import digest_bytes, write_atomically
+from forecaster.errors import BadInputError, DiskError, UnavailableError, UsageError
+from forecaster.files import digest_bytes, read_regular, write_atomically
 from forecaster.service.schedule.cron_expression import parse_expression
 
 _SERVICE = """\
@@ -147,8 +147,8 @@ def _folder() -> Path:
 
 def _content(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
+        return read_regular(path).decode(errors="replace")
+    except (FileNotFoundError, BadInputError, DiskError):
         return None
 
 
