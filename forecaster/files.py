@@ -71,10 +71,10 @@ def open_regular(path: Path, remedy: str = "move it away") -> BinaryIO:
         DiskError: the system does not let us read it.
     """
     try:
-        _check_regular(path, path.stat().st_mode, remedy)  # to open some devices does something already
+        _check_mode(path, path.stat().st_mode, remedy)  # to open some devices does something already
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            _check_regular(path, os.fstat(descriptor).st_mode, remedy)
+            _check_mode(path, os.fstat(descriptor).st_mode, remedy)
             return os.fdopen(descriptor, "rb")
         except BaseException:
             os.close(descriptor)
@@ -112,7 +112,23 @@ def unreadable(error: OSError, path: Path) -> DiskError:
     return DiskError(f"cannot read {path}: {reason}", remedy)
 
 
-def _check_regular(path: Path, mode: int, remedy: str) -> None:
+def check_regular(path: Path, remedy: str = "move it away") -> None:
+    """Reject what stands in place of a file that a library will open by its name; nothing there is well.
+
+    Raises:
+        BadInputError: it is no regular file, or a link that leads nowhere.
+        DiskError: the system does not let us look.
+    """
+    try:
+        _check_mode(path, path.stat().st_mode, remedy)
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise BadInputError(f"{path} is a link that leads nowhere", remedy) from None
+    except OSError as error:
+        raise unreadable(error, path) from error
+
+
+def _check_mode(path: Path, mode: int, remedy: str) -> None:
     if stat.S_ISREG(mode):
         return
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
@@ -201,11 +217,13 @@ def home_lock(home: Path, wait_seconds: float = 0.0) -> Iterator[None]:
 
     Raises:
         TryLaterError: another process holds it and `wait_seconds`, half a second at least, have passed.
+        BadInputError: what has the lock file's name is no file.
         DiskError: the lock file cannot be made.
     """
     import filelock
 
     path = home / LOCK_NAME
+    check_regular(path)
     try:
         make_folder(home)
         lock = filelock.FileLock(path, timeout=max(wait_seconds, _LEAST_WAIT_SECONDS))

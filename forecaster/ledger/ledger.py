@@ -2,11 +2,15 @@
 
 SQLite in write-ahead mode has a lock of its own for writers, and readers never wait; the home folder's
 lock is not needed. A forecast is recorded once, before its target date has closed, and scored once, after it.
+
+A database can hold queries of its own (views, triggers) and any type in any column, so that the file is
+believed only when its schema is ours to the letter and every row is a forecast.
 """
 
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,8 +28,9 @@ from forecaster.errors import (
     NotFoundError,
     TryLaterError,
     UsageError,
+    name_some,
 )
-from forecaster.files import make_folder, sync_folder
+from forecaster.files import check_regular, make_folder, sync_folder
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.prices.calendar import last_closed_session
 from forecaster.prices.exchanges import XNYS
@@ -61,15 +66,47 @@ CREATE TABLE forecasts (
     "CREATE INDEX open_forecasts ON forecasts (target) WHERE log_return IS NULL",
     "CREATE INDEX scored_forecasts ON forecasts (model, step, origin) WHERE log_return IS NOT NULL",
 )
+_IMPOSSIBLE = """
+SELECT id FROM forecasts WHERE NOT (
+    typeof(model) = 'text' AND length(model) BETWEEN 1 AND 64 AND model NOT GLOB '*[^a-z0-9_-]*'
+    AND typeof(version) = 'integer' AND version >= 1
+    AND typeof(ticker) = 'text' AND length(ticker) BETWEEN 1 AND 16 AND ticker NOT GLOB '*[^A-Z0-9.=^-]*'
+    AND typeof(step) = 'integer' AND step BETWEEN 1 AND 1000
+    AND typeof(origin) = 'text' AND date(origin, '+0 days') IS origin AND origin >= '1000'
+    AND typeof(target) = 'text' AND date(target, '+0 days') IS target AND target > origin
+    AND typeof(recorded_at) = 'text' AND length(recorded_at) < 40
+    AND typeof(last_close) = 'real' AND last_close BETWEEN 0 AND 1e300
+    AND typeof(location) = 'real' AND location BETWEEN -1e300 AND 1e300
+    AND typeof(scale) = 'real' AND scale BETWEEN 0 AND 1e300
+    AND typeof(degrees_of_freedom) = 'real' AND degrees_of_freedom > 0
+    AND typeof(naive_location) = 'real' AND naive_location BETWEEN -1e300 AND 1e300
+    AND typeof(naive_scale) = 'real' AND naive_scale BETWEEN 0 AND 1e300
+    AND CASE WHEN log_return IS NULL
+        THEN crps IS NULL AND covered IS NULL AND naive_crps IS NULL AND naive_covered IS NULL
+            AND scored_at IS NULL
+        ELSE typeof(log_return) = 'real' AND log_return BETWEEN -1e300 AND 1e300
+            AND typeof(crps) = 'real' AND crps BETWEEN 0 AND 1e300
+            AND typeof(naive_crps) = 'real' AND naive_crps BETWEEN 0 AND 1e300
+            AND typeof(covered) = 'integer' AND covered IN (0, 1)
+            AND typeof(naive_covered) = 'integer' AND naive_covered IN (0, 1)
+            AND typeof(scored_at) = 'text' AND length(scored_at) < 40
+        END
+) LIMIT 1"""
+"""The first row that no `record` and no `fill` wrote."""
+_QUERY_SECONDS = 60.0
+"""A query over ten years of the whole index takes a few seconds."""
+_CELL_BYTES = 1_000_000
+"""Of one value; the largest of ours is the schema's text, of 1 kB."""
+_STEPS_BETWEEN_LOOKS = 100_000
 _START_ANEW = "move it away; a new one is begun by `forecast predict --record`"
 _ERRORS: dict[int, tuple[type[ForecastError], str]] = {
     sqlite3.SQLITE_BUSY: (TryLaterError, "another forecast is writing to it; try again"),
     sqlite3.SQLITE_LOCKED: (TryLaterError, "another forecast is writing to it; try again"),
     sqlite3.SQLITE_ERROR: (BadInputError, _START_ANEW),  # a table or column is not there
-    sqlite3.SQLITE_CORRUPT: (
-        BadInputError,
-        "move it away; a new one is begun by `forecast predict --record`",
-    ),
+    sqlite3.SQLITE_CORRUPT: (BadInputError, _START_ANEW),
+    sqlite3.SQLITE_TOOBIG: (BadInputError, _START_ANEW),
+    sqlite3.SQLITE_MISMATCH: (BadInputError, _START_ANEW),
+    sqlite3.SQLITE_INTERRUPT: (BadInputError, _START_ANEW),  # it took longer than any query of ours
     sqlite3.SQLITE_NOTADB: (BadInputError, _START_ANEW),
 }
 
@@ -145,6 +182,7 @@ class Ledger:
 
     def __init__(self, home: Path) -> None:
         self.path = home / "models" / "ledger.sqlite"
+        self._rows_checked = False
 
     def record(self, forecasts: ForecastRows, now: datetime) -> Recorded:
         """Keep forecasts whose target date has not closed; one that is kept already stays as it is."""
@@ -188,30 +226,33 @@ class Ledger:
 
     def select(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
         """The rows of a query that changes nothing."""
+        self._check_files()
         if not self.path.exists():
             raise NotFoundError(
                 f"no forecast was recorded in {self.path}",
                 "record some with `forecast predict TICKER --record`",
             )
         with self._explained(), closing(self._connect(read_only=True)) as connection:
-            self._check_format(connection)
+            self._check(connection)
+            self._check_rows(connection)
             return connection.execute(query, values).fetchall()
 
     def faults(self) -> list[str]:
         """What SQLite finds wrong with the file; empty when it is sound."""
-        found = [str(row[0]) for row in self.select("PRAGMA quick_check")]
+        found = [str(row[0]) for row in self.select("PRAGMA quick_check(1)")]
         return [] if found == ["ok"] else found
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction, which is whole or absent; the file is made where there is none."""
+        self._check_files()
         with self._explained():
             if not self.path.exists():
                 self._begin()
             with closing(self._connect(read_only=False)) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 with connection:  # commits, or takes all of it back
-                    self._check_format(connection)
+                    self._check(connection)
                     yield connection
 
     def _begin(self) -> None:
@@ -233,19 +274,47 @@ class Ledger:
 
     def _connect(self, *, read_only: bool) -> sqlite3.Connection:
         address = f"{self.path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-        return sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _CELL_BYTES)
+        connection.text_factory = _decoded
+        ends = time.monotonic() + _QUERY_SECONDS
+        connection.set_progress_handler(lambda: time.monotonic() > ends, _STEPS_BETWEEN_LOOKS)
+        return connection
 
-    @staticmethod
-    def _version(connection: sqlite3.Connection) -> int:
-        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    def _check_files(self) -> None:
+        """Reject pipes, devices and folders in place of the file or of those that SQLite keeps beside it."""
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            check_regular(self.path.with_name(self.path.name + suffix), _START_ANEW)
 
-    def _check_format(self, connection: sqlite3.Connection) -> None:
-        found = self._version(connection)
+    def _check(self, connection: sqlite3.Connection) -> None:
+        """Believe a database only when its schema is the one that `_begin` makes."""
+        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if found != FORMAT:
             raise UsageError(
                 f"{self.path} has format {found}, this version of forecast reads {FORMAT}",
                 "update forecast, or move the file away",
             )
+        # What SQLite keeps for itself, as the statistics of ANALYZE, has a name that nobody else may give.
+        query = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        there = dict(connection.execute(query).fetchall())
+        if list(there.values()) != [statement.strip() for statement in _TABLES]:
+            ours = {statement.split()[2] for statement in _TABLES}
+            others = sorted(str(name) for name in there.keys() - ours)
+            what = (
+                f"holds {name_some(others)}, which forecast did not make" if others else "has another schema"
+            )
+            raise BadInputError(f"the ledger {self.path} {what}", _START_ANEW)
+
+    def _check_rows(self, connection: sqlite3.Connection) -> None:
+        """Reject a database with a row that is no forecast, once for every reader of it."""
+        if self._rows_checked:
+            return
+        row = connection.execute(_IMPOSSIBLE).fetchone()
+        if row is not None:
+            raise BadInputError(
+                f"the ledger {self.path} holds what is no forecast, in row {row[0]}", _START_ANEW
+            )
+        self._rows_checked = True
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -261,6 +330,10 @@ class Ledger:
         except OSError as error:
             reason = error.strerror or str(error)
             raise DiskError(f"cannot write {self.path}: {reason}", "fix its permissions") from error
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode(errors="replace")
 
 
 def _open_rows(forecasts: ForecastRows, now: datetime) -> list[tuple[Any, ...]]:

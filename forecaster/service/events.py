@@ -10,7 +10,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from forecaster.files import disk_error, json_value, make_folder
+from forecaster.files import check_regular, disk_error, json_value, make_folder
 from forecaster.ledger.alarms import Alarm
 from forecaster.settings import iso_utc
 
@@ -21,6 +21,7 @@ def log_event(home: Path, now: datetime, event: str, **content: Any) -> None:
     """Append an event; a file that has grown past 5 MB becomes `events.1.jsonl` first.
 
     Raises:
+        BadInputError: what has the log's name is no file.
         DiskError: the disk fails.
         TypeError: JSON has no form for a value of `content`.
     """
@@ -61,8 +62,10 @@ def turn_over(log: Path) -> None:
     """Put a log that has grown past 5 MB beside, in the place of the one put there before.
 
     Raises:
+        BadInputError: it is no file.
         DiskError: the disk fails.
     """
+    check_regular(log)
     try:
         if log.exists() and log.stat().st_size > MOST_BYTES:
             log.replace(log.with_name(f"{log.stem}.1{log.suffix}"))

@@ -97,7 +97,7 @@ def replaced_by_a_folder(path: Path) -> None:
     [
         pytest.param(rubbish, BadInputError, "not a database; move it away", id="rubbish"),
         pytest.param(newer, UsageError, "has format 2.*update forecast", id="newer"),
-        pytest.param(replaced_by_a_folder, DiskError, "cannot be used.*fix its permissions", id="folder"),
+        pytest.param(replaced_by_a_folder, BadInputError, "is a folder.*move it away", id="folder"),
         pytest.param(Path.unlink, NotFoundError, "no forecast was recorded.*--record", id="none"),
     ],
 )
