@@ -6,8 +6,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from forecaster.cli.screen import figures_table
+from forecaster.cli.screen import figures_table, headline, stacked
 from forecaster.dataset.split import split_dates
 from forecaster.evaluation.comparison import Comparison, ModelResult, Spread
 from forecaster.evaluation.verdict import MODEL_TITLES, Verdict, show_p
@@ -15,7 +16,7 @@ from forecaster.network.recurrent import network_parameters
 from forecaster.settings import Recipe
 
 _LEGEND = (
-    "\nCRPS: error of the whole forecast, in log return ×10⁻⁴; 90 %: coverage of the 90 % interval; "
+    "CRPS: error of the whole forecast, in log return ×10⁻⁴; 90 %: coverage of the 90 % interval; "
     "MAE, RMSE: of the median, in currency; MAPE: in per cent; DA: directional accuracy, per cent; "
     "skill: CRPS saved against the naive forecast, per cent; p: how often a difference this large would "
     "appear if the two were equally good."
@@ -83,9 +84,10 @@ def show_comparison(
     for step in comparison.models[0].steps:
         screen.print()
         screen.print(_error_table(comparison, step))
+    screen.print()
     screen.print(_LEGEND, style="dim")
     screen.print()
-    screen.print(f"[bold]Verdict.[/bold] {verdict.text}")
+    screen.print(headline("Verdict.", f" {verdict.text}"))
 
 
 def _cost_table(comparison: Comparison, recipes: Sequence[Recipe]) -> Table:
@@ -124,10 +126,10 @@ def _error_table(comparison: Comparison, step: int) -> Table:
     return table
 
 
-def _error_cells(row: ModelResult, step: int) -> list[str]:
+def _error_cells(row: ModelResult, step: int) -> list[str | Text]:
     scores, deviations = row.steps[step], row.deviations.get(step, {})
 
-    def cell(name: str, form: str, times: float = 1.0) -> str:
+    def cell(name: str, form: str, times: float = 1.0) -> str | Text:
         spread = Spread(getattr(scores, name) * times, deviations.get(name, 0.0) * times)
         return _figure(spread, form)
 
@@ -145,11 +147,11 @@ def _error_cells(row: ModelResult, step: int) -> list[str]:
     ]
 
 
-def _figure(spread: Spread, form: str) -> str:
+def _figure(spread: Spread, form: str) -> str | Text:
     """The mean, with the seeds' deviation under it; its leading zero would cost the table's last column."""
     mean = form.format(spread.mean)
     deviation = form.replace("+", "").format(spread.deviation).removeprefix("0")
-    return f"{mean}\n±{deviation}" if spread.deviation else mean
+    return stacked(mean, f"±{deviation}") if spread.deviation else mean
 
 
 def _formula(row: ModelResult, recipe: Recipe) -> int:

@@ -60,7 +60,7 @@ def status(
     console.print(_status_table(shown))
     for health in healths if tickers else []:
         for line in _details(health):
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
     console.print(_status_summary(healths, len(shown)), soft_wrap=True)
 
 
@@ -99,17 +99,17 @@ def verify(
     else:
         console = screen.stdout_console()
         for ticker, complaints in found.items():
-            console.print(f"{ticker}: {'; '.join(complaints)}", markup=False, soft_wrap=True)
+            console.print(f"{ticker}: {'; '.join(complaints)}", soft_wrap=True)
         for ticker, error in unreadable.items():
-            console.print(f"{ticker}: {error}", markup=False, soft_wrap=True)
+            console.print(f"{ticker}: {error}", soft_wrap=True)
         for ticker, moves in odd.items():
-            console.print(f"{ticker} looks wrong: {name_some(moves)}", markup=False, soft_wrap=True)
+            console.print(f"{ticker} looks wrong: {name_some(moves)}", soft_wrap=True)
         repaired = f"; repaired: {len(found) - len(left):,}" if repair else ""
         strange = f"; with moves that look wrong: {len(odd):,}" if odd else ""
         barred = f"; not readable: {len(unreadable):,}" if unreadable else ""
         console.print(f"Checked: {len(chosen):,}; damaged: {len(found):,}{repaired}{barred}{strange}.")
         for failure in failures:
-            console.print(str(failure), markup=False, soft_wrap=True)
+            console.print(str(failure), soft_wrap=True)
         if left:
             advice = "Try again later" if repair else "`forecast data verify --repair` fetches them anew"
             console.print(f"{advice}, or remove the damaged files.")
@@ -166,7 +166,7 @@ def export(
         screen.print_json("forecast.data-export/1", content)
     else:
         text = f"Rows written to {output}: {exported.rows:,}; tickers: {len(exported.tickers):,}."
-        screen.stdout_console(quiet=quiet).print(text, markup=False, soft_wrap=True)
+        screen.stdout_console(quiet=quiet).print(text, soft_wrap=True)
     screen.fail_for(exported.failures, len(chosen), "exported")
 
 
@@ -193,7 +193,6 @@ def _badness(health: "TickerHealth") -> tuple[bool, int, int]:
 
 def _status_table(healths: list["TickerHealth"]) -> "Table":
     from rich.table import Table
-    from rich.text import Text
 
     from forecaster.prices.exchanges import XNYS
 
@@ -209,13 +208,13 @@ def _status_table(healths: list["TickerHealth"]) -> "Table":
     table.add_column("calendar" if elsewhere else "fetched", no_wrap=True)
     for health in healths:
         if health.damage:
-            table.add_row(Text(health.ticker), Text("unreadable" if health.unreadable else "damaged"))
+            table.add_row(health.ticker, "unreadable" if health.unreadable else "damaged")
             continue
         table.add_row(
-            *(Text(health.ticker), health.first, health.last),
+            *(health.ticker, health.first, health.last),
             *(f"{health.rows:,}", str(len(health.gaps)), str(health.age)),
-            Text(Path(health.source).name),
-            Text(f"{health.calendar} {health.currency}" if elsewhere else health.fetched_at[:DATE_LENGTH]),
+            Path(health.source).name,
+            f"{health.calendar} {health.currency}" if elsewhere else health.fetched_at[:DATE_LENGTH],
         )
     return table
 
@@ -350,13 +349,12 @@ def show_universe(
         screen.print_json("forecast.data-universe/2", document)
         return
     from rich.columns import Columns
-    from rich.text import Text
 
     console = screen.stdout_console()
     for note in notes:
-        console.print(note, markup=False)
+        console.print(note)
     console.print()
-    console.print(Columns([Text(symbol) for symbol in members], equal=True, column_first=True))
+    console.print(Columns(members, equal=True, column_first=True))
 
 
 data_app.command("universe")(show_universe)

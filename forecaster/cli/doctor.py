@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from forecaster.cli.screen import HomeFlag, JsonFlag, now, print_json, stdout_console
+from forecaster.cli.screen import HomeFlag, JsonFlag, now, print_json, stacked, stdout_console
 from forecaster.errors import ExitCode
 from forecaster.settings import find_home
 
@@ -37,8 +37,8 @@ def doctor(
     else:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for finding in findings:
-            text = finding.text + (f"\n→ {finding.remedy}" if finding.remedy else "")
-            table.add_row(Text(finding.state, style=_STYLES[finding.state]), finding.check, Text(text))
+            text = stacked(finding.text, *([f"→ {finding.remedy}"] if finding.remedy else []))
+            table.add_row(Text(finding.state, style=_STYLES[finding.state]), finding.check, text)
         stdout_console().print(table)
     if failed:
         raise typer.Exit(ExitCode.FAILED)

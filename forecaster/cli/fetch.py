@@ -1,6 +1,5 @@
 """`forecast fetch`: bring prices into the store, and say what became of each ticker and row."""
 
-import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -124,7 +123,8 @@ def _describe_universe(name: str, as_of: str | None, home: Path) -> None:
     found, today = find_universe(name, home), screen.now().date()
     if found.known_to is not None:
         day, _ = members_on(found, as_of, today)
-        sys.stderr.write("".join(f"{note}\n" for note in found.describe(day, today)))
+        for note in found.describe(day, today):
+            screen.write_note(note)
 
 
 def _print_log(report: "FetchReport") -> None:
@@ -137,18 +137,17 @@ def _print_log(report: "FetchReport") -> None:
     lines += [f"rejected: {group}" for group in groups[:NAMED_REASONS]]
     if more := sum(group.count for group in groups[NAMED_REASONS:]):
         lines.append(f"rejected: and {more:,} more, for other reasons; --json names them")
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    for line in lines:
+        screen.write_note(line)
 
 
 def _print_summary(report: "FetchReport") -> None:
     """A row for every outcome and kind of failure there was, on stdout."""
-    from rich.markup import escape
-
     from forecaster.prices.fetching import FailureKind, Outcome
 
     if not report.outcomes and not report.failures:
         return
-    title = escape(f"Prices from {report.source}")
+    title = f"Prices from {report.source}"
     table = screen.figures_table(title, "outcome", "tickers", "new rows", "changed rows")
     for outcome in Outcome:
         chosen = [each for each in report.outcomes if each.outcome == outcome]
@@ -196,7 +195,7 @@ def _raise_failures(report: "FetchReport") -> None:
     if report.source != YAHOO and FailureKind.KEPT in kinds:
         kept = [each for each in report.failures if each.kind is FailureKind.KEPT]
         for failure in kept if len(kept) > 1 else []:
-            sys.stderr.write(f"kept: {failure.ticker}: {failure.reason}\n")
+            screen.write_note(f"kept: {failure.ticker}: {failure.reason}")
         why = kept[0].reason if len(kept) == 1 else "the reasons are above"
         raise BadInputError(f"not merged: {name_some(each.ticker for each in kept)}: {why}", ON_ANOTHER_SCALE)
     if not kinds:

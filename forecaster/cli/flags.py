@@ -145,7 +145,6 @@ def warn_of_damaged(damaged: Sequence[str]) -> None:
             "run `forecast data verify --repair`, or remove the files and fetch again",
             style="yellow",
             soft_wrap=True,
-            markup=False,
         )
 
 

@@ -18,6 +18,7 @@ from forecaster.cli.predict import predict
 from forecaster.cli.retrain import retrain
 from forecaster.cli.schedule import run_daily, schedule_app
 from forecaster.cli.score import score
+from forecaster.cli.screen import write_note
 from forecaster.cli.streams import drop_stdout, finish_stdout, prepare_streams
 from forecaster.cli.train import train
 from forecaster.errors import ExitCode, ForecastError
@@ -118,8 +119,7 @@ def _explain(error: BaseException) -> int:
 
 
 def _complain(message: str, code: ExitCode) -> int:
-    one_line = " ".join(message.split())
-    sys.stderr.write(f"forecast: {one_line}\n")
+    write_note(f"forecast: {' '.join(message.split())}")
     return int(code)
 
 

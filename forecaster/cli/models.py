@@ -9,6 +9,7 @@ from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
     figures_table,
+    headline,
     now,
     open_settings,
     print_json,
@@ -151,7 +152,7 @@ def _show_card(card: dict[str, Any], service: list[dict[str, str]]) -> None:
     from rich.table import Table
 
     screen = stdout_console()
-    screen.print(f"[bold]{card['name']}@{card['version']}[/bold], trained {card['created']}")
+    screen.print(headline(f"{card['name']}@{card['version']}", f", trained {card['created']}"))
     table = Table(show_header=False)
     table.add_column("what", style="dim", no_wrap=True)
     table.add_column("value")
@@ -268,7 +269,7 @@ def export(
     if json:
         print_json("forecast.models-export/1", {"model": model, "to": to, **content})
     else:
-        stdout_console().print(f"Exported: {told}", soft_wrap=True, markup=False)
+        stdout_console().print(f"Exported: {told}", soft_wrap=True)
 
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The model.", show_default=False)]
@@ -325,7 +326,7 @@ def verify(
     else:
         screen = stdout_console()
         for name, complaints in damaged.items():
-            screen.print(f"{name}: {'; '.join(complaints)}", markup=False, soft_wrap=True)
+            screen.print(f"{name}: {'; '.join(complaints)}", soft_wrap=True)
         screen.print(f"Versions checked: {versions:,}; damaged: {len(damaged):,}.")
         if damaged:
             screen.print("`forecast models rollback` or `promote` puts a sound version into service.")

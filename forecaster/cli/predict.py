@@ -13,10 +13,12 @@ from forecaster.cli.screen import (
     QuietFlag,
     fail_for,
     figures_table,
+    headline,
     now,
     open_settings,
     plain_table,
     print_json,
+    print_picture,
     stderr_console,
     stdout_console,
 )
@@ -206,20 +208,18 @@ def _show_many(predictions: "Sequence[Prediction]", model: str, level: int, scre
                 f"±{prediction.expected_move[-1]:.1f}%",
             )
         )
-    screen.out(plain_table(headings, rows), highlight=False)
+    print_picture(screen, plain_table(headings, rows))
     screen.print(_legend(level) + " Every step: --json, or name up to five tickers.", style="dim")
 
 
 def _show_one(prediction: "Prediction", model: str, level: int, screen: "Console") -> None:
-    from rich.markup import escape
-
     from forecaster.report.charts import fan_chart
 
     shown = PriceText(prediction.last_close)
     close = f"close of {prediction.last_date}: {shown.one(prediction.last_close)}"
     if prediction.currency not in ("", "USD"):
-        close += f" {escape(prediction.currency)}"
-    screen.print(f"[bold]{prediction.ticker}[/bold]  {close}  model {model}")
+        close += f" {prediction.currency}"
+    screen.print(headline(prediction.ticker, f"  {close}  model {model}"))
     columns = {
         "median": [shown.one(price) for price in prediction.median],
         f"{NARROW} %": [shown.span(ends) for ends in prediction.intervals[NARROW].T],
@@ -242,7 +242,7 @@ def _show_one(prediction: "Prediction", model: str, level: int, screen: "Console
         style="dim",
     )
     colour = screen.is_terminal and not screen.no_color
-    screen.out(fan_chart(prediction, min(screen.width, 100), 14, colour=colour), highlight=False)
+    print_picture(screen, fan_chart(prediction, min(screen.width, 100), 14, colour=colour))
 
 
 def _legend(level: int) -> str:

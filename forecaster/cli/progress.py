@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from forecaster.cli.screen import stderr_console
+from forecaster.cli.screen import stacked, stderr_console
 
 if TYPE_CHECKING:
     from forecaster.network.fitting import Progress
@@ -31,9 +31,9 @@ def training_progress(*, quiet: bool) -> Iterator[ProgressReport]:
     from rich.progress import Progress as Bars
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
     )
     with Bars(*columns, console=console, transient=True) as bars:
         tasks: dict[str, TaskID] = {}
@@ -77,13 +77,13 @@ def fetch_progress(tally: "Tally", *, quiet: bool) -> Iterator["Watch"]:
     def watch(result: TickerOutcome | Failure) -> None:
         failed = isinstance(result, Failure)
         if isinstance(result, Failure) and result.kind is not FailureKind.NOT_REQUESTED:
-            console.print(f"failed: {result}", markup=False, soft_wrap=True)
-        status.update(tally.advance(failed=failed))
+            console.print(f"failed: {result}", soft_wrap=True)
+        status.update(stacked(tally.advance(failed=failed)))
 
     if not sys.stderr.isatty() or quiet:
         yield watch
         return
-    status.update(tally.line())
+    status.update(stacked(tally.line()))
     with status:
         yield watch
 

@@ -120,7 +120,7 @@ def _fetch(settings: "Settings", moment: "datetime", *, quiet: bool) -> None:
     if fetched.repaired:
         notes.print(f"note: damaged and fetched anew: {name_some(fetched.repaired)}", soft_wrap=True)
     for failure in fetched.failures[:5]:
-        notes.print(f"warning: {failure}", style="yellow", soft_wrap=True, markup=False)
+        notes.print(f"warning: {failure}", style="yellow", soft_wrap=True)
 
 
 def _show(done: "Retraining", *, quiet: bool) -> None:
@@ -128,7 +128,7 @@ def _show(done: "Retraining", *, quiet: bool) -> None:
     text = f"{done.name}@{done.champion}: {done.outcome}{challenger}: {done.reason}"
     if done.refit and not done.refit["refused"]:
         text += f"; refitted through {done.refit['trained_to']}"
-    stdout_console(quiet=quiet).print(text, soft_wrap=True, markup=False)
+    stdout_console(quiet=quiet).print(text, soft_wrap=True)
     warn_of_damaged(done.damaged)
     if done.refit and done.refit["refused"]:
         stderr_console().print(

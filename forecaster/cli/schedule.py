@@ -51,9 +51,9 @@ def install(
 
     settings = open_settings(context, home)
     line = schedule.install(settings.home, at, by=schedule.SYSTEMD if by_systemd else schedule.CRON)
-    stdout_console().print(f"Scheduled: {line}", soft_wrap=True, markup=False)
+    stdout_console().print(f"Scheduled: {line}", soft_wrap=True)
     for doubt in _doubts(settings.home, schedule.status(settings.home, now())):
-        stderr_console().print(doubt, style="yellow", soft_wrap=True, markup=False)
+        stderr_console().print(doubt, style="yellow", soft_wrap=True)
 
 
 @schedule_app.command()
@@ -74,7 +74,7 @@ def status(context: typer.Context, json: JsonFlag = False, home: HomeFlag = None
         "last run": found.last_run.text if found.last_run else "none yet",
         found.by or "cron": "waits for it" if found.daemon else "does not run",
     }.items():
-        stdout_console().print(f"{name + ':':13}{text}", soft_wrap=True, markup=False)
+        stdout_console().print(f"{name + ':':13}{text}", soft_wrap=True)
 
 
 @schedule_app.command()
@@ -84,7 +84,7 @@ def remove(context: typer.Context, home: HomeFlag = None) -> None:
 
     settings = open_settings(context, home)
     schedule.remove(settings.home)
-    stdout_console().print(f"No longer scheduled: {settings.home}", soft_wrap=True, markup=False)
+    stdout_console().print(f"No longer scheduled: {settings.home}", soft_wrap=True)
 
 
 def _doubts(home: Path, found: "ScheduleStatus") -> Iterator[str]:
@@ -145,4 +145,4 @@ def run_daily(context: typer.Context, home: HomeFlag = None) -> None:
     report = daily_run(open_settings(context, home), now())
     report.complain()
     summary = "; ".join(f"{step.name}: {step.text}" for step in report.steps)
-    stdout_console(quiet=not sys.stdout.isatty()).print(summary, soft_wrap=True, markup=False)
+    stdout_console(quiet=not sys.stdout.isatty()).print(summary, soft_wrap=True)

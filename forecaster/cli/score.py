@@ -69,14 +69,14 @@ def score(
         print_json("forecast.score/1", {**asdict(filled), "models": models, **parts, "alarms": raised})
     else:
         screen = stdout_console(quiet=quiet)
-        screen.print(_summary(filled), soft_wrap=True, markup=False)
+        screen.print(_summary(filled), soft_wrap=True)
         if whole:
             _show_models(whole, p_values, screen)
             _show_months(groups["month"], screen, every=every)
             _show_groups("ticker", groups["ticker"], screen, limit=None if every else LISTED)
     log_alarms(settings.home, moment, alarms)
     for alarm in alarms:
-        stderr_console().print(f"alarm: {alarm.text}", style="red", soft_wrap=True, markup=False)
+        stderr_console().print(f"alarm: {alarm.text}", style="red", soft_wrap=True)
     if alarms:
         raise typer.Exit(ExitCode.FAILED)
 

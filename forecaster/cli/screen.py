@@ -18,6 +18,7 @@ from forecaster.settings import Settings, current_time, find_home, load_settings
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 HomeFlag = Annotated[
     Path | None,
@@ -41,7 +42,7 @@ def now() -> datetime:
 
 
 def stdout_console(*, quiet: bool = False) -> "Console":
-    """The console for what the user asked for: stdout."""
+    """The console for what the user asked for: stdout. A string printed on it is one line, as plain text."""
     return _console(quiet=quiet)
 
 
@@ -54,11 +55,53 @@ def _console(**options: Any) -> "Console":
     from rich.console import Console
 
     class Printer(Console):
+        def render_str(self, text: str, **options: Any) -> "Text":
+            """Every string that is printed, alone or in a table, comes by here."""
+            return super().render_str(visible(text), **options)
+
         def on_broken_pipe(self) -> None:
             """Leave it to the command, which ends well: Rich would end it with 1."""
             raise BrokenPipeError
 
-    return Printer(highlight=False, **options)
+    return Printer(highlight=False, markup=False, emoji=False, **options)
+
+
+def visible(text: str) -> str:
+    """The text with all that a terminal obeys or hides in escaped form, as Python writes it: one line.
+
+    Control characters, line ends, and marks that turn or hide what stands beside them are such.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )
+
+
+def headline(title: str, rest: str) -> "Text":
+    """A line that begins in bold."""
+    from rich.text import Text
+
+    return Text.assemble((visible(title), "bold"), visible(rest))
+
+
+def stacked(*lines: str) -> "Text":
+    """Lines below one another in one place, as in a cell or a title."""
+    from rich.text import Text
+
+    return Text("\n".join(map(visible, lines)))
+
+
+def print_picture(screen: "Console", picture: str) -> None:
+    """Print lines that were laid out and made visible already, as those of a chart."""
+    from rich.text import Text
+
+    screen.print(Text(picture), no_wrap=True, overflow="ignore", crop=False)
+
+
+def write_note(line: str) -> None:
+    """One line on stderr, plain and whole however wide the terminal is."""
+    sys.stderr.write(visible(line) + "\n")
 
 
 def fail_for(failures: Mapping[str, ForecastError], total: int, what: str) -> None:
@@ -71,14 +114,14 @@ def fail_for(failures: Mapping[str, ForecastError], total: int, what: str) -> No
         return
     for ticker, error in failures.items():
         reason = error.message if ticker in error.message else f"{ticker}: {error.message}"
-        sys.stderr.write(f"failed: {reason}; {error.remedy}\n")
+        write_note(f"failed: {reason}; {error.remedy}")
     first = next(iter(failures.values()))
     raise type(first)(
         f"{len(failures):,} of {total:,} tickers could not be {what}: {name_some(failures)}", first.remedy
     )
 
 
-def figures_table(title: str | None, first: str, *headings: str) -> "Table":
+def figures_table(title: "str | Text | None", first: str, *headings: str) -> "Table":
     """An empty table of figures under a first column of names, narrow enough for 80 columns."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -102,7 +145,7 @@ def plain_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
     Rich would take a millisecond for each row.
     """
-    lines = [list(headings), *(list(row) for row in rows)]
+    lines = [[visible(cell) for cell in row] for row in (headings, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *(map(str.rjust, row[1:], widths[1:]))]).rstrip() for row in lines

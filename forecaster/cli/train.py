@@ -16,6 +16,7 @@ from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
     figures_table,
+    headline,
     print_json,
     stderr_console,
     stdout_console,
@@ -71,11 +72,14 @@ def _show(model: "Model", *, quiet: bool) -> None:
     training, split = card["training"], card["split"]
     title = f"{MODEL_TITLES[network.cell]} {network.units}"
     screen.print(
-        f"[bold]{title}[/bold]: {card['parameters']:,} parameters, {len(card['tickers'])} tickers, "
-        f"trained {split['train_start']} to {split['train_end']} in {training['seconds']:.1f} s "
-        f"({training['targets_per_second']:,.0f} targets/s, epoch {training['best_epoch']} of "
-        f"{training['epochs_run']}, {training['peak_memory_mb']:,.0f} MB, {training['engine']} on "
-        f"{training['device']}, {training['kernel']})"
+        headline(
+            title,
+            f": {card['parameters']:,} parameters, {len(card['tickers'])} tickers, "
+            f"trained {split['train_start']} to {split['train_end']} in {training['seconds']:.1f} s "
+            f"({training['targets_per_second']:,.0f} targets/s, epoch {training['best_epoch']} of "
+            f"{training['epochs_run']}, {training['peak_memory_mb']:,.0f} MB, {training['engine']} on "
+            f"{training['device']}, {training['kernel']})",
+        )
     )
     table = figures_table(
         f"Test, after {split['validation_end']}, to {split['test_end']}",
@@ -96,6 +100,4 @@ def _show(model: "Model", *, quiet: bool) -> None:
         table.add_section()
     screen.print()
     screen.print(table)
-    screen.print(
-        f"Registered as [bold]{model.reference}[/bold], now in service. Next: forecast predict TICKER"
-    )
+    screen.print(f"Registered as {model.reference}, now in service. Next: forecast predict TICKER")

@@ -22,6 +22,12 @@ NEEDED = ("close", "adj_close")
 """The columns whose faults cost a row; a fault elsewhere costs only that field."""
 DEFAULTS = {"dividend": 0.0, "split": 1.0}
 """What a column holds where its source says nothing; the others hold NaN."""
+FIRST_YEAR = 1789
+"""Three years before New York's brokers agreed on rules; an older date was most likely misread."""
+HIGHEST_PRICE = 1e12
+"""Far beyond the adjusted prices even of shares that were merged again and again."""
+HIGHEST_VOLUME = 1e18
+"""Far beyond the busiest days even of the cheapest coins."""
 
 _TICKER = re.compile(r"(?=.{1,16}$)\^?[A-Z0-9][A-Z0-9.=-]*", re.ASCII)
 _SHARE_CLASS = re.compile(r"([A-Z]{1,5})\.([ABC])")
@@ -146,7 +152,7 @@ def _day_tests(
     dates: Days, calendar: str, today: np.datetime64, newest: np.datetime64
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     yield "the date is in the future", dates > today
-    yield "the date is before 1700", dates < np.datetime64("1700-01-01")
+    yield f"the date is before {FIRST_YEAR}", dates < np.datetime64(f"{FIRST_YEAR}-01-01")
     unfinished = (dates > newest) & (dates <= today)
     yield "the session has not closed yet", unfinished & is_session(dates, calendar)
     free = is_weekend(dates, calendar)
@@ -162,12 +168,14 @@ def _row_tests(dates: Days, columns: Columns) -> Iterator[tuple[str, NDArray[np.
     for name in NEEDED:
         yield f"{name} is infinite", np.isinf(columns[name])
         yield f"{name} is not positive", columns[name] <= 0
+        yield f"{name} is above {HIGHEST_PRICE:g}", columns[name] > HIGHEST_PRICE
 
 
 def clear_bad_fields(columns: Columns) -> tuple[dict[str, Floats], dict[str, dict[int, str]]]:
     """The columns with every impossible value beside close and adj_close left empty, and what was emptied.
 
-    A price or split of zero or less, a negative volume or dividend, and anything infinite are impossible;
+    A price or split of zero or less, a negative volume or dividend, and anything beyond HIGHEST_PRICE or
+    HIGHEST_VOLUME are impossible;
     where the high is below the low, both are emptied, for either may be wrong.
 
     Args:
@@ -178,9 +186,10 @@ def clear_bad_fields(columns: Columns) -> tuple[dict[str, Floats], dict[str, dic
     """
     cleared = dict(columns)
     reasons: dict[str, dict[int, str]] = {}
-    for name in columns.keys() - set(NEEDED):
+    for name in (name for name in COLUMNS if name in columns and name not in NEEDED):
         values = columns[name]
-        wrong = np.isinf(values) | (values <= 0 if name in POSITIVE else values < 0)
+        highest = HIGHEST_VOLUME if name == "volume" else HIGHEST_PRICE
+        wrong = (values > highest) | (values <= 0 if name in POSITIVE else values < 0)
         if wrong.any():
             cleared[name] = np.where(wrong, DEFAULTS.get(name, np.nan), values)
             rows = np.flatnonzero(wrong)

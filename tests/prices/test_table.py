@@ -59,7 +59,7 @@ def faults_of(date: str, **values: float) -> str:
         pytest.param("2024-07-03", {}, "", id="good"),
         pytest.param("NaT", {}, "there is no date", id="no date"),
         pytest.param("2024-07-08", {}, "the date is in the future", id="future"),
-        pytest.param("0001-07-08", {}, "the date is before 1700", id="past"),
+        pytest.param("0001-07-08", {}, "the date is before 1789", id="past"),
         pytest.param("2024-07-05", {}, "the session has not closed yet", id="unfinished"),
         pytest.param("2024-06-29", {}, "the date is a Saturday or a Sunday", id="weekend"),
         pytest.param("2024-07-04", {}, "", id="a holiday is kept"),
@@ -67,6 +67,11 @@ def faults_of(date: str, **values: float) -> str:
         pytest.param("2024-07-03", {"adj_close": np.nan}, "adj_close is missing", id="NaN adjusted"),
         pytest.param("2024-07-03", {"close": np.inf}, "close is infinite", id="infinite"),
         pytest.param("2024-07-03", {"adj_close": 0.0}, "adj_close is not positive", id="zero"),
+        pytest.param("1788-12-31", {}, "the date is before 1789", id="the last day that is too early"),
+        pytest.param("1789-01-02", {}, "", id="the first that is not"),
+        pytest.param("2024-07-03", {"close": 1e12}, "", id="the highest price"),
+        pytest.param("2024-07-03", {"close": 1.001e12}, "close is above 1e+12", id="too high"),
+        pytest.param("2024-07-03", {"adj_close": 1e308}, "adj_close is above 1e+12", id="enormous"),
         pytest.param("2024-07-03", {"open": np.nan}, "", id="open may be unknown"),
         pytest.param("2024-07-03", {"volume": 0.0}, "", id="no trade"),
         pytest.param("2024-07-03", {"volume": -1.0, "open": 0.0}, "", id="other fields do not cost the row"),
@@ -87,6 +92,9 @@ def test_row_faults(date: str, values: dict[str, float], reason: str) -> None:
         pytest.param("dividend", -0.5, 0.0, "dividend is -0.5", id="negative dividend"),
         pytest.param("split", 0.0, 1.0, "split is 0", id="split"),
         pytest.param("open", np.nan, np.nan, "", id="unknown"),
+        pytest.param("open", 1e13, np.nan, "open is 1e+13", id="too high"),
+        pytest.param("volume", 1e18, 1e18, "", id="the highest volume"),
+        pytest.param("volume", 1e19, np.nan, "volume is 1e+19", id="more than that"),
     ],
 )
 def test_a_bad_field_is_emptied_and_nothing_else(name: str, value: float, left: float, reason: str) -> None:
@@ -98,6 +106,15 @@ def test_a_bad_field_is_emptied_and_nothing_else(name: str, value: float, left: 
     np.testing.assert_array_equal(columns[name], [10.0, value])  # the source is as it was
     for other in set(COLUMNS) - {name}:
         assert cleared[other] is columns[other]
+
+
+def test_of_several_bad_fields_the_reasons_come_in_the_order_of_the_columns() -> None:
+    """Not in that of a set, which differs from one process to the next."""
+    columns = {name: np.array([-1.0]) for name in reversed(COLUMNS)} | {
+        name: np.array([10.0]) for name in ("close", "adj_close")
+    }
+    _, reasons = clear_bad_fields(columns)
+    assert list(reasons) == [name for name in COLUMNS if name not in ("close", "adj_close")]
 
 
 def test_high_and_low_are_emptied_together() -> None:

@@ -124,8 +124,9 @@ def test_an_invalid_recipe_is_reported_in_the_card(
     recipe = main.card["recipe"] | {"epochs": 0}
     registry.register("odd", main.network, main.card | {"recipe": recipe}, b"keras")
     code, line = rejection(capsys, "retrain", "odd", "--no-fetch", "--home", own_home)
-    assert code == ExitCode.USAGE
-    assert "odd@1, card.json recipe: epochs = 0 is out of range" in line
+    assert code == ExitCode.BAD_INPUT
+    assert "card.json is damaged: " in line
+    assert "epochs = 0 is out of range" in line
 
 
 def test_a_recipe_of_a_later_release_is_rejected(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.screen import HomeFlag, JsonFlag, figures_table, open_settings, print_json, stdout_console
+from forecaster.cli.screen import (
+    HomeFlag,
+    JsonFlag,
+    figures_table,
+    headline,
+    open_settings,
+    print_json,
+    print_picture,
+    stdout_console,
+)
 from forecaster.settings import CELL_TITLES, CELLS
 
 if TYPE_CHECKING:
@@ -157,7 +166,7 @@ def _show_step(walked: "Walk", step: int, units: list[int], screen: "Console") -
     from forecaster.laboratory.cells.walkthrough import equations
 
     label = walked.labels[step - 1]
-    screen.print(f"[bold]Step {step}[/bold]" + (f", {label}" if label else ""))
+    screen.print(headline(f"Step {step}", f", {label}" if label else ""))
     screen.print(f"  x = {_vector(walked.inputs[step - 1])}", soft_wrap=True)
     screen.print(f"  h(t−1) = {_vector(walked.before(walked.trace.hidden, step))}", soft_wrap=True)
     if walked.trace.cell_state is not None:
@@ -165,7 +174,7 @@ def _show_step(walked: "Walk", step: int, units: list[int], screen: "Console") -
     for unit in units:
         screen.print(f"unit {unit}")
         for line in equations(walked, step, unit):
-            screen.print(_folded(line), soft_wrap=True, markup=False)
+            print_picture(screen, _folded(line))
 
 
 def _folded(line: str) -> str:

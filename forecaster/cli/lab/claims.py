@@ -67,9 +67,13 @@ def claims(
 def _show(number: int, claim: "Claim", screen: "Console") -> None:
     import textwrap
 
-    style = _STYLES[claim.verdict]
-    screen.print(f"{number:2}  [bold {style}]{claim.verdict.upper()}[/]  {claim.name}", highlight=False)
+    from rich.text import Text
+
+    verdict = (claim.verdict.upper(), f"bold {_STYLES[claim.verdict]}")
+    screen.print(Text.assemble(f"{number:2}  ", verdict, f"  {claim.name}"))
     for text in (claim.sentence, f"measured: {claim.measured}", f"found: {claim.figure}"):
         lines = textwrap.wrap(text, _WIDTH, initial_indent="    ", subsequent_indent="      ")
-        screen.print("\n".join(lines), markup=False)
-    screen.print(f"    more: {claim.command}\n", markup=False, style="dim", soft_wrap=True)
+        for line in lines:
+            screen.print(line)
+    screen.print(f"    more: {claim.command}", style="dim", soft_wrap=True)
+    screen.print()

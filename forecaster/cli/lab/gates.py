@@ -12,8 +12,10 @@ from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
     figures_table,
+    headline,
     open_settings,
     print_json,
+    print_picture,
     stderr_console,
     stdout_console,
 )
@@ -69,16 +71,20 @@ def _show(study: "GateStudy", screen: "Console") -> None:
     from forecaster.laboratory.cells.gate_page import memory_sentence
 
     screen.print(
-        f"[bold]{study.ticker}[/bold]  {study.dates[0]} to {study.dates[-1]}  "
-        f"{CELL_TITLES[study.cell]}, model {study.model}\n"
+        headline(
+            study.ticker,
+            f"  {study.dates[0]} to {study.dates[-1]}  {CELL_TITLES[study.cell]}, model {study.model}",
+        )
     )
+    screen.print()
     for picture in _pictures(study, min(screen.width, 100), colour=with_colour(screen)):
-        screen.out(picture + "\n", highlight=False)
+        print_picture(screen, picture + "\n")
     table = figures_table("All units and days", "gate", "mean", "below 0.1", "above 0.9")
     for each in study.summaries:
         table.add_row(each.gate, f"{each.mean:.3f}", f"{each.closed:.1%}", f"{each.open:.1%}")
     screen.print(table)
-    screen.print(memory_sentence(study) + "\n")
+    screen.print(memory_sentence(study))
+    screen.print()
     if study.events:
         screen.print(_event_table(study))
 

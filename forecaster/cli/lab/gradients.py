@@ -15,6 +15,8 @@ from forecaster.cli.screen import (
     figures_table,
     open_settings,
     print_json,
+    print_picture,
+    stacked,
     stderr_console,
     stdout_console,
 )
@@ -74,11 +76,12 @@ def gradients(
         return
     screen = stdout_console(quiet=quiet)
     where = "prices" if on == "prices" else f"the task `{on}`"
-    screen.print(f"On {where}: {len(probes[0].inputs)} sequences of {length} steps\n")
+    screen.print(f"On {where}: {len(probes[0].inputs)} sequences of {length} steps")
+    screen.print()
     screen.print(_reach_table(profiles))
     screen.print(_LEGEND, style="dim")
     picture = _picture(profiles, min(screen.width, 100), colour=with_colour(screen))
-    screen.out("\n" + picture + "\n", highlight=False)
+    print_picture(screen, "\n" + picture + "\n")
     screen.print(_scale_table(scaled, length))
     screen.print()
     screen.print(_clipping_table(descents))
@@ -193,8 +196,10 @@ def _reach_table(profiles: "list[GradientProfile]") -> Any:
 def _scale_table(scaled: dict[str, Any], length: int) -> Any:
     short = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
     table = figures_table(
-        f"Untrained, recurrent matrix multiplied: largest norm of ∂h(T)/∂s(t),\n"
-        f"and that of the first of {length} steps",
+        stacked(
+            "Untrained, recurrent matrix multiplied: largest norm of ∂h(T)/∂s(t),",
+            f"and that of the first of {length} steps",
+        ),
         "times",
         *(f"{short[cell]} {kind}" for cell in scaled for kind in ("most", "first")),
     )
@@ -209,8 +214,10 @@ def _clipping_table(descents: "dict[str, list[Descent]]") -> Any:
     import numpy as np
 
     table = figures_table(
-        f"Clipping: SimpleRNN {_CLIP_UNITS}, recurrent matrix times {_CLIP_SCALE:g},\n"
-        f"adding problem of {_CLIP_LAG} steps, {_CLIP_STEPS} plain steps, {_CLIP_SEEDS} seeds",
+        stacked(
+            f"Clipping: SimpleRNN {_CLIP_UNITS}, recurrent matrix times {_CLIP_SCALE:g},",
+            f"adding problem of {_CLIP_LAG} steps, {_CLIP_STEPS} plain steps, {_CLIP_SEEDS} seeds",
+        ),
         *("gradient", "longest (median)", "diverged", "last loss (median)"),
     )
     for name, runs in descents.items():

@@ -14,6 +14,7 @@ from forecaster.cli.screen import (
     figures_table,
     open_settings,
     print_json,
+    print_picture,
     stderr_console,
     stdout_console,
 )
@@ -78,7 +79,7 @@ def memory(
     screen = stdout_console(quiet=quiet)
     screen.print(_table(task, rows, start))
     _legend(task, steps, screen)
-    screen.print(_picture(rows), highlight=False)
+    print_picture(screen, _picture(rows))
 
 
 def _check(task: str, start: str) -> None:
@@ -117,8 +118,9 @@ def _table(task: str, rows: "list[LagResult]", start: str) -> Any:
 def _legend(task: str, steps: int, screen: Any) -> None:
     from forecaster.laboratory.memory.training import GUESSING, SOLVED
 
+    screen.print()
+    screen.print(f"error: {_ERRORS[task]} on 1,000 new sequences, median of seeds.", style="dim")
     screen.print(
-        f"\nerror: {_ERRORS[task]} on 1,000 new sequences, median of seeds.\n"
         f"Guessing has {GUESSING[task]:.3f}; solved is {SOLVED[task]:g} or less within {steps:,} steps of 64 "
         "sequences.",
         style="dim",

@@ -6,7 +6,7 @@ import typer
 
 from forecaster.cli.flags import chosen_cells
 from forecaster.cli.lab.flags import CellsFlag
-from forecaster.cli.screen import JsonFlag, figures_table, print_json, stdout_console
+from forecaster.cli.screen import JsonFlag, figures_table, headline, print_json, stdout_console
 from forecaster.settings import CELL_TITLES
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _title(network: "NetworkAccount") -> str:
 
 
 def _show_network(network: "NetworkAccount", counted: int | None, screen: "Console") -> None:
-    screen.print(f"[bold]{_title(network)}[/bold], {network.units} units")
+    screen.print(headline(_title(network), f", {network.units} units"))
     for layer in network.layers[:2]:
         if len(network.layers) > 1:
             last = len(network.layers)
@@ -74,7 +74,8 @@ def _show_network(network: "NetworkAccount", counted: int | None, screen: "Conso
         screen.print(f"  {layer.symbols}", soft_wrap=True)
         screen.print(f"  = {layer.numbers}", soft_wrap=True)
     keras = "" if counted is None else f"; Keras counts {counted:,}"
-    screen.print(f"  in all {network.parameters:,}{keras}\n")
+    screen.print(f"  in all {network.parameters:,}{keras}")
+    screen.print()
 
 
 def _gate_table(layer: "LayerAccount") -> Any:

@@ -12,6 +12,7 @@ from forecaster.cli.screen import (
     QuietFlag,
     figures_table,
     print_json,
+    print_picture,
     stderr_console,
     stdout_console,
 )
@@ -80,14 +81,15 @@ def sweep(
         return
     screen = stdout_console(quiet=quiet)
     screen.print(_table(over, match, points))
+    screen.print()
     screen.print(
-        f"\nCRPS one day ahead, log return ×10⁻⁴, ± between seeds; RiskMetrics-t has "
+        f"CRPS one day ahead, log return ×10⁻⁴, ± between seeds; RiskMetrics-t has "
         f"{points[0].reference_crps * 1e4:.2f}.",
         style="dim",
     )
     if len(chosen) > 1:
         picture = _picture(over, chosen, points, min(screen.width, 100), colour=with_colour(screen))
-        screen.out("\n" + picture, highlight=False)
+        print_picture(screen, "\n" + picture)
 
 
 def _values(over: str, text: str | None) -> list[int]:

@@ -11,6 +11,8 @@ from forecaster.errors import NotFoundError
 
 NOT_FOUND, NO_DATA, RATE_LIMITED = 404, 400, 429
 SHOWN = 80
+MOST_ROWS = 100_000
+"""Days in four hundred years of sessions, and in more than two hundred and fifty where none is left out."""
 
 
 class NoPricesError(NotFoundError):
@@ -68,14 +70,14 @@ def retry_after(headers: Mapping[str, Any]) -> float | None:
     text = str(headers.get("Retry-After") or "").strip()
     if not text:
         return None
-    if text.isdigit():
+    if text.isdecimal():
         return float(text)
     try:
         until = parsedate_to_datetime(text)
         sent = headers.get("Date")
         now = parsedate_to_datetime(str(sent)) if sent else datetime.now(UTC)
         return max(0.0, (until - now).total_seconds())
-    except (TypeError, ValueError):  # neither form, or a date without a zone
+    except (TypeError, ValueError, OverflowError):  # neither form, or a date without a zone
         return None
 
 
@@ -110,6 +112,8 @@ def _with_bars(document: dict[str, Any]) -> dict[str, Any]:
     quotes = result[0].get("indicators", {}).get("quote")
     if not isinstance(quotes, list) or not quotes:
         raise PassingFaultError("the answer has no prices in it")
+    if len(result[0].get("timestamp") or ()) > MOST_ROWS:
+        raise PassingFaultError(f"the answer has more than {MOST_ROWS:,} days")
     if not result[0].get("timestamp") or not quotes[0]:
         raise NoPricesError("there is no data in the days requested")
     return document
@@ -118,7 +122,7 @@ def _with_bars(document: dict[str, Any]) -> dict[str, Any]:
 def _parsed(body: bytes) -> dict[str, Any] | None:
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 

@@ -1,5 +1,6 @@
 """From what Yahoo gave to bars that may be stored: finished sessions, possible prices, events kept apart."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from forecaster.prices.table import Days, PriceTable, clear_bad_fields, day_faul
 from forecaster.prices.yahoo.answers import NoPricesError
 from forecaster.prices.yahoo.client import RawBars
 
+_CURRENCY = re.compile("[A-Za-z]{3}")
 WITHOUT_VOLUME = ("^", "=")
 """Indices and currencies are not traded themselves; a zero volume says nothing about them."""
 
@@ -51,6 +53,7 @@ def check_bars(ticker: str, raw: RawBars, now: datetime) -> CheckedBars:
         str(raw.meta.get(name) or "") for name in ("instrumentType", "exchangeTimezoneName", "currency")
     )
     calendar = calendar_of_answer(ticker, kind, zone)
+    currency = currency if _CURRENCY.fullmatch(currency) else ""
     finished = dates <= _last_final_session(raw.meta, now, calendar)
     if not finished.any():
         raise NoPricesError("no session has closed yet")
@@ -73,7 +76,9 @@ def check_bars(ticker: str, raw: RawBars, now: datetime) -> CheckedBars:
     stored[rows[kept]] = True
     table = PriceTable(ticker, dates, columns, calendar, currency).take(stored)
     events = _events(dates, columns, ~stored & (dates <= today))
-    reasons = {row: reason for found in cleared.values() for row, reason in found.items() if stored[row]}
+    reasons: dict[int, str] = {}
+    for found in cleared.values():  # of a row with several the first is told
+        reasons = {row: reason for row, reason in found.items() if stored[row]} | reasons
     emptied = tuple(f"{dates[row]}: {reasons[row]}" for row in sorted(reasons))
     return CheckedBars(table, events, rejections, raw.adjusted, emptied)
 

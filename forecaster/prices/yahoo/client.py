@@ -17,7 +17,7 @@ from forecaster.errors import BadInputError, ForecastError, NotFoundError
 from forecaster.prices.calendar import zone_of
 from forecaster.prices.exchanges import XNYS, calendar_of_symbol
 from forecaster.prices.table import Days, Floats
-from forecaster.prices.yahoo.answers import Facts
+from forecaster.prices.yahoo.answers import SHOWN, Facts
 from forecaster.prices.yahoo.pacing import Pacer
 from forecaster.settings import YahooSettings
 
@@ -105,7 +105,7 @@ class YahooClient:
                 keepna=True,
                 timeout=self._settings.timeout,
             )
-            return _raw_bars(frame, self._session.facts)
+            return _raw_bars(ticker, frame, self._session.facts)
         except ForecastError:
             raise
         except Exception as error:  # yfinance meets an answer that it did not expect with any error there is
@@ -113,10 +113,16 @@ class YahooClient:
             raise BadInputError(
                 f"Yahoo's answer makes no sense: {reason}", "try again another day"
             ) from error
+        finally:
+            self._session.leave_room()
 
 
-def _raw_bars(frame: "pd.DataFrame", facts: Facts) -> RawBars:
+def _raw_bars(ticker: str, frame: "pd.DataFrame", facts: Facts) -> RawBars:
     import pandas as pd
+
+    whose = str(facts.meta.get("symbol") or "")
+    if whose.upper() != ticker.upper():
+        raise ValueError(f"it is of {whose[:SHOWN] or 'nobody'}, not of {ticker}")
 
     dates = pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy().astype("datetime64[D]")
     order = np.argsort(dates, kind="stable")

@@ -1,13 +1,15 @@
-"""The one HTTP session that yfinance gets: paced, patient, and never in need of a cookie.
+"""The one HTTP session that yfinance gets: paced, patient, bounded, and never in need of a cookie.
 
-It sees every request. Whatever is not an answer with prices leaves it as one of the tool's errors, so
-that yfinance never meets a status that would make it fetch cookies and ask again.
+It sees every request. No answer is read beyond what the longest honest one has, and few are worked on at
+once, so that no server fills the memory. Whatever is not an answer with prices leaves it as one of the
+tool's errors, so that yfinance never meets a status that would make it fetch cookies and ask again.
 """
 
 import threading
 from typing import Any
 from urllib.parse import urlsplit
 
+from curl_cffi.curl import CURL_WRITEFUNC_ERROR
 from curl_cffi.requests import Session
 from curl_cffi.requests import exceptions as transport
 
@@ -23,6 +25,10 @@ from forecaster.prices.yahoo.pacing import LONGEST_WAIT, Pacer
 from forecaster.settings import YahooSettings
 
 HOST = "yahoo.com"
+MOST_BYTES = 8_000_000
+"""Of an answer, unpacked: three times what sixty years of one ticker take."""
+UNPACKED_AT_ONCE = 4
+"""Answers that are parsed and turned into bars at a time; one takes up to thirty times its length."""
 LATER = "run the same command later; what is stored already is not fetched again"
 
 
@@ -36,12 +42,24 @@ class YahooSession(Session):  # type: ignore[misc]
         self._base = checked_base(settings.url)
         self._pacer = pacer
         self._latest = threading.local()
+        self._room = threading.BoundedSemaphore(UNPACKED_AT_ONCE)
 
     @property
     def facts(self) -> Facts:
         """What the latest answer with prices in this thread says beside them."""
         facts: Facts = self._latest.facts
         return facts
+
+    def leave_room(self) -> None:
+        """Let another thread unpack its answer, as this one is done with its own."""
+        if getattr(self._latest, "unpacks", False):
+            self._latest.unpacks = False
+            self._room.release()
+
+    def _take_room(self) -> None:
+        if not getattr(self._latest, "unpacks", False):
+            self._room.acquire()
+            self._latest.unpacks = True
 
     def request(self, method: str, url: str, **options: Any) -> Any:
         """Send a request as often as the settings allow; its answer holds prices.
@@ -62,14 +80,20 @@ class YahooSession(Session):  # type: ignore[misc]
             try:
                 return self._attempt(method, self._directed(url), options)
             except PassingFaultError as fault:
+                self.leave_room()
                 self._consider(fault, attempt)
                 attempt += 1
 
     def _attempt(self, method: str, url: str, options: dict[str, Any]) -> Any:
+        body = _Body()
         try:
-            response = super().request(method, url, **options)
+            response = super().request(method, url, content_callback=body.add, **options)
         except transport.RequestException as error:
+            if body.overflowed:
+                raise PassingFaultError(f"its answer is longer than {MOST_BYTES:,} bytes") from error
             raise PassingFaultError(_transport_reason(error, self._settings.timeout)) from error
+        self._take_room()
+        response.content = bytes(body.content)
         document = read_answer(response.status_code, response.headers, response.content)
         self._latest.facts = take_facts(document)
         response.json = lambda: document  # parsed once; yfinance asks for it again
@@ -101,6 +125,24 @@ class YahooSession(Session):  # type: ignore[misc]
         if not self._base or not (host == HOST or host.endswith(f".{HOST}")):
             return url
         return self._base + parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+class _Body:
+    """What has come of an answer, up to MOST_BYTES; then the transfer is ended."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self.overflowed = False
+
+    def add(self, piece: bytes) -> int:
+        """Take a piece, already unpacked: how much of it was taken, or curl's sign to stop."""
+        if len(self.content) + len(piece) > MOST_BYTES:
+            self.overflowed = True
+            self.content.clear()
+            stop: int = CURL_WRITEFUNC_ERROR
+            return stop
+        self.content += piece
+        return len(piece)
 
 
 def checked_base(url: str) -> str:
