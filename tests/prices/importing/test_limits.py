@@ -42,3 +42,51 @@ def test_a_date_of_a_parquet_file(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run(["fetch", "--source", "AAA.parquet", "--home", "home"]) == 0
     assert "this is a bug" not in capsys.readouterr().err
     assert len(PriceStore(tmp_path / "home").read("AAA")) == 2
+
+
+def test_a_long_text_that_many_rows_point_to_is_read_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """3 kB of Parquet that would be 200 GB if each row were filled."""
+    rows, text = 200_000, pa.array(["A" * 1_000_000])
+    long = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), text)
+    sound = pa.array(np.full(rows, 18_263, np.int32)).cast(pa.date32())
+    for name, table in {
+        "ticker": {"ticker": long, "date": sound, "close": np.full(rows, 1.0)},
+        "date": {"date": long, "close": np.full(rows, 1.0)},
+        "close": {"date": sound, "close": long},
+        "unused": {"date": sound, "close": np.full(rows, 1.0), "note": long},
+    }.items():
+        pq.write_table(pa.table(table), tmp_path / f"{name}.parquet", compression="zstd")
+        assert (tmp_path / f"{name}.parquet").stat().st_size < 10_000
+        code = run(["fetch", "--source", f"{name}.parquet", "--home", name])
+        out, err = capsys.readouterr()
+        assert code == (0 if name == "unused" else 65), (name, err)
+        assert len(out) + len(err) < 2_000
+
+
+def test_a_text_of_a_parquet_file_that_is_not_utf_8(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = pa.Array.from_buffers(
+        pa.string(), 2, [None, pa.py_buffer(np.array([0, 3, 6], np.int32)), pa.py_buffer(b"AAA\xff\xfe\xfd")]
+    )
+    day = pa.array(np.array([18_263, 18_264], np.int32)).cast(pa.date32())
+    pq.write_table(pa.table({"ticker": broken, "date": day, "close": [1.0, 2.0]}), tmp_path / "x.parquet")
+    assert run(["fetch", "--source", "x.parquet", "--home", "home"]) == 65
+    err = capsys.readouterr().err
+    assert "this is a bug" not in err
+    assert err.count("\n") == 1
+
+
+def test_a_column_that_unpacks_to_more_than_any_of_prices_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from forecaster.prices.importing import parquet_reader
+
+    assert (parquet_reader.MOST_CHUNK_BYTES, parquet_reader.MOST_TEXT_BYTES) == (1_000_000_000, 200)
+    monkeypatch.setattr(parquet_reader, "MOST_CHUNK_BYTES", 10_000)
+    day = pa.array(np.arange(15_000, 18_000, dtype=np.int32)).cast(pa.date32())
+    pq.write_table(pa.table({"date": day, "close": np.arange(1.0, 3001)}), tmp_path / "AAA.parquet")
+    assert run(["fetch", "--source", "AAA.parquet", "--home", "home"]) == 65
+    assert "unpacks to" in capsys.readouterr().err
