@@ -1,12 +1,14 @@
 """Text files as people have them, packed or not and in any usual encoding, as blocks of UTF-8 lines."""
 
 import codecs
+import csv
 import gzip
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -14,6 +16,10 @@ from typing import BinaryIO, cast
 from forecaster.errors import BadInputError
 
 BLOCK_BYTES = 8 * 2**20
+MOST_SHEET_BYTES = 100_000_000
+"""Unpacked; the library that reads spreadsheets holds several times as much. A hundred tickers fit."""
+MOST_SHEET_COLUMNS = 200
+EMPTY_ROWS_AT_END = 10_000
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -56,10 +62,18 @@ def parts_of(path: Path) -> list[Part]:
         ]
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [info.filename for info in archive.infolist() if not info.is_dir()]
+            inside = [info for info in archive.infolist() if not info.is_dir()]
     except zipfile.BadZipFile:
-        members = []
+        inside = []
+    members = [info.filename for info in inside]
     if "[Content_Types].xml" in members:
+        if (
+            sum(info.file_size for info in inside) > MOST_SHEET_BYTES
+        ):  # no member unpacks to more than it says
+            raise BadInputError(
+                f"{path.name} is a spreadsheet that unpacks to more than {MOST_SHEET_BYTES:,} bytes",
+                "save its table as CSV",
+            )
         return [_first_sheet(path)]
     if not members:
         raise BadInputError(f"{path.name} is a damaged archive", "get it again")
@@ -76,19 +90,58 @@ def _first_sheet(path: Path) -> Part:
     Raises:
         BadInputError: it cannot be read, or the library for that is not installed.
     """
-    import pandas as pd
-
     try:
-        sheet = pd.read_excel(path, header=None, dtype=object)
+        import openpyxl
     except ImportError:
         remedy = "save its table as CSV, or: pip install 'forecaster[excel]'"
         raise BadInputError(f"{path.name} is a spreadsheet", remedy) from None
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        # A single cell at the far corner would make every row as wide as a sheet can be.
+        rows = book.worksheets[0].iter_rows(max_col=MOST_SHEET_COLUMNS, values_only=True)
+        cells = _up_to_the_end(map(_cell_texts, rows))
+        book.close()
     except Exception as error:  # the library meets a damaged file with any error there is
         raise BadInputError(
             f"{path.name} is a damaged spreadsheet: {error}", "save its table as CSV"
         ) from error
-    text = sheet.to_csv(index=False, header=False, date_format="%Y-%m-%d %H:%M:%S")
-    return Part(path.name, path.stem, path, lambda: io.BytesIO(text.encode()))
+    width = max(map(len, cells), default=0)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in cells:
+        writer.writerow(row + [""] * (width - len(row)) if row else [])
+    return Part(path.name, path.stem, path, lambda: io.BytesIO(text.getvalue().encode()))
+
+
+def _up_to_the_end(rows: Iterable[list[str]]) -> list[list[str]]:
+    """The rows before so many empty ones that no table goes on."""
+    kept: list[list[str]] = []
+    last = 0
+    for number, row in enumerate(rows, 1):
+        kept.append(row)
+        if row:
+            last = number
+        elif number - last > EMPTY_ROWS_AT_END:
+            break
+    return kept[:last]
+
+
+def _cell_texts(row: Sequence[object]) -> list[str]:
+    """A row as CSV has it, without the empty cells at its end."""
+    texts = [_cell_text(value) for value in row]
+    while texts and not texts[-1]:
+        texts.pop()
+    return texts
+
+
+def _cell_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def _stem(name: str) -> str:

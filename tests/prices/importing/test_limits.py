@@ -1,6 +1,7 @@
 """What no share ever had is rejected by name and row, in every kind of file."""
 
 import datetime as dt
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,29 @@ def test_a_column_that_unpacks_to_more_than_any_of_prices_is_left(
     pq.write_table(pa.table({"date": day, "close": np.arange(1.0, 3001)}), tmp_path / "AAA.parquet")
     assert run(["fetch", "--source", "AAA.parquet", "--home", "home"]) == 65
     assert "unpacks to" in capsys.readouterr().err
+
+
+def test_a_cell_in_the_far_corner_of_a_spreadsheet_costs_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """5 kB that would be seventeen thousand million cells if every row were as wide."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    third = dt.datetime(2020, 1, 3)  # noqa: DTZ001  (a spreadsheet knows no zone)
+    for row in (["Date", "Close"], ["2020-01-02", 1.5], [third, 2.0]):
+        book.active.append(row)
+    book.active["XFD1048576"] = "far"
+    book.save(tmp_path / "AAA.xlsx")
+    assert run(["fetch", "--source", "AAA.xlsx", "--home", "home"]) == 0, capsys.readouterr().err
+    assert PriceStore(tmp_path / "home").read("AAA").columns["close"].tolist() == [1.5, 2.0]
+
+
+def test_a_spreadsheet_that_unpacks_to_too_much_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "AAA.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("xl/sharedStrings.xml", b"<si/>" * 20_100_000)
+    assert run(["fetch", "--source", "AAA.xlsx", "--home", "home"]) == 65
+    assert "unpacks to more than 100,000,000 bytes; save its table as CSV" in capsys.readouterr().err
