@@ -79,7 +79,7 @@ def gradients(
     screen.print(f"On {where}: {len(probes[0].inputs)} sequences of {length} steps")
     screen.print()
     screen.print(_reach_table(profiles))
-    screen.print(_LEGEND, style="dim")
+    screen.print(stacked(*_LEGEND.splitlines()), style="dim")
     picture = _picture(profiles, min(screen.width, 100), colour=with_colour(screen))
     print_picture(screen, "\n" + picture + "\n")
     screen.print(_scale_table(scaled, length))

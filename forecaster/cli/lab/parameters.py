@@ -6,7 +6,7 @@ import typer
 
 from forecaster.cli.flags import chosen_cells
 from forecaster.cli.lab.flags import CellsFlag
-from forecaster.cli.screen import JsonFlag, figures_table, headline, print_json, stdout_console
+from forecaster.cli.screen import JsonFlag, figures_table, headline, print_json, stacked, stdout_console
 from forecaster.settings import CELL_TITLES
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def parameters(
     for network, counted in rows:
         _show_network(network, counted, screen)
     screen.print(_cost_table(rows))
-    screen.print(_LEGEND, style="dim")
+    screen.print(stacked(*_LEGEND.splitlines()), style="dim")
 
 
 def _keras(cell: str, features: int, units: int, layers: int, form: dict[str, bool]) -> int:
