@@ -175,8 +175,7 @@ def clear_bad_fields(columns: Columns) -> tuple[dict[str, Floats], dict[str, dic
     """The columns with every impossible value beside close and adj_close left empty, and what was emptied.
 
     A price or split of zero or less, a negative volume or dividend, and anything beyond HIGHEST_PRICE or
-    HIGHEST_VOLUME are impossible;
-    where the high is below the low, both are emptied, for either may be wrong.
+    HIGHEST_VOLUME are impossible. Where the high is below the low both are emptied, as either may be wrong.
 
     Args:
         columns: some of COLUMNS, each (rows,); they are not written to.

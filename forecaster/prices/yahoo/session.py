@@ -26,9 +26,10 @@ from forecaster.settings import YahooSettings
 
 HOST = "yahoo.com"
 MOST_BYTES = 8_000_000
-"""Of an answer, unpacked: three times what sixty years of one ticker take."""
-UNPACKED_AT_ONCE = 2
-"""Answers that are parsed and turned into bars at a time; one takes up to thirty times its length."""
+"""Of an answer, unpacked: several times what sixty years of one ticker take."""
+UNPACKED_AT_ONCE = 1
+"""Answers that are parsed and turned into bars at a time: the dearest takes many times its length, and
+threads would take turns at that work anyway."""
 LATER = "run the same command later; what is stored already is not fetched again"
 
 

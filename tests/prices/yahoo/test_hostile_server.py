@@ -232,7 +232,7 @@ def test_few_answers_are_unpacked_at_a_time(runs: FetchRuns, monkeypatch: pytest
 
 
 def test_the_limits_are_what_was_weighed() -> None:
-    assert (session.MOST_BYTES, session.UNPACKED_AT_ONCE, answers.MOST_ROWS) == (8_000_000, 2, 100_000)
+    assert (session.MOST_BYTES, session.UNPACKED_AT_ONCE, answers.MOST_ROWS) == (8_000_000, 1, 100_000)
 
 
 @pytest.mark.trial
