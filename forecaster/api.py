@@ -17,8 +17,8 @@ from forecaster.dataset.panel import build_panel, choose_tickers
 from forecaster.dataset.training_set import TrainingSet, split_by
 from forecaster.errors import ForecastError, NotFoundError, UsageError
 from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.prices.known import known_prices
 from forecaster.prices.market import INDEX_MARK, MarketSeries, mean_log_return
-from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable, checked_ticker
 from forecaster.registry.versions import ModelRegistry, RegisteredModel
 from forecaster.settings import CELLS, Recipe, current_time, find_home, override
@@ -114,7 +114,7 @@ class Model:
             batch = predict_tables(self.network, wanted, known_market, horizon, levels)
             failures = missing | batch.failures
         elif self.home is not None:
-            store = PriceStore(self.home)
+            store = known_prices(self.home, _now(), os.environ)
             given = None if market is None else _market((), market)
             chosen = [checked_ticker(ticker) for ticker in asked] or choose_tickers(store, None)
             batch = predict_stored(store, self.network, chosen, horizon, levels, given)

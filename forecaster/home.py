@@ -11,6 +11,7 @@ import numpy as np
 from forecaster.api import ComparisonResult, Model, compare_on, model_of, train_on
 from forecaster.dataset.training_set import TrainingSet, choose, load_training_set, split_by
 from forecaster.errors import UsageError
+from forecaster.prices.known import known_prices
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import checked_ticker
 from forecaster.registry.versions import ModelRegistry, check_model_name
@@ -192,6 +193,8 @@ class Home:
     ) -> TrainingSet:
         """The prices of tickers, or of a universe's members, split as the recipe says.
 
+        None of them is later than the clock.
+
         Args:
             tickers: symbols; None for all that are stored.
             universe: sp500, sample, a list in data/universe/ or a file; in place of `tickers`.
@@ -208,7 +211,7 @@ class Home:
             raise UsageError("all days can be chosen for a universe only", "without one all days count")
         if tickers and universe is not None:
             raise UsageError("tickers and a universe exclude each other", "give one of them")
-        store = PriceStore(self.path)
+        store = known_prices(self.path, current_time(os.environ), os.environ)
         listed = None if universe is None else find_universe(universe, self.path)
         chosen = choose(store, tickers, listed, all_days=all_days)
         return load_training_set(store, chosen, split_by(recipe or self.settings.train))

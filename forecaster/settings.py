@@ -22,6 +22,8 @@ SETTINGS_FILE = "forecast.toml"
 CELL_TITLES: Mapping[str, str] = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
 CELLS = tuple(CELL_TITLES)
 DEVICES = ("auto", "cpu", "gpu")
+MOST_SETTINGS_BYTES = 20_000
+"""Many times what all settings take. A key of so many dots is read in a second, one of 200 kB in minutes."""
 SHELL_VARIABLES = ("FORECAST_HOME", "FORECAST_NOW", "FORECAST_DEBUG")
 """Variables that are no settings: they cannot be written into forecast.toml."""
 _TEST_VARIABLES = "FORECAST_TEST_"
@@ -241,6 +243,11 @@ def current_time(environ: Mapping[str, str]) -> datetime:
         ) from None
 
 
+def is_replay(environ: Mapping[str, str]) -> bool:
+    """Whether `FORECAST_NOW` sets the clock."""
+    return bool(environ.get("FORECAST_NOW"))
+
+
 def iso_utc(moment: datetime) -> str:
     """A moment as files and logs have it: `2026-11-21T22:30:00+00:00`."""
     return moment.astimezone(UTC).isoformat(timespec="seconds")
@@ -265,7 +272,7 @@ def _expanded(folder: Path, quote: str) -> Path:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_regular(path).decode())
+        return tomllib.loads(read_regular(path, most_bytes=MOST_SETTINGS_BYTES).decode())
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError) as error:  # also of bad UTF-8 and of numbers with too many digits

@@ -18,6 +18,7 @@ from forecaster.cli.flags import (
 from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
+    note_replay,
     print_json,
     stderr_console,
     stdout_console,
@@ -59,6 +60,7 @@ def compare(
 
     chosen, match = chosen_cells(cells), checked_match(match)
     check_output(output)
+    note_replay(settings.home, quiet=quiet)
     data = Home(settings.home).training_set(tickers, universe=universe, all_days=all_days, recipe=recipe)
     show_universe(data.universe, stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet))
     warn_of_damaged(data.damaged)

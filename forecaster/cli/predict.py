@@ -1,5 +1,6 @@
 """`forecast predict`: dated medians and intervals from the model in service, without TensorFlow."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from forecaster.cli.screen import (
     fail_for,
     figures_table,
     headline,
+    note_replay,
     now,
     open_settings,
     plain_table,
@@ -76,18 +78,22 @@ def predict(
     A ticker that cannot be predicted costs only itself: it is listed on stderr with the reason, the
     others are predicted, and the exit code is that of the first that failed.
     """
-    from forecaster.prices.store import PriceStore
+    from forecaster.prices.known import known_prices
     from forecaster.registry.promotion import load_or_fall_back
     from forecaster.registry.versions import ModelRegistry
-    from forecaster.service.prediction import predict_stored
+    from forecaster.service.prediction import check_recordable, predict_stored
 
     settings = open_settings(context, home)
     if not NARROW < level < 100:
         raise UsageError(f"--level {level} is out of range", "it must be above 50 and below 100")
-    store, registry = PriceStore(settings.home), ModelRegistry(settings.home)
+    note_replay(settings.home, quiet=quiet)
+    moment = now()
+    store, registry = known_prices(settings.home, moment, os.environ), ModelRegistry(settings.home)
     chosen = _chosen(store, settings.home, tickers, universe)
     used, damage = load_or_fall_back(registry, model) if fallback else (registry.load(model), None)
-    notes, moment = stderr_console(quiet=quiet), now()
+    notes = stderr_console(quiet=quiet)
+    if record:
+        check_recordable(used, moment)
     if damage:
         notes.print(
             f"warning: {damage}; {used.reference} is used in its place", style="yellow", soft_wrap=True
@@ -133,6 +139,8 @@ def _warn(
     predictions: "Sequence[Prediction]", used: "RegisteredModel", moment: datetime, notes: "Console"
 ) -> None:
     """One line on old prices and one on tickers that were not trained on, however many there are."""
+    from forecaster.service.prediction import knows_later_prices
+
     old = {each.ticker: each for each in predictions if each.sessions_old(moment)}
     trained_on = set(used.card["tickers"])
     others = [each.ticker for each in predictions if each.ticker not in trained_on]
@@ -156,6 +164,11 @@ def _warn(
         lines.append(
             f"note: {len(bridged):,} tickers lack sessions, which were bridged: {name_some(bridged)}; "
             "`forecast data status TICKER` names them"
+        )
+    if knows_later_prices(used, moment):
+        lines.append(
+            f"note: {used.reference} knows prices up to {used.card['prices']['last_day']}: "
+            "its forecasts could not have been made then"
         )
     if others:
         lines.append(f"note: {used.reference} was not trained on {name_some(others)}, but on other tickers")

@@ -10,6 +10,7 @@ from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
     QuietFlag,
+    note_replay,
     now,
     open_settings,
     print_json,
@@ -64,6 +65,7 @@ def retrain(
     from forecaster.service.events import log_event
 
     settings, moment = open_settings(context, home), now()
+    note_replay(settings.home, quiet=quiet)
     registry = ModelRegistry(settings.home)
     chosen = [check_model_name(name) for name in names or registry.names() or [registry.default_name()]]
     if not no_fetch and not dry_run:

@@ -12,6 +12,7 @@ import typer
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
+    note_replay,
     now,
     open_settings,
     print_json,
@@ -142,7 +143,9 @@ def run_daily(context: typer.Context, home: HomeFlag = None) -> None:
     """
     from forecaster.service.nightly import daily_run
 
-    report = daily_run(open_settings(context, home), now())
+    settings, quiet = open_settings(context, home), not sys.stdout.isatty()
+    note_replay(settings.home, quiet=quiet)
+    report = daily_run(settings, now())
     report.complain()
     summary = "; ".join(f"{step.name}: {step.text}" for step in report.steps)
-    stdout_console(quiet=not sys.stdout.isatty()).print(summary, soft_wrap=True)
+    stdout_console(quiet=quiet).print(summary, soft_wrap=True)

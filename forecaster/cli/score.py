@@ -1,5 +1,6 @@
 """`forecast score`: recorded forecasts beside their actuals, and whether the intervals cover as promised."""
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
     figures_table,
+    note_replay,
     now,
     open_settings,
     print_json,
@@ -51,16 +53,19 @@ def score(
     from forecaster.ledger.ledger import Ledger
     from forecaster.ledger.live_scores import GROUPS, daily_scores, live_scores, p_value
     from forecaster.ledger.scoring import fill_outcomes
-    from forecaster.prices.store import PriceStore
+    from forecaster.prices.calendar import last_closed_session
+    from forecaster.prices.known import known_prices
     from forecaster.registry.versions import ModelRegistry
     from forecaster.service.events import log_alarms
 
     settings = open_settings(context, home)
     ledger, moment = Ledger(settings.home), now()
-    filled = fill_outcomes(ledger, PriceStore(settings.home), moment)
-    whole = live_scores(ledger)
-    p_values = [p_value(daily_scores(ledger, row.model, row.step), row.step) for row in whole]
-    groups = {name: live_scores(ledger, expression) for name, expression in GROUPS.items()}
+    note_replay(settings.home, quiet=quiet)
+    filled = fill_outcomes(ledger, known_prices(settings.home, moment, os.environ), moment)
+    until = last_closed_session(moment)
+    whole = live_scores(ledger, until)
+    p_values = [p_value(daily_scores(ledger, row.model, row.step, until), row.step) for row in whole]
+    groups = {name: live_scores(ledger, until, expression) for name, expression in GROUPS.items()}
     alarms = find_alarms(ledger, ModelRegistry(settings.home).names(), moment)
     if json:
         models = [_as_json(row) | {"p_value": p} for row, p in zip(whole, p_values, strict=True)]

@@ -13,7 +13,7 @@ import typer
 
 from forecaster.errors import ForecastError, name_some
 from forecaster.files import json_value
-from forecaster.settings import Settings, current_time, find_home, load_settings
+from forecaster.settings import Settings, current_time, find_home, is_replay, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +39,19 @@ def open_settings(context: typer.Context, home: Path | None) -> Settings:
 def now() -> datetime:
     """The one clock of a command, in UTC."""
     return current_time(os.environ)
+
+
+def note_replay(home: Path, *, quiet: bool) -> None:
+    """Say which day is replayed, where the clock is set to one and there are later prices."""
+    from forecaster.prices.market import later_markets, read_market
+    from forecaster.prices.store import PriceStore
+
+    if is_replay(os.environ) and later_markets(read_market(PriceStore(home)), now()):
+        stderr_console(quiet=quiet).print(
+            f"replay: FORECAST_NOW sets the clock to {now():%Y-%m-%d %H:%M} UTC; later prices are not seen",
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
 def stdout_console(*, quiet: bool = False) -> "Console":

@@ -17,6 +17,7 @@ from forecaster.cli.screen import (
     QuietFlag,
     figures_table,
     headline,
+    note_replay,
     print_json,
     stderr_console,
     stdout_console,
@@ -47,6 +48,7 @@ def train(
     from forecaster.registry.versions import ModelRegistry, check_model_name
 
     check_model_name(name)
+    note_replay(settings.home, quiet=quiet)
     registry = ModelRegistry(settings.home)
     home = Home(settings.home)
     data = home.training_set(tickers, universe=universe, all_days=all_days, recipe=recipe)

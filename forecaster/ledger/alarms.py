@@ -53,14 +53,14 @@ def find_alarms(ledger: Ledger, models: Collection[str], now: datetime) -> list[
     today = last_closed_session(now)
     since = str(sessions_between(today - 2 * WINDOW_SESSIONS, today)[-WINDOW_SESSIONS])
     steps: dict[str, list[int]] = {}
-    for row in live_scores(ledger):
+    for row in live_scores(ledger, today):
         if row.model in models:
             steps.setdefault(row.model, []).append(row.step)
     found = [
         test
         for model, known in steps.items()
         for step in sorted({known[0], known[-1]})
-        for test in _tests(model, step, daily_scores(ledger, model, step, since))
+        for test in _tests(model, step, daily_scores(ledger, model, step, today, since))
     ]
     level = LEVEL / max(len(found), 1)
     alarms = [Alarm(*test, level=level) for test in found]

@@ -41,8 +41,10 @@ class DailyScores:
     naive_crps: Float
 
 
-def live_scores(ledger: Ledger, group: str = "''") -> list[LiveScores]:
+def live_scores(ledger: Ledger, until: np.datetime64, group: str = "''") -> list[LiveScores]:
     """Scores by model and step and within them by `group`, one of GROUPS' expressions.
+
+    Those of targets after `until`, which a replay cannot know, are left out.
 
     Raises:
         ForecastError: as `Ledger`.
@@ -50,7 +52,8 @@ def live_scores(ledger: Ledger, group: str = "''") -> list[LiveScores]:
     rows = ledger.select(
         f"SELECT model, step, {group}, COUNT(*), COUNT(DISTINCT origin), AVG(covered), "  # noqa: S608
         "AVG(naive_covered), AVG(crps), AVG(naive_crps) FROM forecasts WHERE log_return IS NOT NULL "
-        "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        "AND target <= ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        str(until),
     )
     return [LiveScores(*(*row, skill(row[-2], row[-1]))) for row in rows]
 
@@ -59,16 +62,16 @@ GROUPS: Mapping[str, str] = {"ticker": "ticker", "month": "substr(target, 1, 7)"
 """What scores are grouped by, and the ledger's expression for it."""
 
 
-def daily_scores(ledger: Ledger, model: str, step: int, since: str = "") -> DailyScores:
-    """A model's daily means at one step, from the origin `since` on.
+def daily_scores(ledger: Ledger, model: str, step: int, until: np.datetime64, since: str = "") -> DailyScores:
+    """A model's daily means at one step, from the origin `since` on and of targets up to `until`.
 
     Raises:
         ForecastError: as `Ledger`.
     """
     rows = ledger.select(
         "SELECT AVG(covered), AVG(crps), AVG(naive_crps) FROM forecasts WHERE log_return IS NOT NULL "
-        "AND model = ? AND step = ? AND origin >= ? GROUP BY origin ORDER BY origin",
-        *(model, step, since),
+        "AND model = ? AND step = ? AND origin >= ? AND target <= ? GROUP BY origin ORDER BY origin",
+        *(model, step, since, str(until)),
     )
     return DailyScores(*np.array(rows, dtype=np.float64).reshape(-1, 3).T)
 

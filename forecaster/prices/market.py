@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from forecaster.errors import DiskError, ForecastError
 from forecaster.files import atomic_path, digest_bytes, read_regular
-from forecaster.prices.calendar import sessions_between
+from forecaster.prices.calendar import last_closed_session, sessions_between
 from forecaster.prices.soundness import odd_moves
 from forecaster.prices.store import MOST_BYTES, MOST_DAYS, PriceStore, as_numpy
 from forecaster.prices.table import Days, Floats, PriceTable
@@ -61,21 +62,32 @@ class MarketSeries:
 def read_market(store: PriceStore) -> MarketSeries:
     """The market of all that is stored, from its own file if that is as new as the prices.
 
-    Otherwise it is computed, and kept where the folder allows. A damaged price file is left out, so that
+    Otherwise it is computed, and kept where the folder allows. Of a store with `as_of` it is the market that
+    was known then. A damaged price file is left out, so that
     it costs only its own ticker; `members` says which tickers are in.
     """
     path = store.folder.parent / "market.parquet"
     fingerprint = _fingerprint(store.folder)
-    kept = _read(path, fingerprint)
-    if kept is not None:
-        return kept
-    stocks = [ticker for ticker in store.tickers() if not ticker.startswith(INDEX_MARK)]
-    read = store.read_each(stocks)
-    market = mean_log_return(table for table in read if not isinstance(table, ForecastError))
-    if stocks:
-        with suppress(DiskError):  # a folder that cannot be written still answers, only slower
-            _write(path, market, fingerprint)
+    market = _read(path, fingerprint)
+    if market is None:
+        market = _computed(store.whole())
+        if market.members:
+            with suppress(DiskError):  # a folder that cannot be written still answers, only slower
+                _write(path, market, fingerprint)
+    if store.as_of is not None and later_markets(market, store.as_of):
+        return _computed(store)
     return market
+
+
+def _computed(store: PriceStore) -> MarketSeries:
+    stocks = [ticker for ticker in store.tickers() if not ticker.startswith(INDEX_MARK)]
+    return mean_log_return(table for table in store.read_each(stocks) if isinstance(table, PriceTable))
+
+
+def later_markets(market: MarketSeries, now: datetime) -> dict[str, np.datetime64]:
+    """The calendars whose market has sessions that have not closed by `now`, and the last of them."""
+    last_days = {name: market.of(name).dates[-1] for name in market.calendars if len(market.of(name).dates)}
+    return {name: day for name, day in last_days.items() if day > last_closed_session(now, name)}
 
 
 def mean_log_return(tables: Iterable[PriceTable]) -> MarketSeries:

@@ -80,10 +80,19 @@ class StoredInfo:
 
 
 class PriceStore:
-    """The prices of one home folder."""
+    """The prices of one home folder; with `as_of`, those alone that were known at that moment.
 
-    def __init__(self, home: Path) -> None:
+    Bars of sessions that had not closed by then are not read. What a file says of itself (`info`), and what
+    `verify` finds, is of all of it.
+    """
+
+    def __init__(self, home: Path, as_of: datetime | None = None) -> None:
         self.folder = home / "data" / "prices"
+        self.as_of = as_of
+
+    def whole(self) -> "PriceStore":
+        """The same store with all its bars."""
+        return PriceStore(self.folder.parent.parent)
 
     def path(self, ticker: str) -> Path:
         """Where the ticker's file is or would be.
@@ -126,7 +135,8 @@ class PriceStore:
 
         Raises:
             NotFoundError: there is no such ticker; close matches are named.
-            BadInputError: its file is damaged, or its prices are not those that were written.
+            BadInputError: its file is damaged, its prices are not those that were written, or none of them
+                was known at `as_of`.
             DiskError: the system does not let us read it.
             UsageError: it is not a ticker, or its file is from another version of this tool.
         """
@@ -264,7 +274,25 @@ class PriceStore:
         prices, info = self._load(ticker, columns)
         if changes := _changes(prices, columns, info):
             raise _damaged(self.path(ticker), "; ".join(changes))
-        return prices, info
+        return self._known(prices), info
+
+    def _known(self, prices: PriceTable) -> PriceTable:
+        """The bars of sessions that had closed by `as_of`.
+
+        Raises:
+            BadInputError: there is none.
+        """
+        if self.as_of is None:
+            return prices
+        last = last_closed_session(self.as_of, prices.calendar)
+        if prices.dates[-1] <= last:
+            return prices
+        if prices.dates[0] > last:
+            raise BadInputError(
+                f"{prices.ticker} has no price of {last} or before, the last session that the clock knows",
+                "let the clock (FORECAST_NOW in a replay) stand at a later day",
+            )
+        return prices.take(slice(0, int(np.searchsorted(prices.dates, last, "right"))))
 
     def _load(self, ticker: str, columns: Sequence[str]) -> tuple[PriceTable, StoredInfo]:
         """As they stand in the file; whether they are what was written, `_changes` tells."""
@@ -463,6 +491,8 @@ def find_successor(store: PriceStore, table: PriceTable) -> PriceTable | None:
             if info.last <= last or info.first > days[0]:
                 continue
             other = store.read(ticker)
+            if other.dates[-1] <= last:
+                continue
         except ForecastError:
             continue  # a damaged file is nobody's successor
         others_days, others = _last_returns(other, last)

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from forecaster.errors import ForecastError, name_some
 from forecaster.files import LOCK_NAME, check_writable, lock_is_held
 from forecaster.service.run_status import CUT_OFF, FAILED
-from forecaster.settings import load_settings
+from forecaster.settings import is_replay, load_settings
 
 LEAST_PYTHON = (3, 11)
 SPACE_NEEDED, SPACE_WANTED = 200_000_000, 2_000_000_000
@@ -277,7 +277,7 @@ def _schedule(home: Path, now: datetime) -> Finding:
 
 def _clock(home: Path, now: datetime, environ: Mapping[str, str]) -> Finding:
     text = f"{now:%Y-%m-%d %H:%M} UTC"
-    if environ.get("FORECAST_NOW"):
+    if is_replay(environ):
         return Finding(
             "clock", "warn", f"{text}, set by FORECAST_NOW", "unset FORECAST_NOW unless it is a replay"
         )

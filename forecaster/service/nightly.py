@@ -18,11 +18,11 @@ from forecaster.files import disk_error, home_lock
 from forecaster.ledger.alarms import find_alarms
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.scoring import fill_outcomes
-from forecaster.prices.store import PriceStore
+from forecaster.prices.known import known_prices
 from forecaster.processes import TaskTimeoutError, run_isolated
 from forecaster.registry.versions import ModelRegistry
 from forecaster.service.events import log_alarms, log_event, turn_over
-from forecaster.service.prediction import ledger_rows, predict_stored
+from forecaster.service.prediction import check_recordable, ledger_rows, predict_stored
 from forecaster.service.refreshing import refresh_prices
 from forecaster.service.run_status import DONE, FAILED, RUNNING, RunStatus, read_run_status, write_run_status
 from forecaster.settings import Settings, iso_utc
@@ -226,12 +226,13 @@ def predict_step(settings: Settings, now: datetime) -> str:
     Raises:
         ForecastError: a champion cannot be loaded, or can forecast no ticker at all.
     """
-    registry, store = ModelRegistry(settings.home), PriceStore(settings.home)
+    registry, store = ModelRegistry(settings.home), known_prices(settings.home, now, os.environ)
     new, left_out = 0, set[str]()
     failures: list[ForecastError] = []
     for name in registry.names() or [registry.default_name()]:
         try:
             model = registry.load(name)
+            check_recordable(model, now)
             batch = predict_stored(store, model.network, store.tickers())
             if batch.failures and not batch.predictions:
                 raise next(iter(batch.failures.values()))
@@ -254,7 +255,7 @@ def score_step(settings: Settings, now: datetime) -> str:
     """
     ledger = Ledger(settings.home)
     try:
-        filled = fill_outcomes(ledger, PriceStore(settings.home), now)
+        filled = fill_outcomes(ledger, known_prices(settings.home, now, os.environ), now)
     except NotFoundError:
         return "nothing was recorded yet"
     alarms = find_alarms(ledger, ModelRegistry(settings.home).names(), now)

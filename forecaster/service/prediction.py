@@ -22,6 +22,7 @@ from forecaster.prices.exchanges import XNYS
 from forecaster.prices.market import MarketSeries, read_market
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
+from forecaster.registry.versions import RegisteredModel
 
 # By then the slowest of the features' exponential means has forgotten all but 1e-13 of its start.
 _WARM_UP_DAYS = 1000
@@ -203,6 +204,25 @@ def ledger_rows(model: str, predictions: Sequence[Prediction]) -> ForecastRows:
         naive=_joined([each.naive_distribution for each in predictions]),
         calendars={each.ticker: each.calendar for each in predictions},
     )
+
+
+def check_recordable(model: RegisteredModel, now: datetime) -> None:
+    """See that a model's forecasts could have been made at `now`: the ledger holds no others.
+
+    Raises:
+        BadInputError: it knows prices that are later.
+    """
+    if knows_later_prices(model, now):
+        raise BadInputError(
+            f"{model.reference} knows prices up to {model.card['prices']['last_day']}, and the clock says "
+            f"{now:%Y-%m-%d}: its forecasts could not have been made then, so they are not recorded",
+            "predict without --record, or train a model with the same FORECAST_NOW",
+        )
+
+
+def knows_later_prices(model: RegisteredModel, now: datetime) -> bool:
+    """Whether a model was trained on prices later than the last close at `now`."""
+    return bool(np.datetime64(model.card["prices"]["last_day"], "D") > last_closed_session(now))
 
 
 def check_levels(levels: Sequence[float]) -> None:

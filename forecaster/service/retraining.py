@@ -1,5 +1,6 @@
 """Train a challenger by the champion's recipe; it is promoted only if it passes the gate, then refitted."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -19,6 +20,7 @@ from forecaster.network.fitting import Progress
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.training import TrainedNetwork, refit_network
 from forecaster.prices.calendar import last_closed_session, session_count
+from forecaster.prices.known import known_prices
 from forecaster.prices.store import PriceStore
 from forecaster.prices.universe import find_universe
 from forecaster.registry.versions import ModelRegistry, RegisteredModel
@@ -92,10 +94,11 @@ def retrain(
         dry_run: say what would be done.
 
     Raises:
-        NotFoundError, BadInputError: no such model or prices, or they are damaged, stale or too few.
+        NotFoundError, BadInputError: no such model or prices, or they are damaged, stale or too few, or
+            later than the clock.
         TryLaterError, DiskError: another process writes to the home folder, or the disk fails.
     """
-    registry, store = ModelRegistry(settings.home), PriceStore(settings.home)
+    registry, store = ModelRegistry(settings.home), known_prices(settings.home, now, os.environ)
     champion = registry.load(name)
     version = int(champion.card["version"])
     latest, last_day = _latest_attempt(registry, champion)

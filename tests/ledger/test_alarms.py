@@ -130,7 +130,7 @@ def test_the_level_of_one_per_cent_is_shared_by_all_tests(
 ) -> None:
     names = [f"m{number}" for number in range(models)]
     rows = [LiveScores(name, 1, "", 60, 60, 0.9, 0.9, 0.01, 0.01, 0.0) for name in names]
-    monkeypatch.setattr(alarms, "live_scores", lambda _: rows)
+    monkeypatch.setattr(alarms, "live_scores", lambda *_: rows)
     monkeypatch.setattr(alarms, "daily_scores", lambda *_: daily(60, 2.0 if worse else -2.0))
     monkeypatch.setattr(alarms, "coverage_p_value", lambda _: p_value)
     monkeypatch.setattr(alarms, "p_value", lambda *_: p_value)
@@ -144,12 +144,12 @@ def test_the_first_and_the_last_step_of_the_last_250_sessions_are_tested(
 ) -> None:
     asked: list[tuple[int, str]] = []
 
-    def scores(_ledger: Ledger, _model: str, step: int, since: str) -> DailyScores:
+    def scores(_ledger: Ledger, _model: str, step: int, _until: np.datetime64, since: str) -> DailyScores:
         asked.append((step, since))
         return daily(60)
 
     rows = [LiveScores("main", step, "", 60, 60, 0.9, 0.9, 0.01, 0.01, 0.0) for step in (1, 2, 3)]
-    monkeypatch.setattr(alarms, "live_scores", lambda _: rows)
+    monkeypatch.setattr(alarms, "live_scores", lambda *_: rows)
     monkeypatch.setattr(alarms, "daily_scores", scores)
     find_alarms(Ledger(tmp_path), ["main"], datetime(2026, 11, 20, 22, tzinfo=UTC))
     sessions = sessions_between(np.datetime64("2025-01-01"), np.datetime64("2026-11-20"))

@@ -16,6 +16,7 @@ from forecaster.ledger.live_scores import live_scores
 from forecaster.prices.calendar import closing_time
 
 ORIGIN = ledger_module.np.datetime64("2026-11-20")
+LATER = ledger_module.np.datetime64("2100-01-01")
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_another_schema_is_rejected_before_anything_is_read_or_written(home: Pat
         lambda: ledger.fill([], now),
         lambda: ledger.record(row, now),
         ledger.faults,
-        lambda: live_scores(ledger),
+        lambda: live_scores(ledger, ORIGIN),
     )
     for use in uses:
         with in_time(), pytest.raises(BadInputError, match=r"did not make|another schema"):
@@ -111,11 +112,11 @@ def test_every_column_of_a_scored_row_is_looked_at(home: Path) -> None:
         "log_return = 0.1, crps = 0.1, covered = 1, naive_crps = 0.1, naive_covered = 0, scored_at = 'today'"
     )
     harm(home, f"UPDATE forecasts SET {sound}")  # noqa: S608
-    assert live_scores(Ledger(home))[0].forecasts == 1
+    assert live_scores(Ledger(home), LATER)[0].forecasts == 1
     for column in ("crps", "covered", "naive_crps", "naive_covered", "scored_at"):
         harm(home, f"UPDATE forecasts SET {sound}", f"UPDATE forecasts SET {column} = NULL WHERE step = 1")  # noqa: S608
         with pytest.raises(BadInputError, match="no forecast, in row 1"):
-            live_scores(Ledger(home))
+            live_scores(Ledger(home), LATER)
 
 
 def test_an_enormous_value_is_not_read(home: Path) -> None:
@@ -127,7 +128,7 @@ def test_an_enormous_value_is_not_read(home: Path) -> None:
 def test_text_that_is_not_utf_8_is_no_bug(home: Path) -> None:
     harm(home, "UPDATE forecasts SET model = CAST(x'ff' AS TEXT)")
     with pytest.raises(BadInputError):
-        live_scores(Ledger(home))
+        live_scores(Ledger(home), LATER)
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])

@@ -20,6 +20,7 @@ from forecaster.prices.table import PriceTable
 
 MONDAY = np.datetime64("2026-11-16")
 LATER = datetime(2026, 12, 31, 23, 0, tzinfo=UTC)
+NO_END = np.datetime64("2100-01-01")
 DAYS = ("2026-11-16", "2026-11-17", "2026-11-18")
 TWO_STEPS = prediction("AAA", MONDAY, normal([0.01, 0.014]), normal([0.02, 0.028]))
 
@@ -102,7 +103,7 @@ def test_scores_are_those_of_the_evaluation(tmp_path: Path) -> None:
     ledger.record(together(made), closing_time(panel.dates[70]))
     fill_outcomes(ledger, filled_store(tmp_path, *tables), LATER)
     truth = actuals(panel, origins, horizon, range(60))
-    for step, live in enumerate(live_scores(ledger), start=1):
+    for step, live in enumerate(live_scores(ledger, NO_END), start=1):
         network, reference = score_step(learned, truth, step), score_step(walk, truth, step)
         expected = against(network, reference, step)
         assert live.forecasts == expected.forecasts
@@ -110,7 +111,7 @@ def test_scores_are_those_of_the_evaluation(tmp_path: Path) -> None:
         assert live.coverage_90 == pytest.approx(expected.coverage_90)
         assert live.naive_crps == pytest.approx(reference.scores.crps, rel=1e-5)
         assert live.skill == pytest.approx(expected.skill, abs=1e-5)
-        daily = daily_scores(ledger, "main", step)
+        daily = daily_scores(ledger, "main", step, NO_END)
         np.testing.assert_allclose(daily.crps, network.crps, rtol=1e-4)
         assert p_value(daily, step) == pytest.approx(expected.p_value, rel=1e-3)
 
@@ -126,9 +127,9 @@ def test_groups_add_up_to_the_whole(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.record(together(made), closing_time(days[0]))
     fill_outcomes(ledger, filled_store(tmp_path, *tables), LATER)
-    whole = live_scores(ledger)[0]
+    whole = live_scores(ledger, NO_END)[0]
     for expression, groups in ((GROUPS["ticker"], ["AAA", "BBB"]), (GROUPS["month"], ["2015-01", "2015-02"])):
-        rows = live_scores(ledger, expression)
+        rows = live_scores(ledger, NO_END, expression)
         assert [row.group for row in rows][:2] == groups
         assert sum(row.forecasts for row in rows) == whole.forecasts == 100
         assert sum(row.crps * row.forecasts for row in rows) / 100 == pytest.approx(whole.crps)

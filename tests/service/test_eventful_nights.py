@@ -214,7 +214,7 @@ def assert_scores_are_those_of_the_final_prices(home: Path, store: PriceStore, e
         assert [crps, covered, naive_crps, naive_covered] == pytest.approx(losses, rel=1e-5)
         expected.setdefault(step, []).append(losses)
     assert sum(map(len, expected.values())) > events.forecasts
-    for live in live_scores(Ledger(home)):
+    for live in live_scores(Ledger(home), np.datetime64("2100-01-01")):
         means = np.mean(expected[live.step], axis=0)
         found = [live.crps, live.coverage_90, live.naive_crps, live.naive_coverage_90]
         assert found == pytest.approx(means, rel=1e-5)

@@ -5,6 +5,7 @@ once, so that no server fills the memory. Whatever is not an answer with prices 
 tool's errors, so that yfinance never meets a status that would make it fetch cookies and ask again.
 """
 
+import re
 import threading
 from typing import Any
 from urllib.parse import urlsplit
@@ -150,10 +151,15 @@ def checked_base(url: str) -> str:
     """The address without a final slash; empty for Yahoo's own.
 
     Raises:
-        UsageError: it is not one of http or https.
+        UsageError: it is not one of http or https, as it would be sent: ASCII without spaces, with a host and
+            perhaps a port.
     """
-    parts = urlsplit(url)
-    if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half of an IPv6 address, or no port
+        whole = False
+    if url and not (whole and re.fullmatch(r"[!-~]+", url)):
         raise UsageError(f"yahoo.url {url} is not an address", "write it like https://mirror.example/yahoo")
     return url.rstrip("/")
 

@@ -1,5 +1,6 @@
 """The user's crontab: one marked block a home folder, everybody else's lines byte for byte as they were."""
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -24,9 +25,7 @@ def block_of(home: Path, expression: str, command: Sequence[str], log: Path) -> 
     words = f"{shlex.join(command)} 2>&1 | tee -a {shlex.quote(str(log))}"
     if any(ord(letter) < 32 for letter in words):
         raise UsageError("a path with a line break cannot stand in a crontab", "choose another --home")
-    # cron ends a command at a bare %, whatever quotes stand around it.
-    line = f"{' '.join(expression.split())} " + words.replace("%", r"\%")
-    return f"{begin}\n{line}\n{end}\n"
+    return f"{begin}\n{' '.join(expression.split())} {_escaped(words)}\n{end}\n"
 
 
 def with_block(crontab: bytes, home: Path, block: str) -> bytes:
@@ -37,7 +36,7 @@ def with_block(crontab: bytes, home: Path, block: str) -> bytes:
     """
     rest = without_block(crontab, home)
     if rest and not rest.endswith(b"\n"):
-        begin, command, end = block.splitlines()
+        begin, command, end = block.removesuffix("\n").split("\n")
         return rest + f"\n{begin}\n{command}\n{_NO_BREAK}\n{end}\n".encode()
     return rest + block.encode()
 
@@ -60,7 +59,7 @@ def without_block(crontab: bytes, home: Path) -> bytes:
 def scheduled(crontab: bytes, home: Path) -> str | None:
     """The line of the home folder's block; None if there is none."""
     span = _span(crontab, home)
-    return None if span is None else crontab[span[0] : span[1]].decode(errors="replace").splitlines()[1]
+    return None if span is None else crontab[span[0] : span[1]].decode(errors="replace").split("\n")[1]
 
 
 def read_crontab() -> bytes:
@@ -98,6 +97,16 @@ def daemon_runs() -> bool:
         except OSError:
             continue
     return False
+
+
+def _escaped(words: str) -> str:
+    """A shell's words as a crontab has them.
+
+    cron ends a command at a bare %, whatever quotes stand around it. Before % or another backslash, one cron
+    takes a backslash away and another does not: so none stands there, but closes the shell's quotes and opens
+    them again.
+    """
+    return re.sub(r"\\(?=[\\%])", r"\\''", words).replace("%", r"\%")
 
 
 def _marks(home: Path) -> tuple[str, str]:

@@ -57,7 +57,7 @@ def install(home: Path, expression: str, *, by: str = CRON) -> str:
     crontab.write_crontab(crontab.with_block(crontab.read_crontab(), home, block))
     if systemd.scheduled(home) is not None:
         systemd.remove(home)
-    return block.splitlines()[1]
+    return block.split("\n")[1]
 
 
 def remove(home: Path) -> None:

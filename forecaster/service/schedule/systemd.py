@@ -117,7 +117,7 @@ def remove(home: Path) -> None:
 def scheduled(home: Path) -> str | None:
     """The cron expression of the timer for `home`; None if there is none."""
     content = _content(_folder() / f"{_name(home)}.timer")
-    return None if content is None else content.splitlines()[0].removeprefix("# ")
+    return None if content is None else content.split("\n")[0].removeprefix("# ")
 
 
 def timer_runs(home: Path) -> bool:

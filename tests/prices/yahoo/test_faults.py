@@ -226,7 +226,21 @@ def test_a_passing_fault_is_not_seen(runs: FetchRuns) -> None:
     assert runs.store.tickers() == ["AAA", "BBB"]
 
 
-@pytest.mark.parametrize("url", ["ftp://x", "nowhere", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "ftp://x",
+            "nowhere",
+            "http://",
+            "http://[::1",
+            "http://host:99999/",
+            "http://host:0",
+            "http://a b/",
+        ),
+        *("http://a\u2028b/", "http://a.b/\x1b[2J", "http://:80", "file:///etc/passwd"),
+    ],
+)
 def test_an_address_that_is_none(runs: FetchRuns, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("FORECAST_YAHOO_URL", url)
     code, err = runs.fetch("AAA")

@@ -1,9 +1,12 @@
 """The crontab: other people's lines byte for byte, against a stand-in for the `crontab` program."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,7 +26,9 @@ def block(home: Path = HOME, at: str = "30 22 * * 1-5") -> str:
     return block_of(home, at, ["/usr/bin/python3", "run", "--home", str(home)], home / "cron.log")
 
 
-@given(before=st.binary(max_size=200), other=st.sampled_from(["/srv/prices2", "/srv", "/a b%c"]))
+@given(
+    before=st.binary(max_size=200), other=st.sampled_from(["/srv/prices2", "/srv", "/a b%c", "/a\u2028b\x85"])
+)
 def test_remove_restores_every_byte(before: bytes, other: str) -> None:
     once = with_block(before, HOME, block())
     assert once.startswith(before)
@@ -31,7 +36,7 @@ def test_remove_restores_every_byte(before: bytes, other: str) -> None:
     assert with_block(once, HOME, block()) == once
     both = with_block(once, Path(other), block(Path(other)))
     assert without_block(both, Path(other)) == once
-    assert scheduled(without_block(both, HOME), Path(other)) == block(Path(other)).splitlines()[1]
+    assert scheduled(without_block(both, HOME), Path(other)) == block(Path(other)).split("\n")[1]
     assert without_block(once, HOME) == before
 
 
@@ -49,7 +54,7 @@ def test_a_block_without_its_end_is_left_alone() -> None:
 def test_install_status_remove(
     table: Path, others: bytes | None, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    home = tmp_path / "50% of it"
+    home = tmp_path / "a\u2028b\x85" / "50% of it"
     if others is not None:
         table.write_bytes(others)
     assert run(["schedule", "install", "--home", str(home)]) == ExitCode.DONE
@@ -74,12 +79,49 @@ def test_install_status_remove(
     assert code == ExitCode.NOT_FOUND
 
 
+def as_debian_reads(command: str) -> str:
+    r"""\% becomes %, and two backslashes one."""
+    return re.sub(r"\\([\\%])", r"\1", command)
+
+
+def as_fedora_reads(command: str) -> str:
+    r"""\% becomes %; two backslashes stay two."""
+    found, escaped = "", False
+    for letter in command:
+        if escaped and letter == "%":
+            found = found[:-1]
+        found += letter
+        escaped = letter == "\\" and not escaped
+    return found
+
+
+NAMES = st.text(
+    st.sampled_from("\\\\%% ab$'\"\u2028\x85\u00e9")
+    | st.characters(min_codepoint=32, exclude_categories=["Cs"]),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(name=NAMES)
+@pytest.mark.parametrize("read", [as_debian_reads, as_fedora_reads])
+def test_the_line_means_the_same_to_every_cron(read: Callable[[str], str], name: str) -> None:
+    words = ["/bin/echo", f"/srv/{name}"]
+    text = with_block(b"no break", HOME, block_of(HOME, "* * * * *", words, HOME / "log"))
+    line = scheduled(text, HOME)
+    assert line is not None
+    command = line.split(maxsplit=5)[5]
+    assert not re.search(r"(?<!\\)%", command)  # a bare % ends the command
+    assert shlex.split(read(command))[:2] == words
+
+
 def test_the_shell_runs_the_line_that_cron_is_given(tmp_path: Path) -> None:
-    home = tmp_path / "it's 50% $HOME"
+    home = tmp_path / "it's \\%\\\\50% $HOME\u2028\x85\\"
     home.mkdir()
-    written = block_of(home, "* * * * *", ["/bin/echo", str(home)], home / "log").splitlines()[1]
-    # What cron does: five fields off, \% becomes %, the rest to /bin/sh.
-    command = written.split(maxsplit=5)[5].replace(r"\%", "%")
+    written = block_of(home, "* * * * *", ["/usr/bin/printf", r"%s\n", str(home)], home / "log").split("\n")[
+        1
+    ]
+    command = as_debian_reads(written.split(maxsplit=5)[5])
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout == f"{home}\n" == (home / "log").read_text()
 

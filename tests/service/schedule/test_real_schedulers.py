@@ -59,7 +59,7 @@ def needs(program: str) -> str:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Prices to the 13th and a model trained on them; settings that a scheduled run finds by itself."""
-    home = tmp_path / "it's 50% of $HOME"
+    home = tmp_path / "it's 50% of $HOME \\%\\\\\u2028\x85"
     home.mkdir()
     companies = [company(name, first="2024-11-01", persistence=0.8) for name in ("AAA", "BBB")]
     with serving(*companies) as yahoo:
