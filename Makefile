@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test trials slow test-lowest lint docs bench mutants clean
+.PHONY: help setup demo test trials slow test-lowest lint docs bench mutants fuzz clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ slow: .venv/dev  ## run the trials that take minutes
 
 test-lowest: .venv/dev  ## install the lowest versions that are allowed, and try the tool with them
 	bash scripts/check_lowest.sh
+
+fuzz: .venv/dev  ## give the readers of files and answers changed input for an hour, and keep what reaches new code
+	@$(PIP) --editable '.[fuzz]'
+	$(BIN)/python tests/fuzz/fuzz.py
 
 lint: .venv/dev  ## check style and types, and that the documents are current
 	$(BIN)/ruff check .

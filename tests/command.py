@@ -1,5 +1,6 @@
 """The command line as a test meets it: in this process, or in one of its own."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,24 @@ import os, resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
 os.execv(sys.argv[2], sys.argv[2:])
 """
+MEASURING = """
+import json, os, subprocess, sys
+for words in json.loads(sys.argv[1]):
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    print(os.waitstatus_to_exitcode(status), used.ru_maxrss * 1024)
+"""
+
+
+def measured(commands: Sequence[Sequence[str]], *rest: str | Path) -> list[tuple[int, int]]:
+    """Exit code and peak of memory, in bytes, of each command.
+
+    A small process starts them: what a large one starts counts the memory of the large one as its own.
+    """
+    given = [[*FORECAST, *words, *map(str, rest)] for words in commands]
+    words = [sys.executable, "-c", MEASURING, json.dumps(given)]
+    printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [(int(code), int(memory)) for code, memory in map(str.split, printed)]
 
 
 def rejection(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:

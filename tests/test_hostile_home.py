@@ -8,7 +8,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hostile import BAD_CONTENT, NO_FILE, Damage, astray, empty, folder, in_time
+from command import measured
+from hostile import (
+    BAD_CONTENT,
+    MEMORY,
+    NO_FILE,
+    SECONDS,
+    Damage,
+    astray,
+    empty,
+    endless,
+    enormous,
+    folder,
+    in_time,
+)
 from trained_home import recent_table
 
 from forecaster.cli.main import run
@@ -196,6 +209,19 @@ HOME_FILES = (
 )
 
 
+COMMANDS = (
+    ("doctor",),
+    ("predict", "AAA"),
+    ("predict", "AAA", "--record"),
+    ("score",),
+    ("data", "status"),
+    ("models", "list"),
+    ("models", "verify"),
+    ("schedule", "status"),
+    ("fetch", "--source", "sample"),
+)
+
+
 @pytest.mark.parametrize("name", HOME_FILES)
 @pytest.mark.parametrize("damage", [*NO_FILE, *BAD_CONTENT])
 def test_a_bad_file_of_the_home_ends_every_command_soon(
@@ -206,17 +232,29 @@ def test_a_bad_file_of_the_home_ends_every_command_soon(
     if not path.exists():
         path.write_text("x" * 200)
     damage(path)
-    for words in (
-        ("doctor",),
-        ("predict", "AAA"),
-        ("predict", "AAA", "--record"),
-        ("score",),
-        ("data", "status"),
-        ("models", "list"),
-        ("models", "verify"),
-        ("schedule", "status"),
-        ("fetch", "--source", "sample"),
-    ):
+    for words in COMMANDS:
         code, _, err = called(capsys, own_home, *words)
         assert code in (0, 1, 2, 65, 66, 74), (words, err)
     assert np.isfinite(read_market(PriceStore(own_home)).log_return).all()
+
+
+BY_THE_WAY = (
+    *("data/prices/OLD.parquet", "data/market.parquet", "logs/run_status.json", "logs/events.jsonl"),
+    "models/main/history.json",
+)
+"""Files that no command ends at."""
+LOOKED_FOR = ("forecast.toml", "models/ledger.sqlite", "models/numbers.json", "models/main/champion")
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize("name", [*LOOKED_FOR, "models/main/1/card.json", "models/main/1/weights.npz"])
+@pytest.mark.parametrize("damage", [endless, enormous])
+def test_a_hostile_home_costs_no_command_much_memory(own_home: Path, name: str, damage: Damage) -> None:
+    for each in (*BY_THE_WAY, name):
+        (own_home / each).parent.mkdir(exist_ok=True)
+        (own_home / each).touch()
+        damage(own_home / each)
+    with in_time(len(COMMANDS) * SECONDS):
+        for words, (code, memory) in zip(COMMANDS, measured(COMMANDS, "--home", own_home), strict=True):
+            assert code in (0, 1, 2, 65, 66, 74), words
+            assert memory < MEMORY, words

@@ -276,7 +276,7 @@ def test_the_environment_goes_before_the_file_and_the_file_before_the_default(tm
     [
         pytest.param("[train", " is not valid TOML: .*; fix or remove it", id="no toml"),
         pytest.param(
-            "a" + ".a" * 100_000 + " = 1", "larger than the 20,000 bytes", id="a key of 100,000 dots"
+            "a" + ".a" * 100_000 + " = 1", " is larger than the 20,000 bytes", id="a key of 100,000 dots"
         ),
         pytest.param("[train]\nseed = " + "9" * 5000, " is not valid TOML", id="a number of 5,000 digits"),
         pytest.param(

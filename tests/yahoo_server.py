@@ -226,6 +226,10 @@ def every_column(chart: Chart) -> list[list[Any]]:
     return [result_of(chart)["timestamp"], *columns]
 
 
+def put_time(chart: Chart, row: int, value: Any) -> None:
+    result_of(chart)["timestamp"][row] = value
+
+
 def blank(chart: Chart, row: int) -> None:
     for column in every_column(chart)[1:]:
         column[row] = None
@@ -257,6 +261,7 @@ def turn_round(chart: Chart) -> None:
 
 MUTATIONS: dict[str, Callable[[Chart], Any]] = {
     "no zone": lambda chart: result_of(chart)["meta"].pop("exchangeTimezoneName"),
+    "no time": lambda chart: put_time(chart, -2, None),
     "uneven": lambda chart: result_of(chart)["indicators"]["quote"][0]["close"].pop(),
     "empty middle": lambda chart: blank(chart, -3),
     "empty last": lambda chart: blank(chart, -1),

@@ -176,7 +176,7 @@ def _check(path: Path, card: Mapping[str, Any]) -> None:
         known = {part.name for part in fields(Recipe)}
         # Settings of a later version are left to who would train by them.
         override(Recipe(), {name: value for name, value in recipe.items() if name in known}, _quoted)
-    except (msgspec.ValidationError, UsageError, RecursionError) as error:
+    except (msgspec.ValidationError, UnicodeError, UsageError, RecursionError) as error:
         message = error.message if isinstance(error, UsageError) else str(error)
         raise damaged_file(path, message) from error
 

@@ -2,18 +2,24 @@
 
 import io
 import math
+import re
 import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from forecaster.network.cells import Shape
 
 _ENCRYPTED = 0x1
 _LARGEST_ITEM = 8
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<kind>[<>]f[48])', 'fortran_order': (?P<by_columns>True|False), "
+    rb"'shape': (?P<shape>\([0-9, ]{0,80}\)), \} *\n",
+    re.DOTALL,
+)
+"""Of an array, as NumPy writes it. NumPy would evaluate the header, and meet a bad one with any error."""
 _HEADERS = 100_000
 """More than zip and .npy headers take, a kilobyte a weight at sixteen layers of twelve weights."""
 
@@ -65,13 +71,14 @@ def _weight(archive: zipfile.ZipFile, name: str, shape: Shape) -> NDArray[Any]:
     if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & _ENCRYPTED:
         raise ValueError(f"the weight {name} is compressed or encrypted")
     data = archive.read(member)
-    stream = io.BytesIO(data)
-    if npy.read_magic(stream) != (1, 0):
-        raise ValueError(f"the weight {name} is in another format")
-    found, by_columns, kind = npy.read_array_header_1_0(stream)
-    if found != shape or kind.kind != "f" or kind.itemsize > _LARGEST_ITEM:
-        raise ValueError(f"the weight {name} has shape {found} of {kind}, not {shape} of floats")
-    values = data[stream.tell() :]
+    header = _HEADER.match(data)
+    if header is None:
+        raise ValueError(f"the weight {name} is no array of floats as this tool writes them")
+    kind, by_columns = np.dtype(header["kind"].decode()), header["by_columns"] == b"True"
+    found = header["shape"].decode("latin-1")
+    if found != str(shape):
+        raise ValueError(f"the weight {name} has shape {found}, not {shape}")
+    values = data[header.end() :]
     if len(values) != kind.itemsize * math.prod(shape):
         raise ValueError(f"the weight {name} is cut")
     return np.frombuffer(values, dtype=kind).reshape(shape, order="F" if by_columns else "C")

@@ -61,6 +61,7 @@ LIES = {
     "tickers are a number": put("tickers", value=7),
     "a path for a ticker": put("tickers", value=["../../etc/passwd"]),
     "a ticker of a megabyte": put("tickers", value=["A" * 1_000_000]),
+    "half of a character": put("split", "train_end", value="\ud800"),
     "no recipe": removed("recipe"),
     "a recipe of text": put("recipe", value="lstm"),
     "no lookback": removed("recipe", "lookback"),

@@ -81,6 +81,8 @@ ATTACKS: dict[str, Callable[[], bytes]] = {
     "one more": lambda: packed(more=BIAS),
     "a shape of terabytes": lambda: header((10**6, 10**6)),
     "a shape below none": lambda: header((-1,)),
+    "a header that does not end": lambda: SOUND.replace(b"(6,), }", b"(6,, { "),
+    "a header that is a program": lambda: SOUND.replace(b"'shape': (6,), }", b"'shape': (1e9,)}"),
     "other members": lambda: b"PK\x05\x06" + bytes(18),
 }
 

@@ -141,7 +141,7 @@ def assert_the_next_run_completes(nights: Nights) -> None:
 )
 def test_kills_at_random_instants(nights: Nights, kills: int, quick: bool) -> None:
     nights.quick = quick
-    luck = random.Random(0)  # noqa: S311
+    luck = random.Random(0)
     for number in range(kills):
         step = list(LONGEST)[number % len(LONGEST)]
         kill_in(step, nights, luck, alone=number % 2 == 0)

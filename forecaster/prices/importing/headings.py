@@ -88,9 +88,9 @@ def read_headings(rows: Sequence[Sequence[str]], file: str) -> Table:
         file: the name, for messages.
 
     Raises:
-        BadInputError: a needed column is missing, or one is there twice.
+        BadInputError: a needed column is missing, one is there twice, or there is no row.
     """
-    headings = [heading.strip() for heading in rows[0]]
+    headings = [heading.strip() for heading in rows[0]] if rows else []
     if table := _levels(rows):
         return table
     dialect = _dialect(headings)

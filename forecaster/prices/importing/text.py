@@ -2,11 +2,15 @@
 
 import codecs
 import csv
+import errno
 import gzip
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -25,6 +29,13 @@ ZIP_MAGIC = b"PK\x03\x04"
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
+_ARCHIVE_ERRORS = (
+    *(EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile, struct.error),
+    *(NotImplementedError, RuntimeError, ValueError, OverflowError),
+)
+"""What the standard library meets a damaged or encrypted archive with."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A file, or a file in an archive.
@@ -33,15 +44,32 @@ class Part:
         name: for messages: `AAPL.csv`, or `prices.zip/AAPL.csv`.
         stem: the file's own name without the endings: `AAPL`.
         path: of the file, or of the archive.
-        open: gives its bytes, unpacked.
+        opener: gives its bytes, unpacked.
         packed: whether they come out of an archive.
     """
 
     name: str
     stem: str
     path: Path
-    open: Callable[[], BinaryIO]
+    opener: Callable[[], BinaryIO]
     packed: bool = False
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Its bytes, unpacked.
+
+        Raises:
+            BadInputError: the archive is damaged, encrypted, or packed in a way that is not known.
+            OSError: it cannot be read.
+        """
+        try:
+            with self.opener() as file:
+                yield file
+        except (*_ARCHIVE_ERRORS, OSError) as error:
+            # An archive may point before its own beginning, and bzip2 has no error of its own.
+            if isinstance(error, OSError) and not (self.packed and error.errno in (None, errno.EINVAL)):
+                raise
+            raise BadInputError(f"{self.name} is a damaged archive: {error}", "get it again") from error
 
 
 def parts_of(path: Path) -> list[Part]:
@@ -63,7 +91,7 @@ def parts_of(path: Path) -> list[Part]:
     try:
         with zipfile.ZipFile(path) as archive:
             inside = [info for info in archive.infolist() if not info.is_dir()]
-    except zipfile.BadZipFile:
+    except _ARCHIVE_ERRORS:
         inside = []
     members = [info.filename for info in inside]
     if "[Content_Types].xml" in members:
@@ -168,24 +196,21 @@ def utf8_blocks(part: Part) -> Iterator[bytes]:
         BadInputError: it is empty, or the archive is damaged.
         OSError: it cannot be read.
     """
-    try:
-        with part.open() as file:
-            first = file.read(BLOCK_BYTES)
-            if not first:
-                raise BadInputError(
-                    f"{part.name} is empty", "give a file with a line of headings and a line for each price"
-                )
-            encoding, mark = _encoding(first)
-            decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
-            block, old_line_ends = first.removeprefix(mark), None
-            while block:
-                text = block if decoder is None else decoder.decode(block).encode()
-                if old_line_ends is None:
-                    old_line_ends = b"\r" in text and b"\n" not in text
-                yield text.replace(b"\r", b"\n") if old_line_ends else text
-                block = file.read(BLOCK_BYTES)
-    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-        raise BadInputError(f"{part.name} is a damaged archive: {error}", "get it again") from error
+    with part.open() as file:
+        first = file.read(BLOCK_BYTES)
+        if not first:
+            raise BadInputError(
+                f"{part.name} is empty", "give a file with a line of headings and a line for each price"
+            )
+        encoding, mark = _encoding(first)
+        decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
+        block, old_line_ends = first.removeprefix(mark), None
+        while block:
+            text = block if decoder is None else decoder.decode(block).encode()
+            if old_line_ends is None:
+                old_line_ends = b"\r" in text and b"\n" not in text
+            yield text.replace(b"\r", b"\n") if old_line_ends else text
+            block = file.read(BLOCK_BYTES)
 
 
 def _encoding(first: bytes) -> tuple[str, bytes]:

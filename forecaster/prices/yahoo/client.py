@@ -127,6 +127,8 @@ def _raw_bars(ticker: str, frame: "pd.DataFrame", facts: Facts) -> RawBars:
     dates = pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy().astype("datetime64[D]")
     order = np.argsort(dates, kind="stable")
     dates = dates[order]
+    if bool(np.isnat(dates).any()):
+        raise ValueError("a row has no day")
     if bool(np.any(dates[1:] == dates[:-1])):
         raise ValueError("a day comes twice")
     columns = {

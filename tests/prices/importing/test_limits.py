@@ -1,6 +1,8 @@
 """What no share ever had is rejected by name and row, in every kind of file."""
 
 import datetime as dt
+import gzip
+import io
 import zipfile
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command import rejection
 
 from forecaster.cli.main import run
 from forecaster.prices.store import PriceStore
@@ -117,3 +120,59 @@ def test_a_spreadsheet_that_unpacks_to_too_much_is_left(
         archive.writestr("xl/sharedStrings.xml", b"<si/>" * 20_100_000)
     assert run(["fetch", "--source", "AAA.xlsx", "--home", "home"]) == 65
     assert "unpacks to more than 100,000,000 bytes; save its table as CSV" in capsys.readouterr().err
+
+
+SOUND = "date,close\n2020-01-02,100\n2020-01-03,101\n"
+
+
+def zipped(kind: int = zipfile.ZIP_STORED) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", kind) as archive:
+        archive.writestr("AAA.csv", SOUND)
+    return content.getvalue()
+
+
+def encrypted() -> bytes:
+    content = bytearray(zipped())
+    content[6] = content[content.index(b"PK\x01\x02") + 8] = 1
+    return bytes(content)
+
+
+def pointing_before_its_beginning() -> bytes:
+    """The directory says that it begins later than it does."""
+    content = bytearray(zipped())
+    end = content.rindex(b"PK\x05\x06")
+    start = int.from_bytes(content[end + 16 : end + 20], "little")
+    content[end + 16 : end + 20] = (start + 200).to_bytes(4, "little")
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"PK\x03\x04" + zipped().replace(b"PK\x03\x04", b"PK\x03\x05", 1), id="no member"),
+        pytest.param(pointing_before_its_beginning(), id="before its beginning"),
+        pytest.param(zipped(zipfile.ZIP_LZMA).replace(b"\x09\x04\x05\0", b"\xff\xff\xff\xff"), id="lzma"),
+        pytest.param(zipped(zipfile.ZIP_BZIP2).replace(b"BZh9", b"BZh0"), id="bzip2"),
+        pytest.param(zipped(zipfile.ZIP_DEFLATED).replace(b"\x08\0", b"\x63\0"), id="a packing that is none"),
+        pytest.param(
+            zipped()[:6] + b"\1" + zipped()[7:].replace(b"\x14\0\0\0", b"\x14\0\1\0"), id="encrypted"
+        ),
+        pytest.param(gzip.compress(SOUND.encode())[:-12], id="gzip that is cut"),
+        pytest.param(gzip.compress(SOUND.encode())[:12] + bytes(30), id="gzip of noise"),
+    ],
+)
+def test_a_damaged_archive_is_called_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (tmp_path / "AAA.zip").write_bytes(content)
+    code, text = rejection(capsys, "fetch", "--source", "AAA.zip", "--home", tmp_path / "home")
+    assert code == 65
+    assert "AAA.zip" in text
+    assert "this is a bug" not in text
+
+
+def test_lines_of_separators_alone_are_no_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "AAA.csv").write_text("|,\n|,\n,,,\n")
+    code, text = rejection(capsys, "fetch", "--source", "AAA.csv", "--home", tmp_path / "home")
+    assert (code, "no column date" in text) == (65, True)

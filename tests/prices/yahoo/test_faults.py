@@ -50,6 +50,7 @@ CASES = [
     failing("null result", 69, "the answer is empty", 3),
     failing("empty result", 69, "the answer is empty", 3),
     failing("no zone", 69, "Yahoo's answer makes no sense: KeyError 'exchangeTimezoneName'", 1),
+    failing("no time", 69, "Yahoo's answer makes no sense: ValueError a row has no day", 1),
     failing("uneven", 69, "Yahoo's answer makes no sense: ValueError", 1),
     failing("all empty", 69, "bars can be used: they have no prices", 1),
     coming("empty middle", HOLE_18, "2026-11-18"),

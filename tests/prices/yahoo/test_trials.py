@@ -34,7 +34,7 @@ def is_sound(capsys: pytest.CaptureFixture[str]) -> bool:
 def kill_and_verify(capsys: pytest.CaptureFixture[str], sign: int, seed: int) -> None:
     """Start a fetch, end it at a random moment, and look at what it leaves."""
     process = started(["fetch", *TICKERS, "--quiet"])
-    time.sleep(random.Random(seed).uniform(0.5, 2.5))  # noqa: S311
+    time.sleep(random.Random(seed).uniform(0.5, 2.5))
     process.send_signal(sign)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode in {0, -sign, 130}, stderr
