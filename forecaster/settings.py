@@ -22,6 +22,8 @@ SETTINGS_FILE = "forecast.toml"
 CELL_TITLES: Mapping[str, str] = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
 CELLS = tuple(CELL_TITLES)
 DEVICES = ("auto", "cpu", "gpu")
+FIRST_YEAR, LAST_YEAR = 1900, 2100
+"""Of which the calendars know."""
 MOST_SETTINGS_BYTES = 20_000
 """Many times what all settings take. A key of so many dots is read in a second, one of 200 kB in minutes."""
 SHELL_VARIABLES = ("FORECAST_HOME", "FORECAST_NOW", "FORECAST_DEBUG")
@@ -164,7 +166,7 @@ def find_home(chosen: Path | None, environ: Mapping[str, str], current: Path) ->
     """The home folder: `--home`, `FORECAST_HOME`, the nearest parent with a forecast.toml, or here.
 
     Raises:
-        UsageError: it begins with the home of a user (`~name`) who does not exist.
+        UsageError: it begins with the home of a user (`~name`) who does not exist, or its name is not UTF-8.
     """
     if chosen is not None:
         return _expanded(chosen, f"--home {chosen}")
@@ -172,8 +174,8 @@ def find_home(chosen: Path | None, environ: Mapping[str, str], current: Path) ->
         return _expanded(Path(environ["FORECAST_HOME"]), f"FORECAST_HOME={environ['FORECAST_HOME']}")
     for folder in (current, *current.parents):
         if (folder / SETTINGS_FILE).is_file():
-            return folder
-    return current
+            return _in_utf8(folder)
+    return _in_utf8(current)
 
 
 def load_settings(home: Path, environ: Mapping[str, str]) -> Settings:
@@ -229,18 +231,23 @@ def current_time(environ: Mapping[str, str]) -> datetime:
     """Now, in UTC; `FORECAST_NOW` (ISO; UTC unless it says otherwise) sets it for replays.
 
     Raises:
-        UsageError: `FORECAST_NOW` is not a date and time.
+        UsageError: `FORECAST_NOW` is not a date and time, or in a year of which no calendar is known.
     """
     text = environ.get("FORECAST_NOW")
     if not text:
         return datetime.now(UTC)
     try:
         moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(
             f"FORECAST_NOW={text} is not an ISO date and time", "write it like 2026-11-21T22:30:00"
         ) from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise UsageError(
+            f"FORECAST_NOW={text} is out of range", f"choose a year from {FIRST_YEAR} to {LAST_YEAR}"
+        )
+    return moment
 
 
 def is_replay(environ: Mapping[str, str]) -> bool:
@@ -263,11 +270,24 @@ class _Entry(NamedTuple):
 
 def _expanded(folder: Path, quote: str) -> Path:
     try:
-        return folder.expanduser().absolute()
+        return _in_utf8(folder.expanduser().absolute())
     except RuntimeError:
         raise UsageError(
             f"{quote} begins with the home of an unknown user", "write the folder in full"
         ) from None
+
+
+def _in_utf8(folder: Path) -> Path:
+    """The folder, whose name logs, the crontab and JSON can hold.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the name of the home folder {folder} is not UTF-8", "rename it") from None
+    return folder
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecaster.cli.flags import training_flags
+from forecaster.cli.main import run
 from forecaster.dataset.split import split_days
 from forecaster.errors import ExitCode, UsageError
 from forecaster.settings import Recipe, Settings, current_time, find_home, load_settings, override
@@ -414,6 +415,28 @@ def test_the_home_of_an_unknown_user_is_rejected(
         find_home(chosen, environ, tmp_path)
 
 
+@pytest.mark.parametrize("year", [1900, 2100])
+def test_every_command_knows_the_outermost_years(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], year: int
+) -> None:
+    for day in ("01-01", "12-31T23:59"):
+        monkeypatch.setenv("FORECAST_NOW", f"{year}-{day}")
+        for words in (["predict", "AAA"], ["score"], ["doctor"], ["data", "status"], ["schedule", "status"]):
+            run([*words, "--home", str(own_home)])
+            assert "this is a bug" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_a_home_whose_name_is_not_utf_8_is_rejected(tmp_path: Path, *, chosen: bool) -> None:
+    home = tmp_path / "\udcff"
+    for flag, environ, here in (
+        (home, {}, tmp_path) if chosen else (None, {}, home),
+        (None, {"FORECAST_HOME": str(home)}, tmp_path),
+    ):
+        with pytest.raises(UsageError, match="is not UTF-8; rename it"):
+            find_home(flag, environ, here)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -425,7 +448,13 @@ def test_the_clock_can_be_set(text: str, expected: datetime) -> None:
     assert current_time({"FORECAST_NOW": text}) == expected
 
 
-@pytest.mark.parametrize("text", ["noon", "0001-01-01T00:00:00+23:00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("noon", "0001-01-01T00:00:00+23:00", "0001-01-01", "1899-12-31", "2101-01-01", "9999-12-31T23:59"),
+        *("99999-01-01", "-1", "1e9", "2026-02-30"),
+    ],
+)
 def test_an_invalid_clock_is_rejected(text: str) -> None:
     with pytest.raises(UsageError, match=re.escape(f"FORECAST_NOW={text}")):
         current_time({"FORECAST_NOW": text})

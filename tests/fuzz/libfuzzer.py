@@ -23,7 +23,7 @@ def changed(data: bytes, most_bytes: int, seed: int) -> bytes:
     """The input with some of it changed; half of the time in one value, where it is JSON."""
     random = Random(seed)
     if random.random() < 0.5:
-        with suppress(ValueError, RecursionError):
+        with suppress(ValueError, OverflowError, RecursionError):
             document = json.loads(data)
             return json.dumps(with_other_value(document, random)).encode()[:most_bytes]
     return bytes(atheris.Mutate(data, most_bytes))

@@ -17,7 +17,7 @@ from forecaster.prices.importing.text import BLOCK_BYTES, Part, utf8_blocks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from forecaster.prices.importing.rows import Rows
+    from forecaster.prices.importing.held_rows import Rows
 
 SEPARATORS = (",", ";", "\t", "|")
 LONGEST_LINE = 64 * 2**10

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from forecaster.prices.importing.rows import Rows
+    from forecaster.prices.importing.held_rows import Rows
 
 BLOCK_ROWS = 2**17
 SAMPLE_ROWS = 50

@@ -1,10 +1,8 @@
 """From rows of any order to one checked table a ticker, holding only the rows that are kept."""
 
-import os
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +22,7 @@ from forecaster.prices.fetching import FetchLog, Request
 from forecaster.prices.importing.date_reader import SHOWN, DateReader, Faults, Stamps
 from forecaster.prices.importing.dialects import Dialect
 from forecaster.prices.importing.frequency import SwapWatch, frequency_of, is_intraday
+from forecaster.prices.importing.held_rows import HeldRows, Rows, Spill
 from forecaster.prices.importing.number_reader import NumberReader
 from forecaster.prices.importing.symbols import ticker_of
 from forecaster.prices.table import (
@@ -49,65 +48,6 @@ DAY_SECONDS = 86_400
 CUT_OFF_SECONDS = 3600
 A_USUAL_DAY = np.datetime64("2024-07-01", "D")
 """On which every exchange closed at its regular time."""
-
-Rows = NDArray[np.int64]
-
-
-@dataclass
-class _Bars:
-    """The rows of one ticker so far, in pieces."""
-
-    numbers: list[Rows] = field(default_factory=list)
-    dates: list[Days] = field(default_factory=list)
-    clock: list[NDArray[np.int32]] = field(default_factory=list)
-    columns: list[Columns] = field(default_factory=list)
-    tidy: int = 0
-    waiting: int = 0
-    spilled: list[int] = field(default_factory=list)
-
-    @property
-    def rows(self) -> int:
-        """How many of them are in memory."""
-        return sum(map(len, self.dates))
-
-
-class _Spill:
-    """Rows that have no room in memory, in a file without a name that ends with this process."""
-
-    def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="forecast-")  # noqa: SIM115  (closed with the spill)
-
-    def put(self, bars: _Bars) -> None:
-        """Write the rows of a ticker out of memory, one sorted piece."""
-        bars.spilled.append(self._file.seek(0, os.SEEK_END))
-        arrays: list[NDArray[Any]] = [bars.numbers[0], bars.dates[0].astype(np.int64), *bars.clock]
-        for values in (*arrays, *bars.columns[0].values()):
-            np.save(self._file, values, allow_pickle=False)
-        bars.numbers, bars.dates, bars.clock = [], [], []
-        bars.columns = [{name: np.empty(0) for name in bars.columns[0]}]  # a view would keep them all
-
-    def take(self, bars: _Bars, *, clock: bool) -> None:
-        """Bring the rows of a ticker back, before those that are in memory."""
-        names = list(bars.columns[0])
-        pieces: list[tuple[Rows, Days, list[NDArray[np.int32]], Columns]] = []
-        for place in bars.spilled:
-            self._file.seek(place)
-            numbers, dates = self._load(), self._load().astype("datetime64[D]")
-            times = [self._load()] if clock else []
-            pieces.append((numbers, dates, times, {name: self._load() for name in names}))
-        bars.numbers = [piece[0] for piece in pieces] + bars.numbers
-        bars.dates = [piece[1] for piece in pieces] + bars.dates
-        bars.clock = [times for piece in pieces for times in piece[2]] + bars.clock
-        bars.columns = [piece[3] for piece in pieces] + [each for each in bars.columns if len(each["close"])]
-        bars.spilled = []
-
-    def close(self) -> None:
-        """Give the disk's room back."""
-        self._file.close()
-
-    def _load(self) -> NDArray[Any]:
-        values: NDArray[Any] = np.load(self._file, allow_pickle=False)
-        return values
 
 
 @dataclass
@@ -145,13 +85,13 @@ class RowCollector:
         self._last_of_day = request.last_of_day
         self._reduced = False
         self._in_memory = 0
-        self._spill: _Spill | None = None
+        self._spill: Spill | None = None
         self._log = log
         self._dates = DateReader(request.timezone)
         self._numbers = NumberReader(separator)
         self._dialect = dialect
         self._names: dict[str, str] = {}
-        self._bars: dict[str, _Bars] = {}
+        self._bars: dict[str, HeldRows] = {}
         self._unsorted: set[str] = set()
         self._swaps = SwapWatch()
         self._left_empty: dict[str, _Count] = {}
@@ -283,7 +223,7 @@ class RowCollector:
         kept[list(faults)] = False
         return table.take(kept) if faults else table
 
-    def _without_cut_off(self, table: PriceTable, bars: _Bars) -> PriceTable:
+    def _without_cut_off(self, table: PriceTable, bars: HeldRows) -> PriceTable:
         """The bars of days that last as long as the others; the last bar of a day cut off is no close."""
         clock = bars.clock[0][np.isin(bars.dates[0], table.dates)]
         usual = int(np.median(clock)) if len(clock) else 0
@@ -415,7 +355,7 @@ class RowCollector:
             if len(part) == 0:
                 continue
             name = tickers[codes[part[0]]]
-            bars = self._bars.setdefault(name, _Bars())
+            bars = self._bars.setdefault(name, HeldRows())
             bars.numbers.append(numbers[part])
             bars.dates.append(dates[part])
             if self._last_of_day:
@@ -430,14 +370,14 @@ class RowCollector:
 
     def _make_room(self) -> None:
         """Write the rows of all tickers to the disk, so that a file of any size is read in bounded memory."""
-        self._spill = self._spill or _Spill()
+        self._spill = self._spill or Spill()
         for ticker, bars in self._bars.items():
             if bars.rows:
                 self._tidy(ticker, bars)
                 self._spill.put(bars)
         self._in_memory = 0
 
-    def _tidy(self, ticker: str, bars: _Bars) -> None:
+    def _tidy(self, ticker: str, bars: HeldRows) -> None:
         """Make one sorted piece of the pieces; of rows with one date the last in the file stays.
 
         Doing so whenever the pieces have doubled keeps a file that repeats itself from filling memory.
