@@ -9,7 +9,7 @@ from hostile import in_time
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_corpus_is_harmless(target: str) -> None:
     inputs = read_corpus(target)
-    assert len(inputs) > 50
+    assert len(inputs) > 3
     for content in inputs:
         with in_time():
             TARGETS[target](content)
