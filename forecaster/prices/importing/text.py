@@ -10,7 +10,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -36,6 +36,9 @@ _ARCHIVE_ERRORS = (
 """What the standard library meets a damaged or encrypted archive with."""
 
 
+Opener = Callable[[], AbstractContextManager[BinaryIO]]
+
+
 @dataclass(frozen=True)
 class Part:
     """A file, or a file in an archive.
@@ -51,7 +54,7 @@ class Part:
     name: str
     stem: str
     path: Path
-    opener: Callable[[], BinaryIO]
+    opener: Opener
     packed: bool = False
 
     @contextmanager
@@ -82,12 +85,10 @@ def parts_of(path: Path) -> list[Part]:
     with path.open("rb") as file:
         magic = file.read(len(ZIP_MAGIC))
     if magic.startswith(GZIP_MAGIC):
-        opened = cast("Callable[[], BinaryIO]", partial(gzip.open, path))
+        opened = cast("Opener", partial(gzip.open, path))
         return [Part(path.name, _stem(path.name.removesuffix(".gz")), path, opened, packed=True)]
     if magic != ZIP_MAGIC:
-        return [
-            Part(path.name, _stem(path.name), path, cast("Callable[[], BinaryIO]", partial(path.open, "rb")))
-        ]
+        return [Part(path.name, _stem(path.name), path, cast("Opener", partial(path.open, "rb")))]
     try:
         with zipfile.ZipFile(path) as archive:
             inside = [info for info in archive.infolist() if not info.is_dir()]
@@ -124,11 +125,11 @@ def _first_sheet(path: Path) -> Part:
         remedy = "save its table as CSV, or: pip install 'forecaster[excel]'"
         raise BadInputError(f"{path.name} is a spreadsheet", remedy) from None
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        # A single cell at the far corner would make every row as wide as a sheet can be.
-        rows = book.worksheets[0].iter_rows(max_col=MOST_SHEET_COLUMNS, values_only=True)
-        cells = _up_to_the_end(map(_cell_texts, rows))
-        book.close()
+        with path.open("rb") as file:  # the library leaves what it opens itself open, where it fails
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            # A single cell at the far corner would make every row as wide as a sheet can be.
+            rows = book.worksheets[0].iter_rows(max_col=MOST_SHEET_COLUMNS, values_only=True)
+            cells = _up_to_the_end(map(_cell_texts, rows))
     except Exception as error:  # the library meets a damaged file with any error there is
         raise BadInputError(
             f"{path.name} is a damaged spreadsheet: {error}", "save its table as CSV"
@@ -179,9 +180,11 @@ def _stem(name: str) -> str:
     return name
 
 
-def _opener(path: Path, member: str) -> Callable[[], BinaryIO]:
-    def open_member() -> BinaryIO:
-        return cast("BinaryIO", zipfile.ZipFile(path).open(member))
+def _opener(path: Path, member: str) -> Opener:
+    @contextmanager
+    def open_member() -> Iterator[BinaryIO]:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            yield cast("BinaryIO", file)
 
     return open_member
 
