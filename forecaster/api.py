@@ -16,12 +16,12 @@ import numpy as np
 from forecaster.dataset.panel import build_panel, choose_tickers
 from forecaster.dataset.training_set import TrainingSet, split_by
 from forecaster.errors import ForecastError, NotFoundError, UsageError
-from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.network import Network
 from forecaster.prices.known import known_prices
 from forecaster.prices.market import INDEX_MARK, MarketSeries, mean_log_return
 from forecaster.prices.table import PriceTable, checked_ticker
 from forecaster.registry.versions import ModelRegistry, RegisteredModel
-from forecaster.settings import CELLS, Recipe, current_time, find_home, override
+from forecaster.settings import CELLS, LINEAR, Recipe, current_time, find_home, override
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,15 +47,16 @@ class Model:
 
     reference: str
     card: Mapping[str, Any]
-    network: RecurrentNetwork
+    network: Network
     home: Path | None = None
-    _keras_file: bytes = b""
+    _keras_file: bytes | None = None
 
     def __repr__(self) -> str:
         """Like <Model main@3: gru, 32 units, 5 steps>."""
         network = self.network
         name = self.reference or "unsaved"
-        return f"<Model {name}: {network.cell}, {network.units} units, {network.horizon} steps>"
+        sizes = "" if network.cell == LINEAR else f", {network.units} units"
+        return f"<Model {name}: {network.cell}{sizes}, {network.horizon} steps>"
 
     @property
     def recipe(self) -> Recipe:
@@ -141,7 +142,7 @@ class Model:
             UsageError: `name` is no name of a model, or this model was loaded, not trained.
             DiskError, TryLaterError: the folder cannot be written.
         """
-        if not self._keras_file:
+        if self._keras_file is None:
             raise UsageError(f"{self.reference} is registered already", "copy its folder instead")
         folder = find_home(Path(home), os.environ, Path.cwd())
         version = ModelRegistry(folder).register(name, self.network, dict(self.card), self._keras_file)

@@ -21,6 +21,8 @@ from forecaster.files import read_regular
 SETTINGS_FILE = "forecast.toml"
 CELL_TITLES: Mapping[str, str] = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
 CELLS = tuple(CELL_TITLES)
+LINEAR = "linear"
+"""What is trained in place of a cell: the same inputs without recurrence."""
 DEVICES = ("auto", "cpu", "gpu")
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 """Of which the calendars know."""
@@ -84,7 +86,7 @@ class Recipe:
     split dates (ISO, the last day of each part) from its span.
     """
 
-    cell: str = setting("gru", choices=CELLS)
+    cell: str = setting("gru", choices=(*CELLS, LINEAR))
     lookback: int = setting(120, least=2, most=5000)
     horizon: int = setting(5, least=1, most=252)
     units: int = setting(32, least=1, most=4096)

@@ -155,7 +155,7 @@ def test_train_compare_save_and_load(tmp_path: Path, prices: pd.DataFrame) -> No
     model = fc.train(prices, recipe)
     assert repr(model) == "<Model unsaved: gru, 3 units, 2 steps>"
     assert (model.recipe.units, model.recipe.horizon) == (3, 2)
-    assert set(model.scores["model"]) == {"network", "naive", "drift", "riskmetrics-t"}
+    assert set(model.scores["model"]) == {"network", "naive", "drift", "riskmetrics-t", "linear-t"}
     with pytest.raises(UsageError, match="no prices to forecast from"):
         model.predict("AAA")
     before = model.predict(prices=prices)
@@ -165,7 +165,7 @@ def test_train_compare_save_and_load(tmp_path: Path, prices: pd.DataFrame) -> No
     with pytest.raises(UsageError, match="registered already"):
         saved.save(tmp_path, "mine")
     result = fc.compare(prices, cells=("rnn",), recipe=recipe)
-    assert set(result.table["model"]) == {"rnn", "naive", "drift", "riskmetrics-t"}
+    assert set(result.table["model"]) == {"rnn", "naive", "drift", "riskmetrics-t", "linear-t"}
     assert {"ticker", "origin", "step", "date", "close", "median"} <= set(result.forecasts.columns)
     assert "SimpleRNN" in repr(result)
     with pytest.raises(UsageError, match="no known cell"):

@@ -51,7 +51,7 @@ REAL: dict[Setting, str] = {
     ("run", "score_minutes"): "(0, 10080]",
 }
 CHOICES: dict[Setting, tuple[str, ...]] = {
-    ("train", "cell"): ("rnn", "lstm", "gru"),
+    ("train", "cell"): ("rnn", "lstm", "gru", "linear"),
     ("train", "device"): ("auto", "cpu", "gpu"),
 }
 DATES: tuple[Setting, ...] = (("train", "train_end"), ("train", "validation_end"))

@@ -17,6 +17,7 @@ from forecaster.cli.screen import (
     stdout_console,
 )
 from forecaster.errors import ExitCode, UsageError
+from forecaster.settings import LINEAR
 
 if TYPE_CHECKING:
     from forecaster.registry.promotion import Change
@@ -130,9 +131,10 @@ def _show_list(rows: list[dict[str, Any]]) -> None:
         if row["damage"]:
             table.add_row(label, "unusable", *[""] * 5, style="red")
             continue
+        sized = _sized(row["cell"], f" {row['units']}")
         table.add_row(
             label,
-            f"{row['cell']} {row['units']}, {row['horizon']} steps",
+            f"{sized}, {row['horizon']} steps",
             str(row["tickers"]),
             row["train_end"],
             row["created"][:10],
@@ -163,15 +165,20 @@ def _show_card(card: dict[str, Any], service: list[dict[str, str]]) -> None:
     screen.print(table)
 
 
+def _sized(cell: str, sizes: str) -> str:
+    """A cell with its sizes; a linear-t has none."""
+    return "linear-t" if cell == LINEAR else f"{cell}{sizes}"
+
+
 def _card_lines(card: dict[str, Any]) -> list[tuple[str, str]]:
     training, split, recipe = card["training"], card["split"], card["recipe"]
     tickers = card["tickers"]
     named = ", ".join(tickers[:12]) + (" …" if len(tickers) > 12 else "")
-    sizes = f"{recipe['layers']} × {recipe['units']} units"
+    sized = _sized(recipe["cell"], f", {recipe['layers']} × {recipe['units']} units")
     epochs = f"epoch {training['best_epoch']} of {training['epochs_run']}"
     machine = f"{training['engine']} on {training['device']}"
     return [
-        ("network", f"{recipe['cell']}, {sizes}, {card['parameters']:,} parameters"),
+        ("network", f"{sized}, {card['parameters']:,} parameters"),
         ("bidirectional", "yes" if recipe["bidirectional"] else "no"),
         ("lookback, horizon", f"{recipe['lookback']} days, {recipe['horizon']} steps"),
         ("features", ", ".join(card["features"])),

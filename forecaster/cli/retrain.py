@@ -54,12 +54,12 @@ def retrain(
     """Train challengers by the champions' recipes; promote each that passes the promotion gate.
 
     Champion and challenger are scored on the last sessions (250, or 15 % of a shorter history), those
-    that neither has seen. The challenger takes over if it is there not significantly worse than the
-    champion (Diebold and Mariano's test on daily mean CRPS, first and last step, one-sided at 5 %) and no
-    worse than the naive forecast. It is then fitted once more, through the last session; the weights that
-    were compared are kept for the next comparison. The decision and its figures are kept in the card and
-    in logs/events.jsonl. A failure of one model does not stop the rest; the exit code is the first
-    failure's.
+    that neither has seen. The challenger takes over if it is shown there to be no worse than the champion by
+    more than a margin (0.25 % of CRPS and of the median's error one session ahead, √h times that at the last
+    step; one-sided 95 % intervals), and is not significantly worse than linear-t or RiskMetrics-t. It is then
+    fitted once more, through the last session; the weights that were compared are kept for the next
+    comparison. The decision and its figures are kept in the card and in logs/events.jsonl. A failure of one
+    model does not stop the rest; the exit code is the first failure's.
     """
     from forecaster.registry.versions import ModelRegistry, check_model_name
     from forecaster.service.events import log_event
@@ -139,9 +139,9 @@ def _show(done: "Retraining", *, quiet: bool) -> None:
             style="yellow",
             soft_wrap=True,
         )
-    if done.decision is not None and done.decision.champion_worse_than_naive:
+    if done.decision is not None and done.decision.champion_worse_than_reference:
         stderr_console().print(
-            f"warning: {done.name}@{done.champion} was significantly worse than the naive forecast",
+            f"warning: {done.name}@{done.champion} was significantly worse than linear-t or RiskMetrics-t",
             style="yellow",
             soft_wrap=True,
         )

@@ -22,7 +22,7 @@ from forecaster.cli.screen import (
     stderr_console,
     stdout_console,
 )
-from forecaster.settings import Recipe, Settings
+from forecaster.settings import LINEAR, Recipe, Settings
 
 if TYPE_CHECKING:
     from forecaster.api import Model
@@ -72,7 +72,9 @@ def _show(model: "Model", *, quiet: bool) -> None:
     screen = stdout_console(quiet=quiet)
     card, network = model.card, model.network
     training, split = card["training"], card["split"]
-    title = f"{MODEL_TITLES[network.cell]} {network.units}"
+    title = MODEL_TITLES[network.cell]
+    if network.cell != LINEAR:
+        title += f" {network.units}"
     screen.print(
         headline(
             title,

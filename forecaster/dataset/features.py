@@ -15,10 +15,10 @@ ALWAYS = ("return", "magnitude", "volatility", "market_return", "market_volatili
 FROM_BARS = {"range": "log_range", "volume": "log_volume"}
 
 _CLIP = 8.0
-_SMALLEST_MOVE = 0.01
+SMALLEST_MOVE = 0.01
 # About minus the log of a stock's and of the market's usual daily volatility, 1.8 % and 1.0 %.
-_VOLATILITY_SHIFT = 4.0
-_MARKET_SHIFT = 4.6
+VOLATILITY_SHIFT = 4.0
+MARKET_SHIFT = 4.6
 _VOLUME_DECAY = 1 - 2 / (60 + 1)
 
 
@@ -83,11 +83,11 @@ def _return(panel: Panel | LatestDays, sigma: Float32, _: Float32) -> NDArray[np
 
 
 def _magnitude(panel: Panel | LatestDays, sigma: Float32, _: Float32) -> NDArray[np.floating]:
-    return np.log(np.abs(panel.log_return) / sigma + _SMALLEST_MOVE)
+    return np.log(np.abs(panel.log_return) / sigma + SMALLEST_MOVE)
 
 
 def _volatility(_: Panel | LatestDays, sigma: Float32, __: Float32) -> NDArray[np.floating]:
-    return np.log(sigma) + _VOLATILITY_SHIFT
+    return np.log(sigma) + VOLATILITY_SHIFT
 
 
 def _market_return(panel: Panel | LatestDays, _: Float32, market_sigma: Float32) -> NDArray[np.floating]:
@@ -95,13 +95,13 @@ def _market_return(panel: Panel | LatestDays, _: Float32, market_sigma: Float32)
 
 
 def _market_volatility(_: Panel | LatestDays, __: Float32, market_sigma: Float32) -> NDArray[np.floating]:
-    return np.log(market_sigma) + _MARKET_SHIFT
+    return np.log(market_sigma) + MARKET_SHIFT
 
 
 def _range(panel: Panel | LatestDays, sigma: Float32, _: Float32) -> NDArray[np.floating]:
     if panel.log_range is None:
         return np.full(panel.shape, np.nan, dtype=np.float32)
-    ranged: NDArray[np.floating] = np.log(panel.log_range / sigma + _SMALLEST_MOVE)
+    ranged: NDArray[np.floating] = np.log(panel.log_range / sigma + SMALLEST_MOVE)
     return ranged
 
 

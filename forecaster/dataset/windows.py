@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.dataset.features import Features
+
 Index = NDArray[np.int32]
 
 
@@ -136,3 +138,10 @@ def supervision(
     return np.where(origins_within(windows, origins, target_mask), known_steps[ticker, day], 0).astype(
         np.float32
     )
+
+
+def gather(features: Features, windows: Windows) -> NDArray[np.float32]:
+    """The windows' inputs, (W, lookback, F)."""
+    days = windows.start[:, None] + np.arange(windows.lookback)
+    inputs: NDArray[np.float32] = features.values[windows.ticker[:, None], days]
+    return inputs

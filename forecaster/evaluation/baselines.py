@@ -1,4 +1,4 @@
-"""The forecasts that any network has to beat: random walks, each with an honest range.
+"""The forecasts that any network has to beat: random walks, each with an honest range, and linear-t.
 
 Every function gives, at each origin and for h = 1 … H, the distribution of the log return from the
 origin's close to the close h days later, (O, H), from returns up to and including the origin.
@@ -9,13 +9,18 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.dataset.features import available_features, compute_features
 from forecaster.dataset.panel import Panel
+from forecaster.dataset.training_set import TrainingSet
 from forecaster.dataset.volatility import volatility
-from forecaster.evaluation.forecasts import Origins
+from forecaster.evaluation.forecasts import Origins, at_origins, network_forecasts
+from forecaster.network.linear_training import train_linear
 from forecaster.network.student_t import ForecastDistribution
+from forecaster.settings import Recipe
 
 Baseline = Callable[[Panel, Origins, int], ForecastDistribution]
 
+LINEAR_T = "linear-t"
 _TAIL_DEGREES = 6.0
 
 
@@ -43,6 +48,38 @@ def riskmetrics_t(panel: Panel, origins: Origins, horizon: int) -> ForecastDistr
 
 
 BASELINES: dict[str, Baseline] = {"naive": naive, "drift": drift, "riskmetrics-t": riskmetrics_t}
+"""Those that nothing is fitted for."""
+
+
+def all_baselines(data: TrainingSet, recipe: Recipe, origins: Origins) -> dict[str, ForecastDistribution]:
+    """Every baseline's forecasts, by name: the random walks, and linear-t on the inputs of `recipe`.
+
+    Args:
+        data: prices and split; linear-t is fitted to the training part.
+        recipe: of the networks that are to be compared with them.
+        origins: in the test part, each with a full window.
+
+    Raises:
+        BadInputError: there is no window in the training part.
+    """
+    walks = {name: baseline(data.panel, origins, recipe.horizon) for name, baseline in BASELINES.items()}
+    return walks | {LINEAR_T: linear_t(data, recipe, origins)}
+
+
+def linear_t(data: TrainingSet, recipe: Recipe, origins: Origins) -> ForecastDistribution:
+    """What the network's own inputs tell without recurrence; arguments as of `all_baselines`.
+
+    See `network.linear_t`.
+
+    Raises:
+        BadInputError: there is no window in the training part.
+    """
+    panel = data.panel
+    names = available_features(panel)
+    features = compute_features(panel, names)
+    trained = train_linear(panel, features, data.split.train, recipe)
+    found, forecast = network_forecasts(trained.network, features, data.split.test, panel.target_mask)
+    return at_origins(found, forecast, origins)
 
 
 def _past_mean_and_spread(log_return: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

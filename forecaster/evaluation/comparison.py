@@ -1,7 +1,7 @@
 """Train the cells on the same windows, test them on the same days, beside the same baselines."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,7 @@ from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import Split
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.errors import ForecastError
-from forecaster.evaluation.baselines import BASELINES
+from forecaster.evaluation.baselines import all_baselines
 from forecaster.evaluation.experiment import TrainResult, run_experiment
 from forecaster.evaluation.forecasts import Origins
 from forecaster.evaluation.scoring import (
@@ -51,6 +51,7 @@ class ModelResult:
         steps: scores by step, the seeds' means, with skill and p-values against the naive forecast.
         losses: daily losses by step, for further tests.
         deviations: standard deviation over seeds of each score, by step.
+        seed_crps: mean CRPS of each seed's run, by step; empty for a baseline.
         trained: one a seed; empty for a baseline.
         peak_memory_mb: the most that one seed's process held.
     """
@@ -62,6 +63,7 @@ class ModelResult:
     deviations: dict[int, dict[str, float]]
     trained: tuple[TrainedNetwork, ...] = ()
     peak_memory_mb: float = 0.0
+    seed_crps: dict[int, tuple[float, ...]] = field(default_factory=dict)
 
     def seconds(self) -> Spread:
         """Training time over seeds."""
@@ -134,10 +136,11 @@ def compare_cells(
     origins = _shared_origins(outcomes)
     horizon = recipes[0].horizon
     truth = actuals(panel, origins, horizon, split.train)
-    forecasts = {name: baseline(panel, origins, horizon) for name, baseline in BASELINES.items()}
+    forecasts = all_baselines(data, recipes[0], origins)
+    baselines = tuple(forecasts)
     references = {step: score_step(forecasts[NAIVE], truth, step) for step in shown_steps(horizon)}
     rows = [_cell_result(cell, runs, truth, references) for cell, runs in outcomes.items()]
-    rows += [_baseline_result(name, forecasts[name], truth, references) for name in BASELINES]
+    rows += [_baseline_result(name, forecasts[name], truth, references) for name in baselines]
     for cell, runs in outcomes.items():
         for number, outcome in enumerate(runs):
             forecasts[cell if seeds == 1 else f"{cell}-seed{recipes[0].seed + number}"] = outcome.forecast
@@ -170,6 +173,7 @@ def _cell_result(
         deviations={step: _deviations(seeds, references[step], step) for step, seeds in scored.items()},
         trained=tuple(run.trained for run in runs),
         peak_memory_mb=max(run.peak_memory_mb for run in runs),
+        seed_crps={step: tuple(seed.scores.crps for seed in seeds) for step, seeds in scored.items()},
     )
 
 

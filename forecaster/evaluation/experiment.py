@@ -8,11 +8,12 @@ from forecaster.dataset.training_set import TrainingSet
 from forecaster.evaluation.forecasts import Origins, network_forecasts
 from forecaster.network.engine import start_engine
 from forecaster.network.fitting import Progress
-from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.linear_training import train_linear
+from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.network.training import TrainedNetwork, train_network
 from forecaster.processes import peak_memory_mb
-from forecaster.settings import Recipe
+from forecaster.settings import LINEAR, Recipe
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def train_and_forecast(
     data: TrainingSet,
     recipe: Recipe,
     report: Callable[[Progress], None],
-    start: RecurrentNetwork | None = None,
+    start: Network | None = None,
 ) -> TrainResult:
     """Train on the training part, from `start`'s weights if given, and forecast the test part.
 
@@ -44,6 +45,11 @@ def train_and_forecast(
     """
     panel, split = data.panel, data.split
     names = available_features(panel)
+    if recipe.cell == LINEAR:
+        features = compute_features(panel, names)
+        trained = train_linear(panel, features, split.train, recipe)
+        origins, forecast = network_forecasts(trained.network, features, split.test, panel.target_mask)
+        return TrainResult(trained, origins, forecast, peak_memory_mb())
     engine = start_engine(recipe.device)
     trained = train_network(panel, names, split, recipe, engine, report, start)
     # Computed again: while the network trained, the engine's device held the only copy.

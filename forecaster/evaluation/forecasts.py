@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features
-from forecaster.dataset.windows import Windows, grid_windows, origins_within, supervised_days
-from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.dataset.windows import gather, grid_windows, origins_within, supervised_days
+from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
 
 _WINDOWS_AT_ONCE = 2048
@@ -25,7 +25,7 @@ class Origins:
 
 
 def network_forecasts(
-    network: RecurrentNetwork,
+    network: Network,
     features: Features,
     part: range,
     target_mask: NDArray[np.bool_] | None = None,
@@ -61,11 +61,21 @@ def network_forecasts(
     return origins, in_returns(network.distribution(np.concatenate(raws)), features, origins)
 
 
-def gather(features: Features, windows: Windows) -> NDArray[np.float32]:
-    """The windows' inputs, (W, lookback, F)."""
-    days = windows.start[:, None] + np.arange(windows.lookback)
-    inputs: NDArray[np.float32] = features.values[windows.ticker[:, None], days]
-    return inputs
+def at_origins(found: Origins, forecast: ForecastDistribution, wanted: Origins) -> ForecastDistribution:
+    """The forecasts of `wanted`, in that order, out of those of `found`.
+
+    Raises:
+        ValueError: an origin is not among those of `found`.
+    """
+    days = max(int(each.day.max(initial=0)) for each in (found, wanted)) + 1
+    there, asked = (each.ticker * days + each.day for each in (found, wanted))
+    order = np.argsort(there)
+    place = order[np.minimum(np.searchsorted(there, asked, sorter=order), max(len(order) - 1, 0))]
+    if not np.array_equal(there[place], asked):
+        raise ValueError("an origin has no forecast")
+    return ForecastDistribution(
+        forecast.location[place], forecast.scale[place], forecast.degrees_of_freedom[place]
+    )
 
 
 def in_returns(scaled: ForecastDistribution, features: Features, origins: Origins) -> ForecastDistribution:

@@ -55,12 +55,16 @@ def directional_accuracy(actual: Float, predicted: Float) -> float:
     Example:
         moves [1, −1, 1, 0] predicted as [2, 1, 0, 5] give (1 + 0 + ½) / 3.
     """
-    _error(actual, predicted)
     moved = actual != 0
-    if not moved.any():
-        return float("nan")
-    agreement = np.sign(actual[moved]) * np.sign(predicted[moved])
-    return float((0.5 + 0.5 * agreement).mean())
+    hits = sign_hits(actual, predicted)
+    return float(hits[moved].mean()) if moved.any() else float("nan")
+
+
+def sign_hits(actual: Float, predicted: Float) -> NDArray[np.float64]:
+    """1 where the sign of a move was predicted, 0 where the other one was, ½ where either has none."""
+    _error(actual, predicted)
+    hits: NDArray[np.float64] = 0.5 + 0.5 * np.sign(actual).astype(np.float64) * np.sign(predicted)
+    return hits
 
 
 def crps_from_quantiles(

@@ -50,6 +50,7 @@ class StepScores:
     mase: float
     directional_accuracy: float
     mae_return: float
+    up_share: float
     skill: float = 0.0
     p_value: float = 1.0
     point_skill: float = 0.0
@@ -60,13 +61,15 @@ class StepScores:
 class ScoredStep:
     """Scores with the daily mean losses that tests of significance compare, (days,) each.
 
-    The tickers of one day move together and are not independent trials; their mean is one.
+    The tickers of one day move together and are not independent trials; their mean is one. `direction` is no
+    loss: the share of signs that were right, less the share that always-up has right.
     """
 
     scores: StepScores
     day: NDArray[np.intp]
     crps: Float
     absolute_error: Float
+    direction: Float
 
 
 def actuals(panel: Panel, origins: Origins, horizon: int, train: range) -> Actuals:
@@ -97,6 +100,8 @@ def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> Sc
     day = actual.origins.day[known]
     days, daily_crps = daily_mean(crps, day)
     _, daily_error = daily_mean(error, day)
+    right, up = metrics.sign_hits(observed, median), metrics.sign_hits(observed, np.ones_like(observed))
+    _, daily_direction = daily_mean(right - up, day)
     scores = StepScores(
         forecasts=len(observed),
         crps=float(crps.mean()),
@@ -107,8 +112,9 @@ def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> Sc
         mase=metrics.mase(observed, median, actual.mase_scale[known]),
         directional_accuracy=metrics.directional_accuracy(observed, median),
         mae_return=float(error.mean()),
+        up_share=metrics.directional_accuracy(observed, np.ones_like(observed)),
     )
-    return ScoredStep(scores, days, daily_crps, daily_error)
+    return ScoredStep(scores, days, daily_crps, daily_error, daily_direction)
 
 
 def mean_of_seeds(runs: Sequence[ScoredStep]) -> ScoredStep:
@@ -123,6 +129,7 @@ def mean_of_seeds(runs: Sequence[ScoredStep]) -> ScoredStep:
         day=runs[0].day,
         crps=np.mean([run.crps for run in runs], axis=0),
         absolute_error=np.mean([run.absolute_error for run in runs], axis=0),
+        direction=np.mean([run.direction for run in runs], axis=0),
     )
 
 

@@ -1,14 +1,25 @@
 """What a comparison means, in words and with the tests behind them."""
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from forecaster.evaluation.baselines import LINEAR_T
 from forecaster.evaluation.comparison import Comparison, ModelResult
-from forecaster.evaluation.significance import diebold_mariano
-from forecaster.settings import CELL_TITLES
+from forecaster.evaluation.metrics import skill
+from forecaster.evaluation.significance import Interval, diebold_mariano, lead_interval, skill_interval
+from forecaster.settings import CELL_TITLES, LINEAR
 
 LEVEL = 0.05
 SMALLEST_SHOWN = 0.001
-MODEL_TITLES = {**CELL_TITLES, "naive": "naive", "drift": "drift", "riskmetrics-t": "RiskMetrics-t"}
+MODEL_TITLES = {
+    **CELL_TITLES,
+    LINEAR: "linear-t",
+    "naive": "naive",
+    "drift": "drift",
+    "riskmetrics-t": "RiskMetrics-t",
+    LINEAR_T: "linear-t",
+}
 
 
 @dataclass(frozen=True)
@@ -20,74 +31,112 @@ class Verdict:
         best: the cell with the least CRPS at step 1.
         beats_naive: whether its range is significantly better than every naive forecast's, at the
             first or the last step.
-        beats_naive_price: whether its median price is significantly better than the last close.
+        beats_naive_price: whether its median price is significantly better than the last close and than
+            drift, and its signs right more often than always-up's.
+        recurrence_helps: whether its range is significantly better than linear-t's, which has the same
+            inputs without recurrence, at the first or the last step.
+        recurrence: the share of linear-t's CRPS that is saved, by step, with its interval.
     """
 
     text: str
     best: str
     beats_naive: bool
     beats_naive_price: bool
+    recurrence_helps: bool
+    recurrence: dict[str, Interval]
 
 
 def judge(comparison: Comparison) -> Verdict:
-    """Weigh the cells against each other and against the strongest naive forecast.
+    """Weigh the cells against each other, against the strongest naive forecast, and against linear-t.
 
-    A win must hold against each baseline, at a level of 5 % shared by all cells and steps tried
-    (Bonferroni): the more is tried, the likelier a lucky winner.
+    A win over naive forecasts must hold against each of them, at a level of 5 % shared by all cells and
+    steps tried (Bonferroni): the more is tried, the likelier a lucky winner.
     """
     cells = [row for row in comparison.models if row.kind == "cell"]
     best = min(cells, key=lambda row: row.steps[1].crps)
     steps = tuple(best.steps)
     level = LEVEL / (len(cells) * len(steps))
-    range_wins = [step for step in steps if _beats_every_baseline(comparison, best, step, level)]
-    price_wins = [step for step in steps if _better_price(best, step, level)]
+    walks = [row for row in comparison.models if row.kind == "baseline" and row.model != LINEAR_T]
+    linear = next((row for row in comparison.models if row.model == LINEAR_T), None)
+    found = _Wins(
+        ranges=[step for step in steps if all(_better_range(best, row, step, level) for row in walks)],
+        prices=[step for step in steps if _better_price(best, walks, step, level)],
+        recurrence=[
+            step for step in steps if linear is not None and _better_range(best, linear, step, level)
+        ],
+    )
+    gains = {} if linear is None else {step: _gain(best, linear, step) for step in steps}
     sentences = [
         _ranking(cells, best),
-        *(_range_sentence(comparison, best, step, step in range_wins) for step in steps),
-        _price_sentence(best, price_wins),
-        _meaning(best, level, range_wins=bool(range_wins), price_wins=bool(price_wins)),
+        *(_range_sentence(walks, best, step, step in found.ranges) for step in steps),
+        *([_recurrence_sentence(gains, found.recurrence)] if gains else []),
+        _price_sentence(best, walks, found.prices),
+        _meaning(best, level, found, linear),
     ]
-    return Verdict(" ".join(sentences), best.model, bool(range_wins), bool(price_wins))
-
-
-def _strongest_baseline(comparison: Comparison, step: int) -> ModelResult:
-    baselines = [row for row in comparison.models if row.kind == "baseline"]
-    return min(baselines, key=lambda row: row.steps[step].crps)
-
-
-def _beats_every_baseline(comparison: Comparison, cell: ModelResult, step: int, level: float) -> bool:
-    return all(
-        cell.steps[step].crps < row.steps[step].crps and _p_value(cell, row, step) < level
-        for row in comparison.models
-        if row.kind == "baseline"
+    return Verdict(
+        " ".join(sentences),
+        best.model,
+        bool(found.ranges),
+        bool(found.prices),
+        bool(found.recurrence),
+        {str(step): gain for step, gain in gains.items()},
     )
 
 
-def _better_price(cell: ModelResult, step: int, level: float) -> bool:
+@dataclass(frozen=True)
+class _Wins:
+    """The steps at which each thing was won."""
+
+    ranges: list[int]
+    prices: list[int]
+    recurrence: list[int]
+
+
+def _better_range(cell: ModelResult, row: ModelResult, step: int, level: float) -> bool:
+    return cell.steps[step].crps < row.steps[step].crps and _p_value(cell, row, step) < level
+
+
+def _better_price(cell: ModelResult, walks: Sequence[ModelResult], step: int, level: float) -> bool:
+    """Whether the median is better than each walk's, and its signs than always-up's."""
     scores = cell.steps[step]
-    return scores.point_skill > 0 and scores.point_p_value < level
+    beaten = all(
+        scores.mae_return < row.steps[step].mae_return and _price_p_value(cell, row, step) < level
+        for row in walks
+    )
+    direction = diebold_mariano(cell.losses[step].direction, step)
+    return beaten and direction.statistic > 0 and direction.p_value < level
 
 
 def _p_value(one: ModelResult, other: ModelResult, step: int) -> float:
     return diebold_mariano(one.losses[step].crps - other.losses[step].crps, step).p_value
 
 
+def _price_p_value(one: ModelResult, other: ModelResult, step: int) -> float:
+    return diebold_mariano(one.losses[step].absolute_error - other.losses[step].absolute_error, step).p_value
+
+
+def _gain(cell: ModelResult, row: ModelResult, step: int) -> Interval:
+    return skill_interval(cell.losses[step].crps, row.losses[step].crps, step)
+
+
 def _ranking(cells: list[ModelResult], best: ModelResult) -> str:
+    """Which cell leads; a lead of one seed each is no more than that."""
+    name = MODEL_TITLES[best.model]
     if len(cells) == 1:
-        return f"Only {MODEL_TITLES[best.model]} was trained, so there is no cell to compare it with."
+        return f"Only {name} was trained, so there is no cell to compare it with."
     second = min((row for row in cells if row is not best), key=lambda row: row.steps[1].crps)
-    lead = 1 - best.steps[1].crps / second.steps[1].crps
-    p_value = _p_value(best, second, 1)
-    words = "a lead that chance does not explain" if p_value < LEVEL else "a lead that chance explains"
-    return (
-        f"{MODEL_TITLES[best.model]} has the lowest CRPS one day ahead, {lead:.2%} below "
-        f"{MODEL_TITLES[second.model]}: "
-        f"{words} ({_test(p_value)})."
+    lead = lead_interval(
+        best.losses[1].crps, second.losses[1].crps, best.seed_crps[1], second.seed_crps[1], 1
     )
+    said = f"{name} has the lowest CRPS one day ahead, {lead.value:.2%} below {MODEL_TITLES[second.model]}"
+    if math.isinf(lead.low):
+        return f"{said}; one seed each cannot rank them, as another may turn it round (--seeds 5 can)."
+    words = "more than days and seeds explain" if lead.low > 0 else "no more than days and seeds explain"
+    return f"{said} ({_interval(lead)}): {words}."
 
 
-def _range_sentence(comparison: Comparison, best: ModelResult, step: int, won: bool) -> str:
-    rival = _strongest_baseline(comparison, step)
+def _range_sentence(walks: Sequence[ModelResult], best: ModelResult, step: int, won: bool) -> str:
+    rival = min(walks, key=lambda row: row.steps[step].crps)
     gain = 1 - best.steps[step].crps / rival.steps[step].crps
     side = "better" if gain > 0 else "worse"
     significance = "significant" if won else "not significant after counting all that was tried"
@@ -100,25 +149,45 @@ def _range_sentence(comparison: Comparison, best: ModelResult, step: int, won: b
     )
 
 
-def _price_sentence(best: ModelResult, wins: list[int]) -> str:
+def _recurrence_sentence(gains: Mapping[int, Interval], wins: Sequence[int]) -> str:
+    """What recurrence adds; an effect that may be zero is called so."""
     figures = ", ".join(
-        f"{scores.point_skill:+.2%} {_days(step)} ahead ({_test(scores.point_p_value)})"
-        for step, scores in best.steps.items()
+        f"{gain.value:+.2%} {_days(step)} ahead ({_interval(gain)})" for step, gain in gains.items()
     )
+    meaning = "which chance does not explain" if wins else "which chance explains"
+    return f"Over the same inputs without it (linear-t), recurrence adds {figures}, {meaning}."
+
+
+def _price_sentence(best: ModelResult, walks: Sequence[ModelResult], wins: Sequence[int]) -> str:
+    """The median against the last close and drift, and its signs against always-up."""
+    drift = next((row for row in walks if row.model == "drift"), None)
+    parts = []
+    for step, scores in best.steps.items():
+        part = f"{_days(step)} ahead skill {scores.point_skill:+.2%} ({_test(scores.point_p_value)})"
+        if drift is not None:
+            over = skill(scores.mae_return, drift.steps[step].mae_return)
+            part += f", over drift {over:+.2%} ({_test(_price_p_value(best, drift, step))})"
+        part += (
+            f", {scores.directional_accuracy:.1%} of signs right where {scores.up_share:.1%} of moves are up"
+        )
+        parts.append(part)
     claim = "beats" if wins else "does not beat"
-    return f"As a price, its median {claim} the last close: skill {figures}."
+    return f"As a price, its median {claim} the last close, drift and always-up: {'; '.join(parts)}."
 
 
-def _meaning(best: ModelResult, level: float, *, range_wins: bool, price_wins: bool) -> str:
-    if price_wins:
+def _meaning(best: ModelResult, level: float, found: _Wins, linear: ModelResult | None) -> str:
+    if found.prices:
         return (
             "So it says something about where the price goes. Before believing it, suspect the data: "
             "look at the costs of trading, and at whether the effect lasts in every year."
         )
-    if range_wins:
+    if found.ranges:
+        where = "" if linear is None else " That comes from its inputs and not from recurrence."
+        if found.recurrence:
+            where = " Part of that only recurrence finds."
         return (
             "So it knows better than a naive forecast how far the price may move, not where: "
-            "useful for risk, of no use for picking a direction."
+            f"useful for risk, of no use for picking a direction.{where}"
         )
     if any(scores.skill > 0 and scores.p_value < level for scores in best.steps.values()):
         return (
@@ -139,3 +208,9 @@ def _test(p_value: float) -> str:
 
 def _days(step: int) -> str:
     return "one day" if step == 1 else f"{step} days"
+
+
+def _interval(found: Interval) -> str:
+    if math.isinf(found.low):
+        return "too few days for an interval"
+    return f"95 % interval {found.low:+.2%} to {found.high:+.2%}"

@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.evaluation.significance import LEAST_HORIZONS
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.live_scores import DailyScores, daily_scores, live_scores, p_value
 from forecaster.prices.calendar import last_closed_session, sessions_between
@@ -104,7 +105,7 @@ def _tests(model: str, step: int, daily: DailyScores) -> list[tuple[str, int, st
         tests.append(
             (model, step, "coverage", days, float(daily.coverage.mean()), coverage_p_value(daily.coverage))
         )
-    if days >= max(_LEAST_DAYS, 4 * step):
+    if days >= max(_LEAST_DAYS, LEAST_HORIZONS * step):
         value = 1 - float(daily.crps.mean() / daily.naive_crps.mean())
         tests.append((model, step, "skill", days, value, p_value(daily, step)))
     return tests

@@ -28,9 +28,12 @@ from forecaster.network.card import (
     sealed_card,
 )
 from forecaster.network.cells import Shape
+from forecaster.network.linear_t import LinearT, linear_shapes
+from forecaster.network.network import Network
 from forecaster.network.recurrent import RecurrentNetwork, network_shapes
 from forecaster.network.weights_file import most_bytes as most_weight_bytes
 from forecaster.network.weights_file import pack_weights, unpack_weights
+from forecaster.settings import LINEAR
 
 _WEIGHTS, _EVALUATED, _KERAS, _CARD = "weights.npz", "evaluated.npz", "model.keras", "card.json"
 _KERAS_SHARE = 5
@@ -38,16 +41,16 @@ _KERAS_SHARE = 5
 
 def save_network(
     folder: Path,
-    network: RecurrentNetwork,
+    network: Network,
     card: Mapping[str, Any],
     keras_file: bytes,
-    evaluated: RecurrentNetwork | None = None,
+    evaluated: Network | None = None,
 ) -> None:
     """Write a network as a new folder with weights.npz, model.keras and card.json, or not at all.
 
     The card, whose `recipe` and `features` describe the network, gains the format version, the digests of
     the other files and its own. `evaluated` is the network that the card's scores are of, where it is
-    another one (evaluated.npz).
+    another one (evaluated.npz). A linear-t has no Keras file.
 
     Raises:
         DiskError: the disk fails.
@@ -59,7 +62,9 @@ def save_network(
         raise ValueError(f"the card describes another network: {described(card)}")
     if folder.exists():
         raise FileExistsError(f"{folder} exists")
-    content = {_WEIGHTS: pack_weights(network.weights), _KERAS: keras_file}
+    content = {_WEIGHTS: pack_weights(network.weights)}
+    if network.cell != LINEAR:
+        content[_KERAS] = keras_file
     if evaluated is not None:
         content[_EVALUATED] = pack_weights(evaluated.weights)
     digests = {name: digest_bytes(blob) for name, blob in content.items()}
@@ -69,7 +74,7 @@ def save_network(
     _write_folder(folder, content)
 
 
-def load_network(folder: Path) -> tuple[RecurrentNetwork, dict[str, Any]]:
+def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
     """Read the network that forecasts, and its card, rejecting what is not as it was written.
 
     Raises:
@@ -83,7 +88,7 @@ def load_network(folder: Path) -> tuple[RecurrentNetwork, dict[str, Any]]:
     return _unpacked(folder / _WEIGHTS, card), card
 
 
-def load_evaluated(folder: Path) -> RecurrentNetwork:
+def load_evaluated(folder: Path) -> Network:
     """Read the network that the card's scores are of; it has seen nothing after its `validation_end`.
 
     Raises:
@@ -146,18 +151,22 @@ def _checked(path: Path, card: Mapping[str, Any]) -> bytes:
 
 def _files(card: Mapping[str, Any]) -> tuple[str, ...]:
     """The files beside the card; what else it may name is not looked for."""
-    return (_WEIGHTS, _EVALUATED, _KERAS) if _EVALUATED in card["digests"] else (_WEIGHTS, _KERAS)
+    evaluated = (_EVALUATED,) if _EVALUATED in card["digests"] else ()
+    return (_WEIGHTS, *evaluated) if card["recipe"]["cell"] == LINEAR else (_WEIGHTS, *evaluated, _KERAS)
 
 
 def _shapes(card: Mapping[str, Any]) -> dict[str, Shape]:
+    if card["recipe"]["cell"] == LINEAR:
+        return linear_shapes(card["recipe"]["horizon"], card["features"])
     sizes = {name: card["recipe"][name] for name in ("cell", "units", "layers", "horizon", "bidirectional")}
     return network_shapes(**sizes, features=len(card["features"]))
 
 
-def _unpacked(path: Path, card: Mapping[str, Any]) -> RecurrentNetwork:
+def _unpacked(path: Path, card: Mapping[str, Any]) -> Network:
     content = _checked(path, card)
     try:
-        return RecurrentNetwork(**described(card), weights=unpack_weights(content, _shapes(card)))
+        kind = LinearT if card["recipe"]["cell"] == LINEAR else RecurrentNetwork
+        return kind(**described(card), weights=unpack_weights(content, _shapes(card)))
     except ValueError as error:
         raise damaged_file(path, str(error)) from error
 

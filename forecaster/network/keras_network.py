@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features
 from forecaster.files import disk_error
-from forecaster.network.recurrent import LEAST_DEGREES, RecurrentNetwork
+from forecaster.network.network import LEAST_DEGREES, Network
+from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.settings import Recipe
 
 LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
@@ -68,7 +69,7 @@ def without_keras(network: keras.Model, recipe: Recipe, features: tuple[str, ...
     )
 
 
-def begin_from(network: keras.Model, start: RecurrentNetwork) -> None:
+def begin_from(network: keras.Model, start: Network) -> None:
     """Give the network the weights that another of the same shape has learned.
 
     Raises:
@@ -79,7 +80,7 @@ def begin_from(network: keras.Model, start: RecurrentNetwork) -> None:
 
 
 def _weight_names(
-    network: keras.Model, shape: Recipe | RecurrentNetwork
+    network: keras.Model, shape: Recipe | Network
 ) -> Iterator[tuple[keras.layers.Layer, list[str]]]:
     """Each layer with weights, and what `RecurrentNetwork` calls them, in Keras's order."""
     for number in range(shape.layers):

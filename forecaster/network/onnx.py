@@ -8,7 +8,7 @@ from pathlib import Path
 
 from forecaster.errors import UnavailableError, UsageError
 from forecaster.network.engine import start_engine
-from forecaster.network.recurrent import LEAST_DEGREES
+from forecaster.network.network import LEAST_DEGREES
 
 NEEDED = ("onnx", "tf2onnx")
 

@@ -14,7 +14,7 @@ from forecaster.dataset.windows import supervised_days, training_stride
 from forecaster.errors import BadInputError
 from forecaster.network.engine import Engine, make_repeatable, on_device
 from forecaster.network.fitting import Budget, Fit, OriginSet, Progress
-from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.network import Network
 from forecaster.settings import Recipe
 
 # A budget in optimiser steps serves a small panel and the whole index alike.
@@ -44,7 +44,7 @@ class TrainedNetwork:
         engine, kernel: what computed, and how the cell's loop was run.
     """
 
-    network: RecurrentNetwork
+    network: Network
     keras_file: bytes
     keras_parameters: int
     losses: tuple[float, ...]
@@ -70,7 +70,7 @@ def train_network(
     recipe: Recipe,
     engine: Engine,
     report: Callable[[Progress], None] = lambda _: None,
-    start: RecurrentNetwork | None = None,
+    start: Network | None = None,
 ) -> TrainedNetwork:
     """Fit the recipe's network to the training origins, stopping early on the validation origins.
 
@@ -128,7 +128,7 @@ def _fit(
     recipe: Recipe,
     engine: Engine,
     report: Callable[[Progress], None],
-    start: RecurrentNetwork | None,
+    start: Network | None,
 ) -> TrainedNetwork:
     """Fit to the first of `origins`; stop early on the second, if there is one."""
     from forecaster.network.keras_network import (

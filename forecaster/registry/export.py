@@ -24,6 +24,7 @@ def export_files(registry: ModelRegistry, reference: str, folder: Path, to: str)
         DiskError: the disk fails.
     """
     model = registry.load(reference)
+    model.recurrent()  # a linear-t has no file of Keras
     source = registry.version_folder(model.card["name"], model.card["version"]) / _KERAS
     check_writable(folder)
     if to == "onnx":

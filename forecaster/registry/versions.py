@@ -17,6 +17,7 @@ from forecaster.files import (
     write_atomically,
 )
 from forecaster.network.artifact import load_evaluated, load_network, read_card, save_network
+from forecaster.network.network import Network
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.registry.history import Service, add_service, highest_given, read_history, served_before
 
@@ -33,8 +34,20 @@ class RegisteredModel:
     """A version as it was loaded; `reference` is NAME@VERSION."""
 
     reference: str
-    network: RecurrentNetwork
+    network: Network
     card: dict[str, Any]
+
+    def recurrent(self) -> RecurrentNetwork:
+        """Its network, of which cells and gates can be looked at.
+
+        Raises:
+            UsageError: it is a linear-t, which has neither.
+        """
+        if not isinstance(self.network, RecurrentNetwork):
+            raise UsageError(
+                f"{self.reference} is a linear-t and has no recurrent cell", "choose another --model"
+            )
+        return self.network
 
 
 def check_model_name(name: str) -> str:
@@ -95,10 +108,10 @@ class ModelRegistry:
     def register(
         self,
         name: str,
-        network: RecurrentNetwork,
+        network: Network,
         card: dict[str, Any],
         keras_file: bytes,
-        evaluated: RecurrentNetwork | None = None,
+        evaluated: Network | None = None,
         *,
         parent: int | None = None,
         why: str | None = "trained",
@@ -191,7 +204,7 @@ class ModelRegistry:
         named = card | {"name": name, "version": version}  # a folder may have been renamed since
         return RegisteredModel(f"{name}@{version}", network, named)
 
-    def load_evaluated(self, name: str, version: int) -> RecurrentNetwork:
+    def load_evaluated(self, name: str, version: int) -> Network:
         """The network that a version's scores are of; what forecasts may have been refitted since.
 
         Raises:

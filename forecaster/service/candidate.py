@@ -7,17 +7,17 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from forecaster.dataset.panel import Panel
-from forecaster.dataset.split import Split, split_dates
+from forecaster.dataset.split import split_dates
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.errors import BadInputError
-from forecaster.evaluation.baselines import BASELINES
+from forecaster.evaluation.baselines import BASELINES, LINEAR_T, linear_t
 from forecaster.evaluation.experiment import TrainResult, train_and_forecast
 from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
 from forecaster.network.fitting import Progress
-from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.linear_training import linear_recipe
+from forecaster.network.network import Network
 from forecaster.network.training import TrainedNetwork
-from forecaster.settings import Recipe, iso_utc
+from forecaster.settings import LINEAR, Recipe, iso_utc
 
 _LIBRARIES = ("forecaster", "keras", "tensorflow", "numpy")
 
@@ -44,7 +44,7 @@ def train_candidate(
     recipe: Recipe,
     now: datetime,
     report: Callable[[Progress], None],
-    start: RecurrentNetwork | None = None,
+    start: Network | None = None,
 ) -> Candidate:
     """Train, score the first and the last step on the test part, write the card.
 
@@ -58,23 +58,26 @@ def train_candidate(
     Raises:
         ForecastError: too little data, or a loss that became NaN.
     """
+    if recipe.cell == LINEAR:
+        recipe = linear_recipe(recipe)
     outcome = train_and_forecast(data, recipe, report, start)
     if not len(outcome.origins):
         raise BadInputError(
             f"no ticker has {recipe.lookback} days in a row in the test part",
             "fetch more history, lower --lookback, or move --validation-end",
         )
-    scores = _score(data.panel, data.split, recipe.horizon, outcome)
+    scores = _score(data, recipe, outcome)
     card = _card(data, recipe, outcome, scores, now)
     return Candidate(outcome.trained, scores, card, outcome.peak_memory_mb)
 
 
-def _score(
-    panel: Panel, split: Split, horizon: int, outcome: TrainResult
-) -> dict[str, dict[int, StepScores]]:
-    truth = actuals(panel, outcome.origins, horizon, split.train)
+def _score(data: TrainingSet, recipe: Recipe, outcome: TrainResult) -> dict[str, dict[int, StepScores]]:
+    panel, horizon = data.panel, recipe.horizon
+    truth = actuals(panel, outcome.origins, horizon, data.split.train)
     forecasts = {"network": outcome.forecast}
     forecasts |= {name: baseline(panel, outcome.origins, horizon) for name, baseline in BASELINES.items()}
+    if recipe.cell != LINEAR:  # which is the same
+        forecasts[LINEAR_T] = linear_t(data, recipe, outcome.origins)
     steps = sorted({1, horizon})
     scored = {
         name: {step: score_step(forecast, truth, step) for step in steps}

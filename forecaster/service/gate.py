@@ -1,50 +1,80 @@
 """Whether a challenger may take the champion's place: both scored on sessions that neither has seen."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from forecaster.dataset.features import compute_features
+from forecaster.dataset.features import available_features, compute_features
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import SHORTEST_PART
 from forecaster.errors import BadInputError
-from forecaster.evaluation.baselines import naive
-from forecaster.evaluation.forecasts import network_forecasts
+from forecaster.evaluation.baselines import LINEAR_T, riskmetrics_t
+from forecaster.evaluation.forecasts import Origins, at_origins, network_forecasts
 from forecaster.evaluation.scoring import ScoredStep, actuals, score_step
-from forecaster.evaluation.significance import diebold_mariano
-from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.evaluation.significance import LEAST_HORIZONS, one_sided_skill
+from forecaster.network.linear_training import train_linear
+from forecaster.network.network import Network
+from forecaster.network.student_t import ForecastDistribution
+from forecaster.settings import Recipe
 
 LEVEL = 0.05
+"""Chance that a challenger just worse than the margin allows passes one comparison with the champion."""
+MARGIN = 0.0025
+"""By what share of the champion's loss a challenger may be worse one session ahead; √h times that at h."""
+REFERENCE_LEVEL = 0.01
+"""Chance that one comparison with the reference refuses a challenger that is just as good."""
+CRPS, MEDIAN = "CRPS", "median's error"
+RISKMETRICS_T = "riskmetrics-t"
 
 
 @dataclass(frozen=True)
 class Duel:
-    """Daily mean CRPS of two forecasts at one step; `p_worse` is the one-sided chance of the first's excess.
+    """Daily mean losses of two forecasts at one step.
 
-    It is the p-value, by Diebold and Mariano's test, of "the first is no worse than the second".
+    Attributes:
+        first, second: whose.
+        loss: the CRPS, or the absolute error of the median's log return.
+        step: sessions ahead.
+        days: how many.
+        value, other: the mean losses.
+        excess: by what share of the second's loss the first's is larger.
+        least, most: ends of one-sided intervals of the excess: it is larger than `least`, and smaller than
+            `most`, each but for a chance of `level`.
+        level: of the two.
     """
 
     first: str
     second: str
+    loss: str
     step: int
     days: int
-    crps: float
-    other_crps: float
-    p_worse: float
+    value: float
+    other: float
+    excess: float
+    least: float
+    most: float
+    level: float
 
     @property
     def worse(self) -> bool:
         """Whether the first is worse by more than chance."""
-        return self.p_worse < LEVEL
+        return self.least > 0
+
+    @property
+    def no_worse(self) -> bool:
+        """Whether it is shown that the first is not worse by more than the margin."""
+        return self.most < MARGIN * math.sqrt(self.step)
 
     @property
     def text(self) -> str:
         """The figures in a few words."""
         return (
-            f"CRPS ×10⁻⁴ of the {self.first} {self.crps * 1e4:.2f}, of the {self.second} "
-            f"{self.other_crps * 1e4:.2f}, {self.step} ahead, p = {self.p_worse:.2g}"
+            f"{self.loss} ×10⁻⁴ of the {self.first} {self.value * 1e4:.2f}, of the {self.second} "
+            f"{self.other * 1e4:.2f}, {self.step} ahead: {self.excess:+.2%}, surely between "
+            f"{self.least:+.2%} and {self.most:+.2%}"
         )
 
 
@@ -54,7 +84,7 @@ class Decision:
 
     promote: bool
     reason: str
-    champion_worse_than_naive: bool
+    champion_worse_than_reference: bool
     first_day: str
     last_day: str
     duels: tuple[Duel, ...]
@@ -66,20 +96,21 @@ class Decision:
 
     def as_card(self) -> dict[str, Any]:
         """For the card and the log."""
-        return {"level": LEVEL, "weights": "evaluated, not refitted", **asdict(self)}
+        return {"level": LEVEL, "margin": MARGIN, "weights": "evaluated, not refitted", **asdict(self)}
 
 
 def decide(
     panel: Panel,
     unseen_after: np.datetime64,
-    champion: RecurrentNetwork,
-    challenger: RecurrentNetwork,
+    champion: Network,
+    challenger: Network,
 ) -> Decision:
     """Compare two networks of one shape, first and last step, on the origins after `unseen_after`.
 
-    The challenger is promoted if at both steps it is not significantly worse than the champion
-    (Diebold and Mariano's test on daily mean CRPS, one-sided at 5 %), and its CRPS no larger than the
-    naive forecast's.
+    The challenger is promoted if two things hold at both steps. It is shown to be no worse than the champion
+    by more than a margin, 0.25 % of the loss times √h, in CRPS and in its median's error: the end of a
+    one-sided 95 % interval lies within. And its CRPS is not significantly larger than that of the reference:
+    the better one of linear-t, fitted to the days up to `unseen_after`, and RiskMetrics-t.
 
     Args:
         panel: prices through the last session.
@@ -91,30 +122,26 @@ def decide(
         BadInputError: too few sessions are left that neither network has seen.
     """
     part = unseen_part(panel, unseen_after, champion.horizon)
-    scored = _score(panel, part, {"champion": champion, "challenger": challenger})
-    pairs = (("challenger", "champion"), ("challenger", "naive"), ("champion", "naive"))
-    duels = tuple(each for pair in pairs for each in _duels(scored, *pair))
-    return _decision(duels, str(panel.dates[part.start]), str(panel.dates[part.stop - 1]))
+    scored = _score(panel, part, {"champion": champion, "challenger": challenger}, references=True)
+    return decision(scored, str(panel.dates[part.start]), str(panel.dates[part.stop - 1]))
 
 
-def refit_fault(
-    panel: Panel, part: range, evaluated: RecurrentNetwork, refitted: RecurrentNetwork
-) -> str | None:
+def refit_fault(panel: Panel, part: range, evaluated: Network, refitted: Network) -> str | None:
     """Why a refitted network is not to be trusted; None if it is.
 
     On the days of `part`, which it was trained on, it must not be significantly worse than the network
     that never saw them.
     """
     names = "refitted network", "evaluated one"
-    scored = _score(panel, part, dict(zip(names, (refitted, evaluated), strict=True)))
-    lost = [each for each in _duels(scored, *names) if each.worse]
+    scored = _score(panel, part, dict(zip(names, (refitted, evaluated), strict=True)), references=False)
+    lost = [each for each in _duels(scored, *names, CRPS, LEVEL) if each.worse]
     return f"on days that it was trained on it is significantly worse: {lost[0].text}" if lost else None
 
 
 def _score(
-    panel: Panel, part: range, networks: Mapping[str, RecurrentNetwork]
+    panel: Panel, part: range, networks: Mapping[str, Network], *, references: bool
 ) -> dict[str, dict[int, ScoredStep]]:
-    """Networks of one shape and the naive forecast, at the first and the last step of the same origins."""
+    """Networks of one shape, and the references, at the first and the last step of the same origins."""
     shape = next(iter(networks.values()))
     features, horizon = compute_features(panel, shape.features), shape.horizon
     made = {
@@ -128,15 +155,28 @@ def _score(
             "fetch the missing days (`forecast data status` names them)",
         )
     forecasts = {name: forecast for name, (_, forecast) in made.items()}
-    forecasts["naive"] = naive(panel, origins, horizon)
+    if references:
+        forecasts[RISKMETRICS_T] = riskmetrics_t(panel, origins, horizon)
+        forecasts[LINEAR_T] = _linear_t(panel, part, shape, origins)
     truth = actuals(panel, origins, horizon, range(part.start))
     steps = sorted({1, horizon})
     return {name: {step: score_step(each, truth, step) for step in steps} for name, each in forecasts.items()}
 
 
-def _duels(scored: Mapping[str, Mapping[int, ScoredStep]], first: str, second: str) -> tuple[Duel, ...]:
+def _linear_t(panel: Panel, part: range, shape: Network, origins: Origins) -> ForecastDistribution:
+    """Linear-t as it was known before `part`: fitted to origins whose targets end before it."""
+    features = compute_features(panel, available_features(panel))
+    recipe = Recipe(lookback=shape.lookback, horizon=shape.horizon)
+    linear = train_linear(panel, features, range(part.start - shape.horizon), recipe).network
+    return at_origins(*network_forecasts(linear, features, part, panel.target_mask), origins)
+
+
+def _duels(
+    scored: Mapping[str, Mapping[int, ScoredStep]], first: str, second: str, loss: str, level: float
+) -> tuple[Duel, ...]:
     return tuple(
-        duel(first, second, scored[first][step], scored[second][step], step) for step in scored[first]
+        duel(first, second, loss, scored[first][step], scored[second][step], step, level)
+        for step in scored[first]
     )
 
 
@@ -147,7 +187,7 @@ def unseen_part(panel: Panel, unseen_after: np.datetime64, horizon: int) -> rang
         BadInputError: they are too few to compare forecasts on.
     """
     part = range(int(np.searchsorted(panel.dates, unseen_after, "right")), len(panel.dates) - 1)
-    needed = max(SHORTEST_PART, 4 * horizon)
+    needed = max(SHORTEST_PART, LEAST_HORIZONS * horizon)
     if len(part) < needed:
         raise BadInputError(
             f"{len(part)} sessions are left after {unseen_after}, the last day that champion or challenger "
@@ -157,23 +197,50 @@ def unseen_part(panel: Panel, unseen_after: np.datetime64, horizon: int) -> rang
     return part
 
 
-def duel(first: str, second: str, one: ScoredStep, other: ScoredStep, step: int) -> Duel:
-    """Test whether the first forecast's daily mean CRPS is the larger one."""
-    test = diebold_mariano(one.crps - other.crps, step)
-    p_worse = test.p_value / 2 if test.statistic > 0 else 1 - test.p_value / 2
-    if test.statistic == 0:
-        p_worse = 1.0
-    return Duel(first, second, step, test.days, one.scores.crps, other.scores.crps, p_worse)
+def duel(
+    first: str, second: str, loss: str, one: ScoredStep, other: ScoredStep, step: int, level: float
+) -> Duel:
+    """How much larger the first forecast's daily mean loss is, with one-sided intervals at `level`."""
+    series = (one.crps, other.crps) if loss == CRPS else (one.absolute_error, other.absolute_error)
+    found = one_sided_skill(*series, step, level)
+    return Duel(
+        first=first,
+        second=second,
+        loss=loss,
+        step=step,
+        days=len(one.day),
+        value=float(series[0].mean()),
+        other=float(series[1].mean()),
+        excess=-found.value,
+        least=-found.high,
+        most=-found.low,
+        level=level,
+    )
 
 
-def _decision(duels: tuple[Duel, ...], first_day: str, last_day: str) -> Decision:
-    weak = any(each.worse for each in duels if each.first == "champion")
-    for each in duels:
-        if each.first == "challenger" and each.second == "champion" and each.worse:
-            reason = f"the challenger is significantly worse than the champion: {each.text}"
+def decision(scored: Mapping[str, Mapping[int, ScoredStep]], first_day: str, last_day: str) -> Decision:
+    """The gate's decision on scores by name (champion, challenger, linear-t, riskmetrics-t) and step."""
+    names = "challenger", "champion"
+    rivals = [each for loss in (CRPS, MEDIAN) for each in _duels(scored, *names, loss, LEVEL)]
+    held = {name: _against_reference(scored, name) for name in names}
+    duels = (*rivals, *held["challenger"], *held["champion"])
+    weak = any(each.worse for each in held["champion"])
+    for each in rivals:
+        if not each.no_worse:
+            reason = f"it is not shown that the challenger is no worse than the champion: {each.text}"
             return Decision(False, reason, weak, first_day, last_day, duels)
-        if each.first == "challenger" and each.second == "naive" and each.crps > each.other_crps:
-            reason = f"the challenger is worse than the naive forecast: {each.text}"
+    for each in held["challenger"]:
+        if each.worse:
+            reason = f"the challenger is significantly worse than {each.second}: {each.text}"
             return Decision(False, reason, weak, first_day, last_day, duels)
-    reason = f"the challenger is not significantly worse than the champion: {duels[0].text}"
+    reason = f"the challenger is no worse than the champion: {rivals[0].text}"
     return Decision(True, reason, weak, first_day, last_day, duels)
+
+
+def _against_reference(scored: Mapping[str, Mapping[int, ScoredStep]], name: str) -> list[Duel]:
+    """A network against the better one of the simple forecasts at each step."""
+    found = []
+    for step, own in scored[name].items():
+        best = min((LINEAR_T, RISKMETRICS_T), key=lambda each: scored[each][step].scores.crps)
+        found.append(duel(name, best, CRPS, own, scored[best][step], step, REFERENCE_LEVEL))
+    return found

@@ -208,10 +208,11 @@ def retrain_step(settings: Settings, now: datetime) -> str:
             continue
         told.append(f"{name}: {done.outcome}")
         decision = done.decision
-        if decision is not None and decision.champion_worse_than_naive and not decision.promote:
+        if decision is not None and decision.champion_worse_than_reference and not decision.promote:
             failures.append(
                 ForecastError(
-                    f"{name}@{done.champion} is worse than the naive forecast and so is its challenger",
+                    f"{name}@{done.champion} is worse than linear-t or RiskMetrics-t, and its challenger "
+                    "was refused",
                     "train another with `forecast train`",
                 )
             )

@@ -15,7 +15,7 @@ from forecaster.errors import BadInputError, ForecastError, UsageError, name_som
 from forecaster.evaluation.baselines import random_walk
 from forecaster.evaluation.forecasts import Origins, in_returns
 from forecaster.ledger.ledger import ForecastRows
-from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.prices.calendar import last_closed_session, next_sessions, session_count
 from forecaster.prices.exchanges import XNYS
@@ -87,7 +87,7 @@ class Batch:
 
 def predict_stored(
     store: PriceStore,
-    network: RecurrentNetwork,
+    network: Network,
     tickers: Sequence[str],
     horizon: int | None = None,
     levels: Sequence[float] = (50, 90),
@@ -123,7 +123,7 @@ def predict_stored(
 
 
 def predict_tables(
-    network: RecurrentNetwork,
+    network: Network,
     tables: Sequence[PriceTable],
     market: MarketSeries,
     horizon: int | None = None,
@@ -172,9 +172,7 @@ def predict_tables(
     return Batch(tuple(predictions), failures)
 
 
-def forecast_latest(
-    network: RecurrentNetwork, latest: LatestDays
-) -> tuple[ForecastDistribution, NDArray[np.int64]]:
+def forecast_latest(network: Network, latest: LatestDays) -> tuple[ForecastDistribution, NDArray[np.int64]]:
     """The network's distributions of cumulative log returns from each ticker's last day, (N, H).
 
     Returns:

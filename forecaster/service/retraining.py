@@ -15,9 +15,11 @@ from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import SHORTEST_PART, Split, split_dates, split_days
 from forecaster.dataset.training_set import Chosen, TrainingSet, choose, load_training_set
 from forecaster.errors import BadInputError, ForecastError
+from forecaster.evaluation.significance import LEAST_HORIZONS
 from forecaster.files import check_writable
 from forecaster.network.fitting import Progress
-from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.linear_training import refit_linear
+from forecaster.network.network import Network
 from forecaster.network.training import TrainedNetwork, refit_network
 from forecaster.prices.calendar import last_closed_session, session_count
 from forecaster.prices.known import known_prices
@@ -28,7 +30,7 @@ from forecaster.service.candidate import train_candidate
 from forecaster.service.events import log_event
 from forecaster.service.gate import Decision, decide, refit_fault, unseen_part
 from forecaster.service.refreshing import reject_unfit_prices
-from forecaster.settings import Recipe, Settings, override
+from forecaster.settings import LINEAR, Recipe, Settings, override
 
 GATE_SESSIONS = 250
 _TEST_SHARE, _VALIDATION_SHARE = 0.15, 0.10
@@ -175,7 +177,7 @@ def gate_split(dates: np.ndarray[Any, np.dtype[np.datetime64]], horizon: int) ->
     """
     days = len(dates)
     shortest = SHORTEST_PART + horizon
-    test = max(min(GATE_SESSIONS, round(_TEST_SHARE * days)), shortest, 4 * horizon + 1)
+    test = max(min(GATE_SESSIONS, round(_TEST_SHARE * days)), shortest, LEAST_HORIZONS * horizon + 1)
     validation = max(round(_VALIDATION_SHARE * days), shortest)
     if days <= test + validation + shortest:
         raise BadInputError(f"{days} trading days are too few to retrain", "fetch more history")
@@ -234,7 +236,7 @@ def _unseen_after(champion: RegisteredModel, plan: _Plan) -> np.datetime64:
     return unseen_after
 
 
-def _reject_other_features(network: RecurrentNetwork, panel: Panel) -> None:
+def _reject_other_features(network: Network, panel: Panel) -> None:
     features = available_features(panel)
     if features != network.features:
         raise BadInputError(
@@ -266,7 +268,10 @@ def refit(
 ) -> Refit:
     """Train further on all days, the gate's too, and see whether the result is to be trusted."""
     try:
-        fitted = refit_network(panel, evaluated, recipe, report)
+        if recipe.cell == LINEAR:
+            fitted = refit_linear(panel, evaluated, recipe)
+        else:
+            fitted = refit_network(panel, evaluated, recipe, report)
     except ForecastError as error:
         return Refit(None, {"refused": error.message})
     fault = refit_fault(panel, split.test, evaluated.network, fitted.network)

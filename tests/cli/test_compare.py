@@ -32,6 +32,8 @@ SCORE_KEYS = {
     *("crps", "coverage_90", "mae", "rmse", "mape", "mase", "directional_accuracy", "skill", "p_value"),
 }
 
+BASELINE_NAMES = ("naive", "drift", "riskmetrics-t", "linear-t")
+
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,8 +90,15 @@ def test_json_holds_what_is_promised(
     document = json.loads(captured.out)
     assert document["schema"] == "forecast.compare/1"
     assert_described(document)
-    assert [row["model"] for row in document["models"]] == ["rnn", "gru", "naive", "drift", "riskmetrics-t"]
-    assert [row["kind"] for row in document["models"]] == ["cell"] * 2 + ["baseline"] * 3
+    assert [row["model"] for row in document["models"]] == [
+        "rnn",
+        "gru",
+        "naive",
+        "drift",
+        "riskmetrics-t",
+        "linear-t",
+    ]
+    assert [row["kind"] for row in document["models"]] == ["cell"] * 2 + ["baseline"] * 4
     for row in document["models"]:
         assert row.keys() >= MODEL_KEYS
         assert list(row["scores"]) == ["1", "2"]
@@ -104,7 +113,7 @@ def test_json_holds_what_is_promised(
     assert document["verdict"].keys() >= {"text", "beats_naive", "best"}
     assert (document["match"], document["seeds"], document["tickers"]) == ("parameters", 2, list(STOCKS))
     assert set(pd.read_csv(output)["model"]) == {
-        *("rnn-seed0", "rnn-seed1", "gru-seed0", "gru-seed1", "naive", "drift", "riskmetrics-t"),
+        *("rnn-seed0", "rnn-seed1", "gru-seed0", "gru-seed1", *BASELINE_NAMES),
     }
 
 

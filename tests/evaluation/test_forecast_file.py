@@ -41,7 +41,7 @@ def test_both_forms_hold_the_documented_columns(frames: dict[str, pd.DataFrame])
 
 def test_one_row_a_model_ticker_origin_and_step(walk: Compared, frames: dict[str, pd.DataFrame]) -> None:
     frame = frames["parquet"]
-    assert set(frame["model"]) == {"rnn", "gru", "naive", "drift", "riskmetrics-t"}
+    assert set(frame["model"]) == {"rnn", "gru", "naive", "drift", "riskmetrics-t", "linear-t"}
     assert not frame.duplicated(["model", "ticker", "origin", "step"]).any()
     known = np.isfinite(walk.comparison.actual.log_return).sum()
     assert (frame.groupby("model").size() == known).all()

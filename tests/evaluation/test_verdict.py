@@ -9,24 +9,48 @@ import scipy.stats
 
 from forecaster.evaluation.comparison import Comparison, ModelResult
 from forecaster.evaluation.scoring import ScoredStep, StepScores
+from forecaster.evaluation.significance import diebold_mariano
 from forecaster.evaluation.verdict import judge, show_p
 
 DAYS = 80
 NOISE = np.random.default_rng(5).normal(0, 1e-3, DAYS)
-SCORES = StepScores(DAYS, 0.01, 0.9, 1.0, 1.0, 1.0, 1.0, 0.5, 0.01)
+SCORES = StepScores(DAYS, 0.01, 0.9, 1.0, 1.0, 1.0, 1.0, 0.5, 0.01, 0.52)
 
 
-def losses(p_value: float) -> np.ndarray:
-    """Daily CRPS below 0.01, whose difference from it has this two-sided p-value at step 1."""
-    noise = NOISE - NOISE.mean()
-    t = scipy.stats.t.isf(p_value / 2, DAYS - 1)
-    return 0.01 + noise - t * noise.std(ddof=1) / np.sqrt(DAYS)
+def standard(noise: np.ndarray) -> np.ndarray:
+    """The noise with mean 0 and, by the test's own estimate, a standard error of 1 at step 1."""
+    noise = noise - noise.mean()
+    return noise / abs(1 / diebold_mariano(noise + 1, 1).statistic)
 
 
-def row(name: str, kind: str, crps: dict[int, np.ndarray], **scores: Any) -> ModelResult:
-    steps = {step: replace(SCORES, crps=float(daily.mean()), **scores) for step, daily in crps.items()}
-    scored = {step: ScoredStep(steps[step], np.arange(DAYS), daily, daily) for step, daily in crps.items()}
-    return ModelResult(name, kind, steps, scored, {})
+def losses(p_value: float, level: float = 0.01, size: float = 1e-4) -> np.ndarray:
+    """Daily losses below `level`, whose difference from it has this two-sided p-value at step 1."""
+    count = diebold_mariano(NOISE, 1).frequencies
+    t = scipy.stats.t.isf(p_value / 2, count)
+    return level + size * (standard(NOISE) - t)
+
+
+def row(
+    name: str,
+    kind: str,
+    crps: dict[int, np.ndarray],
+    error: np.ndarray | None = None,
+    direction: np.ndarray | None = None,
+    seeds: tuple[float, ...] = (),
+    **scores: Any,
+) -> ModelResult:
+    """A model with these daily losses; its price errors and signs are those of `error` and `direction`."""
+    errors = np.full(DAYS, 0.01) if error is None else error
+    signs = np.zeros(DAYS) if direction is None else direction
+    steps = {
+        step: replace(SCORES, crps=float(daily.mean()), mae_return=float(errors.mean()), **scores)
+        for step, daily in crps.items()
+    }
+    scored = {
+        step: ScoredStep(steps[step], np.arange(DAYS), daily, errors, signs) for step, daily in crps.items()
+    }
+    runs = {step: seeds or (float(daily.mean()),) for step, daily in crps.items()}
+    return ModelResult(name, kind, steps, scored, {}, seed_crps=runs)
 
 
 def compared(*rows: ModelResult) -> Comparison:
@@ -73,24 +97,34 @@ def test_every_baseline_has_to_be_beaten() -> None:
 
 
 @pytest.mark.parametrize(
-    ("skill", "p_value", "cells", "wins"),
+    ("naive", "drift", "direction", "cells", "wins"),
     [
-        pytest.param(0.01, 0.049, 1, True, id="won"),
-        pytest.param(0.01, 0.051, 1, False, id="by-luck"),
-        pytest.param(-0.01, 0.001, 1, False, id="worse"),
-        pytest.param(0.0, 0.001, 1, False, id="no-gain"),
-        pytest.param(0.01, 0.026, 2, False, id="shared"),
+        pytest.param(0.049, 0.049, 0.049, 1, True, id="won"),
+        pytest.param(0.051, 0.001, 0.001, 1, False, id="the last close by luck"),
+        pytest.param(0.001, 0.051, 0.001, 1, False, id="drift by luck"),
+        pytest.param(0.001, 0.001, 0.051, 1, False, id="always-up by luck"),
+        pytest.param(0.026, 0.026, 0.026, 2, False, id="shared"),
     ],
 )
-def test_the_price_is_judged_at_the_shared_level(
-    skill: float, p_value: float, cells: int, wins: bool
+def test_a_claim_about_the_price_must_beat_the_last_close_drift_and_always_up(
+    naive: float, drift: float, direction: float, cells: int, wins: bool
 ) -> None:
-    best = row("gru", "cell", {1: losses(0.5)}, point_skill=skill, point_p_value=p_value)
+    """Each rival's loss is where the median's has just this p-value against it."""
+    best = row("gru", "cell", {1: losses(0.5)}, losses(0.5), -losses(direction, 0.0))
     others = [row("rnn", "cell", flat(1))] if cells == 2 else []
-    found = judge(compared(best, *others, row("naive", "baseline", flat(1))))
+    rivals = [
+        row(name, "baseline", flat(1), losses(0.5) - losses(p_value, 0.0))
+        for name, p_value in (("naive", naive), ("drift", drift))
+    ]
+    found = judge(compared(best, *others, *rivals))
     assert found.beats_naive_price == wins
     assert ("something about where the price goes" in found.text) == wins
     assert (" beats the last close" in found.text) == wins
+
+
+def test_a_median_that_is_worse_wins_nothing() -> None:
+    best = row("gru", "cell", {1: losses(0.5)}, -losses(1e-6, 0.0) + 0.01, -losses(1e-6, 0.0))
+    assert not judge(compared(best, row("naive", "baseline", flat(1)))).beats_naive_price
 
 
 @pytest.mark.parametrize(
@@ -107,53 +141,73 @@ def test_what_is_said_where_nothing_is_won(skill: float, p_value: float, words: 
 
 
 @pytest.mark.parametrize(
-    ("p_value", "words"), [(0.049, "chance does not explain"), (0.051, "chance explains")]
+    ("seeds", "words"),
+    [
+        pytest.param((0.0099,), "one seed each cannot rank them", id="one seed"),
+        pytest.param((0.0099, 0.0099, 0.00990001), "): more than days and seeds explain", id="sure seeds"),
+        pytest.param((0.0079, 0.0119, 0.0099), "): no more than days and seeds explain", id="other seeds"),
+    ],
 )
-def test_the_lead_over_the_second_cell_is_tested(p_value: float, words: str) -> None:
-    rows = row("gru", "cell", {1: losses(p_value)}), row("lstm", "cell", flat(1))
-    text = judge(compared(*rows, row("naive", "baseline", flat(1)))).text
-    assert f"a lead that {words}" in text
-    assert "GRU has the lowest CRPS one day ahead" in text
+def test_a_lead_is_of_days_and_of_seeds(seeds: tuple[float, ...], words: str) -> None:
+    gru = row("gru", "cell", {1: losses(1e-5)}, seeds=seeds)
+    lstm = row("lstm", "cell", flat(1), seeds=(0.01,) * len(seeds))
+    text = judge(compared(gru, lstm, row("naive", "baseline", flat(1)))).text
+    assert words in text
+    assert text.startswith("GRU has the lowest CRPS one day ahead, ")
     assert "below LSTM" in text
 
 
-def shifted(share: float, p_value: float) -> np.ndarray:
-    """Daily CRPS with a mean of 0.01 · (1 − share), whose difference from 0.01 has this p-value at step 1."""
-    noise = NOISE - NOISE.mean()
-    t = scipy.stats.t.isf(p_value / 2, DAYS - 1)
-    return 0.01 * (1 - share) + noise / noise.std(ddof=1) * np.sqrt(DAYS) * 0.01 * share / t
+@pytest.mark.parametrize(
+    ("p_value", "helps"),
+    [pytest.param(0.049, True, id="won"), pytest.param(0.051, False, id="by luck")],
+)
+def test_what_recurrence_adds_is_said_with_its_interval(p_value: float, helps: bool) -> None:
+    best = row("gru", "cell", {1: losses(p_value)})
+    naive = row("naive", "baseline", {1: np.full(DAYS, 0.02)})
+    found = judge(compared(best, naive, row("linear-t", "baseline", flat(1))))
+    assert found.recurrence_helps == helps
+    gain = found.recurrence["1"]
+    assert (gain.low > 0) == helps
+    assert gain.value == pytest.approx(1 - best.steps[1].crps / 0.01)
+    assert f"recurrence adds {gain.value:+.2%} one day ahead (95 % interval" in found.text
+    assert ("which chance explains" in found.text) != helps
+    assert ("That comes from its inputs and not from recurrence." in found.text) != helps
+    assert ("Part of that only recurrence finds." in found.text) == helps
+
+
+def test_linear_t_is_no_naive_forecast() -> None:
+    """It decides what recurrence adds, not whether the range is better than a formula's."""
+    best = row("gru", "cell", {1: losses(1e-6)})
+    linear = row("linear-t", "baseline", {1: losses(1e-6)})
+    found = judge(compared(best, row("naive", "baseline", flat(1)), linear))
+    assert (found.beats_naive, found.recurrence_helps) == (True, False)
 
 
 def test_the_sentences_of_a_clear_win() -> None:
-    gru = row("gru", "cell", {1: shifted(0.2, 1e-5), 5: np.full(DAYS, 0.0125)}, point_skill=-0.031)
+    gru = row("gru", "cell", {1: losses(1e-5) - 0.002, 5: np.full(DAYS, 0.0125)}, point_skill=-0.031)
     lstm = row("lstm", "cell", flat(1, 5))
     naive = row("naive", "baseline", {1: np.full(DAYS, 0.011), 5: np.full(DAYS, 0.012)})
-    found = judge(compared(gru, lstm, naive, row("drift", "baseline", {1: np.full(DAYS, 0.012), **flat(5)})))
+    drift = row("drift", "baseline", {1: np.full(DAYS, 0.012), **flat(5)})
+    found = judge(compared(gru, lstm, naive, drift))
+    lead, gain = (1 - gru.steps[1].crps / level for level in (0.01, 0.011))
     assert found.text == (
-        "GRU has the lowest CRPS one day ahead, 20.00% below LSTM: a lead that chance does not explain (p "
-        "<0.001). Its range one day ahead is 27.3% better than that of the strongest naive forecast, naive "
-        "(p <0.001, significant), and its 90 % interval covered 90.0%. Its range 5 days ahead is 25.0% "
-        "worse than that of the strongest naive forecast, drift (p <0.001, no gain), and its 90 % interval "
-        "covered 90.0%. As a price, its median does not beat the last close: skill -3.10% one day ahead (p "
-        "= 1.000), -3.10% 5 days ahead (p = 1.000). So it knows better than a naive forecast how far the "
-        "price may move, not where: useful for risk, of no use for picking a direction."
-    )
-
-
-def test_the_sentences_of_a_lead_by_luck() -> None:
-    rows = row("rnn", "cell", {1: shifted(0.04, 0.2)}), row("gru", "cell", flat(1))
-    text = judge(compared(*rows, row("riskmetrics-t", "baseline", {1: np.full(DAYS, 0.0098)}))).text
-    assert text.startswith(
-        "SimpleRNN has the lowest CRPS one day ahead, 4.00% below GRU: a lead that chance explains (p = "
-        "0.200). Its range one day ahead is 2.0% better than that of the strongest naive forecast, "
-        "RiskMetrics-t "
+        f"GRU has the lowest CRPS one day ahead, {lead:.2%} below LSTM; one seed each cannot rank them, as "
+        f"another may turn it round (--seeds 5 can). Its range one day ahead is {gain:.1%} better than that "
+        "of the strongest naive forecast, naive (p <0.001, significant), and its 90 % interval covered "
+        "90.0%. Its range 5 days ahead is 25.0% worse than that of the strongest naive forecast, drift (p "
+        "<0.001, no gain), and its 90 % interval covered 90.0%. As a price, its median does not beat the "
+        "last close, drift and always-up: one day ahead skill -3.10% (p = 1.000), over drift +0.00% (p = "
+        "1.000), 50.0% of signs right where 52.0% of moves are up; 5 days ahead skill -3.10% (p = 1.000), "
+        "over drift +0.00% (p = 1.000), 50.0% of signs right where 52.0% of moves are up. So it knows better "
+        "than a naive forecast how far the price may move, not where: useful for risk, of no use for picking "
+        "a direction."
     )
 
 
 def test_cells_alike_have_no_lead() -> None:
     rows = row("rnn", "cell", flat(1)), row("gru", "cell", flat(1))
     text = judge(compared(*rows, row("naive", "baseline", flat(1)))).text
-    assert "SimpleRNN has the lowest CRPS one day ahead, 0.00% below GRU: a lead that chance explains" in text
+    assert "SimpleRNN has the lowest CRPS one day ahead, 0.00% below GRU" in text
     assert "0.0% worse than that of the strongest naive forecast, naive (p = 1.000, no gain)" in text
 
 

@@ -105,10 +105,9 @@ def daily(days: int, worse: float = 0.0) -> DailyScores:
         pytest.param(1, 0, [], id="nothing"),
         pytest.param(1, 19, ["coverage"], id="too-few-for-skill"),
         pytest.param(1, 20, ["coverage", "skill"], id="enough"),
-        pytest.param(5, 19, [], id="later-step-too-few"),
-        pytest.param(5, 20, ["skill"], id="later-step"),
-        pytest.param(10, 39, [], id="four-times-the-step-less-one"),
-        pytest.param(10, 40, ["skill"], id="four-times-the-step"),
+        pytest.param(2, 20, ["skill"], id="later-step"),
+        pytest.param(5, 49, [], id="ten-times-the-step-less-one"),
+        pytest.param(5, 50, ["skill"], id="ten-times-the-step"),
     ],
 )
 def test_which_tests_are_made(step: int, days: int, kinds: list[str]) -> None:

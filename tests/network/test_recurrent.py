@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from network_factory import FEATURES, random_network
 
-from forecaster.network import recurrent
+from forecaster.network import network as base
 from forecaster.network.cells import run_layer
 from forecaster.network.keras_network import build_network
-from forecaster.network.recurrent import LEAST_DEGREES, RecurrentNetwork, network_parameters
+from forecaster.network.network import LEAST_DEGREES
+from forecaster.network.recurrent import RecurrentNetwork, network_parameters
 from forecaster.settings import CELLS, Recipe
 
 
@@ -80,7 +81,7 @@ def test_a_bidirectional_network_answers_once_a_window(last: int) -> None:
 def test_windows_beyond_one_chunk_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     network = random_network()
     at_once = network.head_output(inputs(batch=11), 2)
-    monkeypatch.setattr(recurrent, "_WINDOWS_AT_ONCE", 4)
+    monkeypatch.setattr(base, "_WINDOWS_AT_ONCE", 4)
     np.testing.assert_allclose(network.head_output(inputs(batch=11), 2), at_once, rtol=1e-5, atol=1e-6)
 
 

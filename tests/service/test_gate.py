@@ -4,82 +4,137 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import scipy.stats
 from factories import panel_of, random_walk_table
 from network_factory import random_network
+from scipy import stats
 
 from forecaster.errors import BadInputError
 from forecaster.evaluation.scoring import ScoredStep, StepScores
+from forecaster.evaluation.significance import diebold_mariano
 from forecaster.service import gate
-from forecaster.service.gate import Duel, duel, unseen_part
+from forecaster.service.gate import CRPS, MEDIAN, Decision, Duel, decision, duel, unseen_part
 
-NOISE = np.random.default_rng(3).normal(0, 1e-3, 60)
-SCORES = StepScores(60, 0.01, 0.9, 1.0, 1.0, 1.0, 1.0, 0.5, 0.01)
-
-
-def scored(crps: np.ndarray) -> ScoredStep:
-    return ScoredStep(replace(SCORES, crps=float(crps.mean())), np.arange(len(crps)), crps, crps)
+DAYS = 250
+NOISE = np.random.default_rng(3).normal(0, 1, DAYS)
+SCORES = StepScores(DAYS, 0.01, 0.9, 1.0, 1.0, 1.0, 1.0, 0.5, 0.01, 0.52)
+MARGIN = 0.0025
 
 
-def shifted(p_value: float) -> np.ndarray:
-    """Daily losses above 0.01 whose mean excess has this one-sided p-value, by the textbook's t-test."""
-    noise = NOISE - NOISE.mean()
-    t = scipy.stats.t.isf(p_value, len(noise) - 1)
-    return 0.01 + noise + t * noise.std(ddof=1) / np.sqrt(len(noise))
+def scored(crps: np.ndarray, error: np.ndarray | None = None) -> ScoredStep:
+    errors = np.full(len(crps), 0.007) if error is None else error
+    scores = replace(SCORES, crps=float(crps.mean()), mae_return=float(errors.mean()))
+    return ScoredStep(scores, np.arange(len(crps)), crps, errors, np.zeros(len(crps)))
 
 
-def made(first: str, second: str, p_worse: float, *, crps: float = 1.0, other: float = 1.0) -> Duel:
-    return Duel(first, second, 1, 60, crps, other, p_worse)
+def flat(level: float = 0.01) -> ScoredStep:
+    return scored(np.full(DAYS, level))
 
 
-@pytest.mark.parametrize("p_value", [0.004, 0.03, 0.049, 0.051, 0.08, 0.19, 0.5, 0.9])
-def test_a_duel_is_a_one_sided_test_at_five_per_cent(p_value: float) -> None:
-    found = duel("challenger", "champion", scored(shifted(p_value)), scored(np.full(60, 0.01)), 1)
-    expected = scipy.stats.ttest_1samp(shifted(p_value) - 0.01, 0, alternative="greater").pvalue
-    assert found.p_worse == pytest.approx(expected)
-    assert found.p_worse == pytest.approx(p_value)
-    assert found.worse == (p_value < 0.05)
+def losses(bound: float, level: float = 0.05, size: float = 2e-4) -> np.ndarray:
+    """Daily losses near 0.01, whose excess over it is below `bound` but for this chance."""
+    noise = size * (NOISE - NOISE.mean())
+    t = stats.t.isf(level, diebold_mariano(noise + 1, 1).frequencies)
+    error = 1 / abs(diebold_mariano(noise + 1, 1).statistic)
+    # The standard error is of the loss less its ratio to the rival's level, which is flat.
+    return 0.01 * (1 + bound) + noise - t * error
 
 
-def test_equal_scores_are_not_worse() -> None:
-    same = scored(np.full(60, 0.01))
-    assert duel("challenger", "champion", same, same, 1).p_worse == 1.0
+@pytest.mark.parametrize("bound", [-0.01, 0.0, 0.0024, 0.0026, 0.02])
+def test_the_bound_of_an_excess_is_students(bound: float) -> None:
+    found = duel("challenger", "champion", CRPS, scored(losses(bound)), flat(), 1, 0.05)
+    assert found.most == pytest.approx(bound, abs=1e-9)
+    assert found.least == pytest.approx(2 * found.excess - bound, abs=1e-9)
+    assert (found.days, found.no_worse) == (DAYS, bound < MARGIN)
+
+
+def test_equal_scores_are_no_worse() -> None:
+    found = duel("challenger", "champion", CRPS, flat(), flat(), 1, 0.05)
+    assert (found.excess, found.no_worse, found.worse) == (0.0, True, False)
+
+
+def gate_of(**changes: ScoredStep) -> Decision:
+    """The decision on champion and challenger alike, better than both references, but for `changes`."""
+    usual = {
+        "challenger": flat(),
+        "champion": flat(),
+        "linear_t": flat(0.0101),
+        "riskmetrics_t": flat(0.0102),
+    }
+    scores = {name.replace("_", "-"): {1: step} for name, step in (usual | changes).items()}
+    return decision(scores, "2026-01-02", "2026-11-20")
 
 
 @pytest.mark.parametrize(
-    ("p_champion", "crps", "p_champion_naive", "promote", "reason", "weak"),
+    ("changes", "promote", "reason", "weak"),
     [
-        pytest.param(0.051, 0.99, 0.5, True, "is not significantly worse than", False, id="equal"),
-        pytest.param(0.049, 0.99, 0.5, False, "significantly worse than the champion", False, id="worse"),
-        pytest.param(0.9, 1.0, 0.5, True, "is not significantly worse", False, id="as-good-as-naive"),
-        pytest.param(0.9, 1.001, 0.5, False, "worse than the naive forecast", False, id="worse-than-naive"),
-        pytest.param(0.9, 0.99, 0.049, True, "is not significantly worse", True, id="champion-below-naive"),
-        pytest.param(0.9, 0.99, 0.051, True, "is not significantly worse", False, id="champion-near-naive"),
+        pytest.param({}, True, "is no worse than the champion", False, id="alike"),
+        pytest.param({"challenger": scored(losses(0.0024))}, True, "no worse than", False, id="within"),
+        pytest.param({"challenger": scored(losses(0.0026))}, False, "not shown", False, id="perhaps beyond"),
+        pytest.param(
+            {"challenger": scored(np.full(DAYS, 0.01), np.full(DAYS, 0.007 * 1.0024))},
+            True,
+            "no worse than the champion",
+            False,
+            id="a median within",
+        ),
+        pytest.param(
+            {"challenger": scored(np.full(DAYS, 0.01), np.full(DAYS, 0.007 * 1.0026))},
+            False,
+            "no worse than the champion: median's error",
+            False,
+            id="a median beyond",
+        ),
+        pytest.param(
+            {"challenger": flat(0.0102), "champion": flat(0.0103)},
+            False,
+            "significantly worse than linear-t",
+            True,
+            id="worse than linear-t",
+        ),
+        pytest.param(
+            {"challenger": flat(0.0101), "champion": flat(0.0101)},
+            True,
+            "no worse than the champion",
+            False,
+            id="as good as linear-t",
+        ),
+        pytest.param(
+            {"challenger": flat(), "champion": flat(0.0103), "linear_t": flat(0.02)},
+            True,
+            "no worse",
+            True,
+            id="only the champion is worse than RiskMetrics-t",
+        ),
     ],
 )
 def test_the_decision_by_table(
-    p_champion: float, crps: float, p_champion_naive: float, promote: bool, reason: str, weak: bool
+    changes: dict[str, ScoredStep], promote: bool, reason: str, weak: bool
 ) -> None:
-    duels = (
-        made("challenger", "champion", p_champion, crps=crps),
-        made("challenger", "naive", 0.5, crps=crps),
-        made("champion", "naive", p_champion_naive),
-    )
-    found = gate._decision(duels, "2026-01-02", "2026-11-20")
-    assert (found.promote, found.champion_worse_than_naive) == (promote, weak)
+    found = gate_of(**changes)
+    assert (found.promote, found.champion_worse_than_reference) == (promote, weak)
     assert reason in found.text
-    assert found.as_card()["level"] == 0.05
+    assert found.text.endswith("(both as evaluated, 2026-01-02 to 2026-11-20)")
+    assert (found.as_card()["level"], found.as_card()["margin"]) == (0.05, MARGIN)
 
 
-@pytest.mark.parametrize("place", [0, 1])
-def test_every_step_counts(place: int) -> None:
-    good, bad = made("challenger", "champion", 0.5), made("challenger", "champion", 0.01)
-    duels = [good, good]
-    duels[place] = bad
-    assert not gate._decision(tuple(duels), "", "").promote
+@pytest.mark.parametrize(("chance", "promote"), [(0.009, False), (0.011, True)])
+def test_the_reference_refuses_at_one_per_cent(chance: float, promote: bool) -> None:
+    worse = 2 * 0.01 - losses(0.0, chance)  # its excess over 0.01 is above zero but for `chance`
+    found = gate_of(challenger=scored(worse), champion=scored(worse), linear_t=flat(), riskmetrics_t=flat(1))
+    assert found.promote == promote
 
 
-@pytest.mark.parametrize(("horizon", "needed"), [(1, 20), (5, 20), (6, 24), (10, 40), (50, 200)], ids=str)
+@pytest.mark.parametrize("step", [1, 5])
+def test_every_step_counts_with_a_margin_that_grows_as_its_root(step: int) -> None:
+    for excess, promote in ((0.99, True), (1.01, False)):
+        steps = {1: flat(), 5: flat()}
+        worse = steps | {step: flat(0.01 * (1 + excess * MARGIN * step**0.5))}
+        better = {1: flat(0.011), 5: flat(0.011)}
+        scores = {"challenger": worse, "champion": steps, "linear-t": better, "riskmetrics-t": better}
+        assert decision(scores, "", "").promote == promote
+
+
+@pytest.mark.parametrize(("horizon", "needed"), [(1, 20), (2, 20), (3, 30), (21, 210)], ids=str)
 def test_the_fewest_sessions_to_compare_on(horizon: int, needed: int) -> None:
     panel = panel_of(random_walk_table("AAA", 300))
     last_origin = len(panel.dates) - 2
@@ -89,24 +144,23 @@ def test_the_fewest_sessions_to_compare_on(horizon: int, needed: int) -> None:
         unseen_part(panel, panel.dates[last_origin - needed + 1], horizon)
 
 
-def test_a_refit_is_rejected_where_it_is_significantly_worse(monkeypatch: pytest.MonkeyPatch) -> None:
-    def score(p_value: float) -> None:
-        steps = {
-            "refitted network": {1: scored(shifted(p_value))},
-            "evaluated one": {1: scored(np.full(60, 0.01))},
-        }
-        monkeypatch.setattr(gate, "_score", lambda *_: steps)
-
-    score(0.049)
-    assert "significantly worse" in str(gate.refit_fault(None, range(1), None, None))  # type: ignore[arg-type]
-    score(0.051)
-    assert gate.refit_fault(None, range(1), None, None) is None  # type: ignore[arg-type]
+@pytest.mark.parametrize(("chance", "rejected"), [(0.049, True), (0.051, False)])
+def test_a_refit_is_rejected_where_it_is_significantly_worse(
+    monkeypatch: pytest.MonkeyPatch, chance: float, rejected: bool
+) -> None:
+    worse = 2 * 0.01 - losses(0.0, chance)
+    steps = {"refitted network": {1: scored(worse)}, "evaluated one": {1: flat()}}
+    monkeypatch.setattr(gate, "_score", lambda *_, **__: steps)
+    found = gate.refit_fault(None, range(1), None, None)  # type: ignore[arg-type]
+    assert ("significantly worse" in str(found)) == rejected
 
 
 def test_a_duel_in_words() -> None:
-    found = replace(made("challenger", "champion", 0.0314, crps=0.0083217, other=0.0083254), step=5)
-    assert found.text == "CRPS ×10⁻⁴ of the challenger 83.22, of the champion 83.25, 5 ahead, p = 0.031"
-    assert not replace(found, p_worse=0.05).worse  # below the level, not at it
+    found = Duel("challenger", "champion", CRPS, 5, 250, 0.0083254, 0.0083217, 0.000444, -0.001, 0.0019, 0.05)
+    assert found.text == (
+        "CRPS ×10⁻⁴ of the challenger 83.25, of the champion 83.22, 5 ahead: +0.04%, surely between -0.10% "
+        "and +0.19%"
+    )
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
@@ -119,13 +173,16 @@ def test_both_networks_are_compared_on_the_origins_after_the_last_day_seen(horiz
     found = gate.decide(panel, panel.dates[120], champion, challenger)
     assert (found.first_day, found.last_day) == (str(panel.dates[121]), str(panel.dates[-2]))
     steps = sorted({1, horizon})
-    pairs = [("challenger", "champion"), ("challenger", "naive"), ("champion", "naive")]
-    assert [(each.first, each.second, each.step) for each in found.duels] == [
-        (*pair, step) for pair in pairs for step in steps
+    rivals = [each for each in found.duels if each.second == "champion"]
+    assert [(each.first, each.loss, each.step) for each in rivals] == [
+        ("challenger", loss, step) for loss in (CRPS, MEDIAN) for step in steps
     ]
+    references = [each for each in found.duels if each.second != "champion"]
+    assert {each.second for each in references} <= {"linear-t", "riskmetrics-t"}
+    assert [each.first for each in references] == ["challenger"] * len(steps) + ["champion"] * len(steps)
     assert {each.days for each in found.duels if each.step == 1} == {len(panel.dates) - 122}
     again = gate.decide(panel, panel.dates[120], champion, champion)
-    assert {each.p_worse for each in again.duels if each.second == "champion"} == {1.0}
+    assert {each.excess for each in again.duels if each.second == "champion"} == {0.0}
     assert gate.refit_fault(panel, range(121, 199), champion, champion) is None
 
 
@@ -134,10 +191,3 @@ def test_no_window_after_the_last_day_seen_is_an_error() -> None:
     network = random_network(features=("return",), lookback=55, horizon=1)
     with pytest.raises(BadInputError, match=r"no ticker has 55 days in a row from \d{4}-"):
         gate.decide(panel, panel.dates[30], network, network)
-
-
-def test_the_first_duel_gives_the_reason() -> None:
-    first, second = made("challenger", "champion", 0.5), made("challenger", "champion", 0.6)
-    found = gate._decision((first, second), "", "")
-    assert found.reason.endswith(first.text)
-    assert first.text != second.text

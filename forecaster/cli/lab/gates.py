@@ -56,7 +56,7 @@ def gates(
     store = PriceStore(settings.home)
     panel = load_panel(store, choose_tickers(store, [ticker]))
     trained = ModelRegistry(settings.home).load(model)
-    network = trained.network
+    network = trained.recurrent()
     study = study_gates(panel, network, trained.reference, days, network.lookback, layer, moves)
     if output is not None:
         write_atomically(output, gate_page(study))

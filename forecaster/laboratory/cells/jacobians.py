@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.network.cells import GATES, Array, CellTrace, CellWeights, trace_layer
-from forecaster.network.recurrent import LEAST_DEGREES
+from forecaster.network.network import LEAST_DEGREES
 
 Float = NDArray[np.float64]
 

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from forecaster.dataset.features import Features, available_features, compute_features
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.targets import count_known_steps, cumulative_return
-from forecaster.dataset.windows import grid_windows
+from forecaster.dataset.windows import gather, grid_windows
 from forecaster.errors import BadInputError, UsageError
-from forecaster.evaluation.forecasts import gather
 from forecaster.laboratory.cells.gradients import Probe
 from forecaster.laboratory.cells.jacobians import cross_entropy_slope, squared_slope, student_t_slope
 from forecaster.laboratory.cells.weights import untrained_weights
