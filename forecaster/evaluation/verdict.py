@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from forecaster.evaluation.baselines import LINEAR_T
 from forecaster.evaluation.comparison import Comparison, ModelResult
+from forecaster.evaluation.confidence_set import CONFIDENCE, confidence_set
 from forecaster.evaluation.metrics import skill
 from forecaster.evaluation.significance import Interval, diebold_mariano, lead_interval, skill_interval
 from forecaster.settings import CELL_TITLES, LINEAR
@@ -36,6 +37,7 @@ class Verdict:
         recurrence_helps: whether its range is significantly better than linear-t's, which has the same
             inputs without recurrence, at the first or the last step.
         recurrence: the share of linear-t's CRPS that is saved, by step, with its interval.
+        confidence_set: by step, each model's p-value of being the best, see `confidence_set`.
     """
 
     text: str
@@ -44,6 +46,7 @@ class Verdict:
     beats_naive_price: bool
     recurrence_helps: bool
     recurrence: dict[str, Interval]
+    confidence_set: dict[str, dict[str, float]]
 
 
 def judge(comparison: Comparison) -> Verdict:
@@ -65,9 +68,14 @@ def judge(comparison: Comparison) -> Verdict:
             step for step in steps if linear is not None and _better_range(best, linear, step, level)
         ],
     )
+    sets = {
+        step: confidence_set({row.model: row.losses[step].crps for row in comparison.models}, step)
+        for step in steps
+    }
     gains = {} if linear is None else {step: _gain(best, linear, step) for step in steps}
     sentences = [
         _ranking(cells, best),
+        _set_sentence(sets),
         *(_range_sentence(walks, best, step, step in found.ranges) for step in steps),
         *([_recurrence_sentence(gains, found.recurrence)] if gains else []),
         _price_sentence(best, walks, found.prices),
@@ -80,6 +88,7 @@ def judge(comparison: Comparison) -> Verdict:
         bool(found.prices),
         bool(found.recurrence),
         {str(step): gain for step, gain in gains.items()},
+        {str(step): p_values for step, p_values in sets.items()},
     )
 
 
@@ -133,6 +142,15 @@ def _ranking(cells: list[ModelResult], best: ModelResult) -> str:
         return f"{said}; one seed each cannot rank them, as another may turn it round (--seeds 5 can)."
     words = "more than days and seeds explain" if lead.low > 0 else "no more than days and seeds explain"
     return f"{said} ({_interval(lead)}): {words}."
+
+
+def _set_sentence(sets: Mapping[int, Mapping[str, float]]) -> str:
+    """What cannot be told apart from the best."""
+    parts = []
+    for step, p_values in sets.items():
+        named = [MODEL_TITLES[name] for name, p_value in p_values.items() if p_value >= 1 - CONFIDENCE]
+        parts.append(f"{_days(step)} ahead {', '.join(named)}")
+    return f"With {CONFIDENCE:.0%} confidence the best of all is among these: {'; '.join(parts)}."
 
 
 def _range_sentence(walks: Sequence[ModelResult], best: ModelResult, step: int, won: bool) -> str:

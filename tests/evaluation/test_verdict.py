@@ -192,7 +192,8 @@ def test_the_sentences_of_a_clear_win() -> None:
     lead, gain = (1 - gru.steps[1].crps / level for level in (0.01, 0.011))
     assert found.text == (
         f"GRU has the lowest CRPS one day ahead, {lead:.2%} below LSTM; one seed each cannot rank them, as "
-        f"another may turn it round (--seeds 5 can). Its range one day ahead is {gain:.1%} better than that "
+        f"another may turn it round (--seeds 5 can). With 90% confidence the best of all is among these: one "
+        f"day ahead GRU; 5 days ahead LSTM, drift. Its range one day ahead is {gain:.1%} better than that "
         "of the strongest naive forecast, naive (p <0.001, significant), and its 90 % interval covered "
         "90.0%. Its range 5 days ahead is 25.0% worse than that of the strongest naive forecast, drift (p "
         "<0.001, no gain), and its 90 % interval covered 90.0%. As a price, its median does not beat the "
@@ -220,3 +221,11 @@ def test_one_cell_has_no_rival() -> None:
 @pytest.mark.parametrize(("p_value", "shown"), [(0.00099, "<0.001"), (0.001, "0.001"), (0.0496, "0.050")])
 def test_p_values_are_shown_with_three_digits(p_value: float, shown: str) -> None:
     assert show_p(p_value) == shown
+
+
+def test_what_cannot_be_told_from_the_best_is_named() -> None:
+    gru, lstm = row("gru", "cell", {1: losses(0.5)}), row("lstm", "cell", {1: losses(0.5)[::-1]})
+    found = judge(compared(gru, lstm, row("naive", "baseline", {1: losses(0.5) + 0.01})))
+    assert "With 90% confidence the best of all is among these: one day ahead GRU, LSTM." in found.text
+    assert found.confidence_set["1"]["naive"] == 0
+    assert max(found.confidence_set["1"].values()) == 1
