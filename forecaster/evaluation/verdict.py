@@ -172,8 +172,8 @@ def _recurrence_sentence(gains: Mapping[int, Interval], wins: Sequence[int]) -> 
     figures = ", ".join(
         f"{gain.value:+.2%} {_days(step)} ahead ({_interval(gain)})" for step, gain in gains.items()
     )
-    meaning = "which chance does not explain" if wins else "which chance explains"
-    return f"Over the same inputs without it (linear-t), recurrence adds {figures}, {meaning}."
+    meaning = "significant" if wins else "not significant after counting all that was tried"
+    return f"Over the same inputs without it (linear-t), recurrence adds {figures}: {meaning}."
 
 
 def _price_sentence(best: ModelResult, walks: Sequence[ModelResult], wins: Sequence[int]) -> str:

@@ -170,7 +170,8 @@ def test_what_recurrence_adds_is_said_with_its_interval(p_value: float, helps: b
     assert (gain.low > 0) == helps
     assert gain.value == pytest.approx(1 - best.steps[1].crps / 0.01)
     assert f"recurrence adds {gain.value:+.2%} one day ahead (95 % interval" in found.text
-    assert ("which chance explains" in found.text) != helps
+    said = "significant" if helps else "not significant after counting all that was tried"
+    assert f"{gain.high:+.2%}): {said}." in found.text
     assert ("That comes from its inputs and not from recurrence." in found.text) != helps
     assert ("Part of that only recurrence finds." in found.text) == helps
 
