@@ -87,7 +87,11 @@ def show_comparison(
     screen.print()
     screen.print(_LEGEND, style="dim")
     screen.print()
-    screen.print(headline("Verdict.", f" {verdict.text}"))
+    screen.print(headline("Verdict", ""))
+    lines = Table.grid(padding=(0, 1))
+    for sentence in verdict.sentences:
+        lines.add_row("·", sentence)
+    screen.print(lines)
 
 
 def _cost_table(comparison: Comparison, recipes: Sequence[Recipe]) -> Table:

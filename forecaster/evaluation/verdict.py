@@ -28,7 +28,8 @@ class Verdict:
     """The comparison's answer.
 
     Attributes:
-        text: some sentences for a reader.
+        text: the sentences for a reader, in one paragraph.
+        sentences: one for each thing that is said.
         best: the cell with the least CRPS at step 1.
         beats_naive: whether its range is significantly better than every naive forecast's, at the
             first or the last step.
@@ -41,6 +42,7 @@ class Verdict:
     """
 
     text: str
+    sentences: tuple[str, ...]
     best: str
     beats_naive: bool
     beats_naive_price: bool
@@ -83,6 +85,7 @@ def judge(comparison: Comparison) -> Verdict:
     ]
     return Verdict(
         " ".join(sentences),
+        tuple(sentences),
         best.model,
         bool(found.ranges),
         bool(found.prices),
@@ -150,7 +153,7 @@ def _set_sentence(sets: Mapping[int, Mapping[str, float]]) -> str:
     for step, p_values in sets.items():
         named = [MODEL_TITLES[name] for name, p_value in p_values.items() if p_value >= 1 - CONFIDENCE]
         parts.append(f"{_days(step)} ahead {', '.join(named)}")
-    return f"With {CONFIDENCE:.0%} confidence the best of all is among these: {'; '.join(parts)}."
+    return f"With {100 * CONFIDENCE:.0f} % confidence the best of all is among these: {'; '.join(parts)}."
 
 
 def _range_sentence(walks: Sequence[ModelResult], best: ModelResult, step: int, won: bool) -> str:
@@ -200,7 +203,11 @@ def _meaning(best: ModelResult, level: float, found: _Wins, linear: ModelResult 
             "look at the costs of trading, and at whether the effect lasts in every year."
         )
     if found.ranges:
-        where = "" if linear is None else " That comes from its inputs and not from recurrence."
+        where = (
+            ""
+            if linear is None
+            else " No gain from recurrence was found: its inputs tell as much without it."
+        )
         if found.recurrence:
             where = " Part of that only recurrence finds."
         return (

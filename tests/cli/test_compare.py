@@ -67,7 +67,7 @@ def test_the_table_fits_and_ends_in_a_verdict(
     for text in ("3 tickers", "SimpleRNN", "GRU", "naive", "drift", "RiskMetrics-t", "2 days ahead", "±"):
         assert text in out
     assert "LSTM" not in out
-    assert "Verdict." in out
+    assert "Verdict\n" in out
     assert max(map(len, out.splitlines())) <= 80
     assert "gru 2/2: epoch 1/1" in captured.err
 

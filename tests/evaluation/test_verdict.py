@@ -172,7 +172,7 @@ def test_what_recurrence_adds_is_said_with_its_interval(p_value: float, helps: b
     assert f"recurrence adds {gain.value:+.2%} one day ahead (95 % interval" in found.text
     said = "significant" if helps else "not significant after counting all that was tried"
     assert f"{gain.high:+.2%}): {said}." in found.text
-    assert ("That comes from its inputs and not from recurrence." in found.text) != helps
+    assert ("No gain from recurrence was found: its inputs tell as much without it." in found.text) != helps
     assert ("Part of that only recurrence finds." in found.text) == helps
 
 
@@ -193,9 +193,9 @@ def test_the_sentences_of_a_clear_win() -> None:
     lead, gain = (1 - gru.steps[1].crps / level for level in (0.01, 0.011))
     assert found.text == (
         f"GRU has the lowest CRPS one day ahead, {lead:.2%} below LSTM; one seed each cannot rank them, as "
-        f"another may turn it round (--seeds 5 can). With 90% confidence the best of all is among these: one "
-        f"day ahead GRU; 5 days ahead LSTM, drift. Its range one day ahead is {gain:.1%} better than that "
-        "of the strongest naive forecast, naive (p <0.001, significant), and its 90 % interval covered "
+        f"another may turn it round (--seeds 5 can). With 90 % confidence the best of all is among these: "
+        f"one day ahead GRU; 5 days ahead LSTM, drift. Its range one day ahead is {gain:.1%} better than "
+        "that of the strongest naive forecast, naive (p <0.001, significant), and its 90 % interval covered "
         "90.0%. Its range 5 days ahead is 25.0% worse than that of the strongest naive forecast, drift (p "
         "<0.001, no gain), and its 90 % interval covered 90.0%. As a price, its median does not beat the "
         "last close, drift and always-up: one day ahead skill -3.10% (p = 1.000), over drift +0.00% (p = "
@@ -227,6 +227,6 @@ def test_p_values_are_shown_with_three_digits(p_value: float, shown: str) -> Non
 def test_what_cannot_be_told_from_the_best_is_named() -> None:
     gru, lstm = row("gru", "cell", {1: losses(0.5)}), row("lstm", "cell", {1: losses(0.5)[::-1]})
     found = judge(compared(gru, lstm, row("naive", "baseline", {1: losses(0.5) + 0.01})))
-    assert "With 90% confidence the best of all is among these: one day ahead GRU, LSTM." in found.text
+    assert "With 90 % confidence the best of all is among these: one day ahead GRU, LSTM." in found.text
     assert found.confidence_set["1"]["naive"] == 0
     assert max(found.confidence_set["1"].values()) == 1
