@@ -33,6 +33,13 @@ def mape(actual: Float, predicted: Float) -> float:
     return float(100 * mean_absolute_percentage_error(actual, predicted))
 
 
+def r2(actual: Float, predicted: Float) -> float:
+    """Share of the variance of the actuals that is explained; 0 with fewer than two of them."""
+    from sklearn.metrics import r2_score
+
+    return float(r2_score(actual, predicted)) if len(np.atleast_1d(actual)) > 1 else 0.0
+
+
 def mase(actual: Float, predicted: Float, naive_error: Float) -> float:
     """Mean absolute error over the naive forecast's usual error in the training years.
 
@@ -92,6 +99,15 @@ def coverage(actual: Float, lower: Float, upper: Float) -> float:
     _error(actual, lower)
     _error(actual, upper)
     return float(((lower <= actual) & (actual <= upper)).mean())
+
+
+def interval_score(actual: Float, lower: Float, upper: Float, level: float) -> float:
+    """Mean width of central intervals, and 2 / (1 − level) times what an actual lies beyond them.
+
+    Source: Gneiting & Raftery, "Strictly proper scoring rules", 2007, section 6.2.
+    """
+    beyond = np.maximum(_error(lower, actual), 0) + np.maximum(_error(actual, upper), 0)
+    return float((np.asarray(upper) - np.asarray(lower) + 2 / (1 - level) * beyond).mean())
 
 
 def skill(loss: float, reference_loss: float) -> float:

@@ -39,7 +39,24 @@ class Actuals:
 
 @dataclass(frozen=True)
 class StepScores:
-    """One model at one step. Prices are the origin's, as quoted; CRPS and `mae_return` are in log return."""
+    """One model at one step. Prices are the origin's, as quoted; what is no share is in log return otherwise.
+
+    Attributes:
+        forecasts: how many.
+        crps: of the whole distribution, by 19 quantiles; `crps_exact` without that step.
+        coverage_90: share of actuals in the 90 % interval; `coverage_50`, `…_80`, `…_95`, `…_99` in others.
+        below_05, above_95: shares of actuals beyond each end of the 90 % interval.
+        interval_score_90: width of the 90 % interval, and 20 times what an actual lies beyond it (Winkler).
+        log_score: minus the log of the density.
+        mae, rmse, mape: of the median price, the last in per cent.
+        mase: the median's absolute error over the ticker's mean absolute move in the training years.
+        directional_accuracy: share of moves whose sign the median has; `up_share` of those that are up.
+        mae_return: the median's absolute error.
+        r2_price: R² of the median price, over all tickers and days: near 1 for the last close too.
+        nearer_last: share of medians that lie nearer to the last close than to the actual.
+        skill, p_value: share of the naive forecast's CRPS that is saved, and the test of it.
+        point_skill, point_p_value: the same of `mae_return`.
+    """
 
     forecasts: int
     crps: float
@@ -51,6 +68,17 @@ class StepScores:
     directional_accuracy: float
     mae_return: float
     up_share: float
+    crps_exact: float
+    log_score: float
+    interval_score_90: float
+    coverage_50: float
+    coverage_80: float
+    coverage_95: float
+    coverage_99: float
+    below_05: float
+    above_95: float
+    r2_price: float
+    nearer_last: float
     skill: float = 0.0
     p_value: float = 1.0
     point_skill: float = 0.0
@@ -92,7 +120,9 @@ def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> Sc
     realised = actual.log_return[:, step - 1]
     known = np.isfinite(realised)
     observed = realised[known].astype(np.float64)
-    crps, lower, upper = range_losses(_at_step(forecast, step, known), observed)
+    made = _at_step(forecast, step, known)
+    crps, lower, upper = range_losses(made, observed)
+    below = made.probability_below(observed)
     median = forecast.location[known, step - 1].astype(np.float64)
     last = actual.last_close[known]
     price, predicted = last * np.exp(observed), last * np.exp(median)
@@ -113,6 +143,14 @@ def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> Sc
         directional_accuracy=metrics.directional_accuracy(observed, median),
         mae_return=float(error.mean()),
         up_share=metrics.directional_accuracy(observed, np.ones_like(observed)),
+        crps_exact=float(made.crps(observed).mean()),
+        log_score=float(made.log_score(observed).mean()),
+        interval_score_90=metrics.interval_score(observed, lower, upper, 0.9),
+        **{f"coverage_{level}": _share_within(below, level / 100) for level in (50, 80, 95, 99)},
+        below_05=float((below < 0.05).mean()),
+        above_95=float((below > 0.95).mean()),
+        r2_price=metrics.r2(price, predicted),
+        nearer_last=float((np.abs(median) < error).mean()),
     )
     return ScoredStep(scores, days, daily_crps, daily_error, daily_direction)
 
@@ -149,6 +187,11 @@ def against(model: ScoredStep, reference: ScoredStep, step: int) -> StepScores:
         "point_p_value": point.p_value,
     }
     return StepScores(**values)
+
+
+def _share_within(below: Float, level: float) -> float:
+    """The share of actuals in the central interval of this level, by the chance of each of a smaller one."""
+    return float((np.abs(below - 0.5) <= level / 2).mean())
 
 
 def _at_step(forecast: ForecastDistribution, step: int, chosen: NDArray[np.bool_]) -> ForecastDistribution:

@@ -81,6 +81,7 @@ def judge(comparison: Comparison) -> Verdict:
         *(_range_sentence(walks, best, step, step in found.ranges) for step in steps),
         *([_recurrence_sentence(gains, found.recurrence)] if gains else []),
         _price_sentence(best, walks, found.prices),
+        *_lag_sentence(best, walks),
         _meaning(best, level, found, linear),
     ]
     return Verdict(
@@ -194,6 +195,20 @@ def _price_sentence(best: ModelResult, walks: Sequence[ModelResult], wins: Seque
         parts.append(part)
     claim = "beats" if wins else "does not beat"
     return f"As a price, its median {claim} the last close, drift and always-up: {'; '.join(parts)}."
+
+
+def _lag_sentence(best: ModelResult, walks: Sequence[ModelResult]) -> list[str]:
+    """Why a line close to the price means nothing."""
+    naive = next((row for row in walks if row.model == "naive"), None)
+    if naive is None:
+        return []
+    own, other = best.steps[1], naive.steps[1]
+    text = (
+        f"R² of the price one day ahead is {own.r2_price:.4f}; that of the last close is {other.r2_price:.4f}"
+        ", so such an R² says nothing. The median lies nearer to the last close than to the actual in "
+        f"{own.nearer_last:.0%} of cases."
+    )
+    return [text]
 
 
 def _meaning(best: ModelResult, level: float, found: _Wins, linear: ModelResult | None) -> str:

@@ -13,6 +13,7 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
+from forecaster.evaluation import metrics
 from forecaster.evaluation.baselines import naive, riskmetrics_t
 from forecaster.evaluation.forecasts import Origins
 from forecaster.evaluation.scoring import Actuals, actuals, against, mean_of_seeds, score_step
@@ -151,3 +152,39 @@ def test_the_right_range_beats_a_wrong_one() -> None:
     risk, walk = (score_step(model(panel, origins, 1), truth, 1) for model in (riskmetrics_t, naive))
     scores = against(risk, walk, 1)
     assert scores.skill > 0.02
+
+
+def test_coverages_tails_and_exact_scores_are_those_of_the_distribution() -> None:
+    random = np.random.default_rng(5)
+    moves = random.normal(0, 0.02, size=(4000, 1)).astype(np.float32)
+    scores = score_step(normal([[0.0]] * 4000, scale=0.02), actual(moves.tolist()), 1).scores
+    for level, found in {50: scores.coverage_50, 80: scores.coverage_80, 95: scores.coverage_95}.items():
+        assert found == pytest.approx(level / 100, abs=0.025)
+    assert scores.coverage_99 == pytest.approx(0.99, abs=0.006)
+    assert scores.below_05 + scores.coverage_90 + scores.above_95 == pytest.approx(1, abs=1e-3)
+    assert scores.crps_exact == pytest.approx(0.02 / np.sqrt(np.pi), rel=0.03)
+    assert scores.crps / scores.crps_exact == pytest.approx(1.046, abs=0.01)  # what 19 quantiles leave out
+    assert scores.log_score == pytest.approx(np.log(0.02 * np.sqrt(2 * np.pi)) + 0.5, abs=0.05)
+    width = 2 * 1.645 * 0.02
+    beyond = 2 * 20 * 0.02 * (scipy.stats.norm.pdf(1.645) - 1.645 * 0.05)  # twice the mean excess over an end
+    assert scores.interval_score_90 == pytest.approx(width + beyond, rel=0.03)
+
+
+def test_an_interval_score_by_hand() -> None:
+    # Widths 2 and 2; the second actual lies 0.5 above, which costs 20 · 0.5.
+    found = metrics.interval_score(np.array([0.0, 1.5]), np.full(2, -1.0), np.full(2, 1.0), 0.9)
+    assert found == pytest.approx((2 + 2 + 10) / 2)
+
+
+def test_the_last_close_explains_nearly_all_of_the_price() -> None:
+    """And is nearer to itself than to anything: what a chart of prices and forecasts does not show."""
+    moves = np.random.default_rng(6).normal(0, 0.02, size=(500, 1))
+    truth = replace(actual(moves.tolist()), last_close=np.linspace(50, 200, 500))
+    scores = score_step(normal([[0.0]] * 500), truth, 1).scores
+    price = truth.last_close * np.exp(truth.log_return[:, 0])
+    expected = 1 - np.square(price - truth.last_close).sum() / np.square(price - price.mean()).sum()
+    assert scores.r2_price == pytest.approx(expected)
+    assert expected > 0.99
+    assert scores.nearer_last == 1
+    oracle = score_step(normal(truth.log_return.tolist()), truth, 1).scores
+    assert (oracle.r2_price, oracle.nearer_last) == (pytest.approx(1), 0)

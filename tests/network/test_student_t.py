@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import scoringrules
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import integrate, stats
 
 from forecaster.network.student_t import ForecastDistribution
 
@@ -75,3 +76,30 @@ def test_quantiles_move_and_stretch_with_location_and_scale(
 def test_less_than_two_degrees_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"1\.5 degrees"):
         one(0.0, 1.0, 1.5).quantile(LEVELS)
+
+
+@given(locations, scales, st.one_of(st.floats(2.1, 1e4), st.just(np.inf)), st.floats(-30, 30))
+def test_scores_equal_another_library(location: float, scale: float, freedom: float, observed: float) -> None:
+    made, value = one(location, scale, freedom), np.array([observed])
+    if np.isinf(freedom):
+        expected = scoringrules.crps_normal(observed, location, scale)
+        law = stats.norm(location, scale)
+    else:
+        expected = scoringrules.crps_t(observed, freedom, location, scale)
+        law = stats.t(freedom, location, scale)
+    np.testing.assert_allclose(made.crps(value)[0], expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(made.log_score(value)[0], -law.logpdf(observed), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(made.probability_below(value)[0], law.cdf(observed), rtol=1e-9, atol=1e-12)
+
+
+def test_crps_by_its_definition() -> None:
+    """The integral of the squared distance between two distribution functions, by sums."""
+    made = one(0.2, 0.5, 3.0)
+    grid = np.linspace(-200, 200, 4_000_001)
+    square = np.square(stats.t(3, 0.2, 0.5).cdf(grid) - (grid >= 1.1))
+    assert made.crps(np.array([1.1]))[0] == pytest.approx(integrate.trapezoid(square, grid), abs=1e-4)
+
+
+def test_a_score_of_single_precision_is_computed_in_double() -> None:
+    single = ForecastDistribution(*(np.array([each], np.float32) for each in (0.0, 0.02, 4.0)))
+    assert single.crps(np.array([0.01], np.float32)).dtype == np.float64

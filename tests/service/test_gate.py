@@ -16,7 +16,7 @@ from forecaster.service.gate import CRPS, MEDIAN, Decision, Duel, decision, duel
 
 DAYS = 250
 NOISE = np.random.default_rng(3).normal(0, 1, DAYS)
-SCORES = StepScores(DAYS, 0.01, 0.9, 1.0, 1.0, 1.0, 1.0, 0.5, 0.01, 0.52)
+SCORES = StepScores(DAYS, 0.01, 0.9, 1.0, 1.0, 1.0, 1.0, 0.5, 0.01, 0.52, *[0.0] * 9, 0.99, 0.75)
 MARGIN = 0.0025
 
 
