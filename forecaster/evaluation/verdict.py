@@ -141,11 +141,20 @@ def _ranking(cells: list[ModelResult], best: ModelResult) -> str:
     lead = lead_interval(
         best.losses[1].crps, second.losses[1].crps, best.seed_crps[1], second.seed_crps[1], 1
     )
-    said = f"{name} has the lowest CRPS one day ahead, {lead.value:.2%} below {MODEL_TITLES[second.model]}"
+    said = f"{name} has the lowest CRPS one day ahead{_alike(cells)}, "
+    said += f"{lead.value:.2%} below {MODEL_TITLES[second.model]}"
     if math.isinf(lead.low):
         return f"{said}; one seed each cannot rank them, as another may turn it round (--seeds 5 can)."
     words = "more than days and seeds explain" if lead.low > 0 else "no more than days and seeds explain"
     return f"{said} ({_interval(lead)}): {words}."
+
+
+def _alike(cells: Sequence[ModelResult]) -> str:
+    """In what the cells are equal, as far as they were trained here."""
+    units = {run.network.units for row in cells for run in row.trained}
+    if not units:
+        return ""
+    return " at equal units" if len(units) == 1 else " at about equal parameters"
 
 
 def _set_sentence(sets: Mapping[int, Mapping[str, float]]) -> str:

@@ -68,6 +68,7 @@ def test_the_table_fits_and_ends_in_a_verdict(
         assert text in out
     assert "LSTM" not in out
     assert "Verdict\n" in out
+    assert " at equal units," in " ".join(out.split())
     assert max(map(len, out.splitlines())) <= 80
     assert "gru 2/2: epoch 1/1" in captured.err
 
@@ -111,6 +112,7 @@ def test_json_holds_what_is_promised(
     rnn, gru = (row["parameters"] for row in document["models"][:2])
     assert abs(rnn - gru) < 0.1 * gru
     assert document["verdict"].keys() >= {"text", "beats_naive", "best"}
+    assert " at about equal parameters," in document["verdict"]["text"]
     assert (document["match"], document["seeds"], document["tickers"]) == ("parameters", 2, list(STOCKS))
     assert set(pd.read_csv(output)["model"]) == {
         *("rnn-seed0", "rnn-seed1", "gru-seed0", "gru-seed1", *BASELINE_NAMES),
