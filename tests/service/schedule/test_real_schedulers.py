@@ -145,7 +145,7 @@ def finished(home: Path) -> RunStatus | None:
 def assert_the_night_s_work_is_done(home: Path, status: RunStatus) -> None:
     assert (status.outcome, status.exit_code) == ("done", ExitCode.DONE), status
     assert str(PriceStore(home).info("AAA").last) == "2026-11-20"
-    assert ModelRegistry(home).champion("main") == 2
+    assert ModelRegistry(home).versions("main") == [1, 2]
     assert Ledger(home).select("SELECT COUNT(*), MIN(origin) FROM forecasts") == [(6, "2026-11-20")]
     assert (home / "logs" / "run.log").read_text() == ""  # quiet when all is well
 
