@@ -18,7 +18,7 @@ from forecaster.dataset.panel import Days, Panel, build_panel, choose_tickers
 from forecaster.dataset.split import Split, split_days
 from forecaster.errors import ForecastError
 from forecaster.prices.market import MarketSeries, read_market
-from forecaster.prices.store import FILE_ERRORS, PriceStore
+from forecaster.prices.store import FILE_ERRORS, NotYetListedError, PriceStore
 from forecaster.prices.table import PriceTable
 from forecaster.prices.universe import Universe
 from forecaster.settings import Recipe
@@ -129,18 +129,23 @@ def load_training_set(
 def _read(store: PriceStore, chosen: Chosen) -> tuple[list[PriceTable], list[str]]:
     """The tables of `chosen`, and the tickers whose files are damaged.
 
+    Those that were not listed yet on the day that is replayed are left out without a word.
+
     Raises:
         BadInputError: a ticker was asked for by its name, or there is no sound file.
     """
     tables: list[PriceTable] = []
     damaged: dict[str, ForecastError] = {}
+    failure: ForecastError | None = None
     for ticker, read in zip(chosen.tickers, store.read_each(chosen.tickers), strict=True):
         if isinstance(read, PriceTable):
             tables.append(read)
         elif chosen.by_name or not isinstance(read, FILE_ERRORS):
             raise read
         else:
-            damaged[ticker] = read
-    if not tables:
-        raise next(iter(damaged.values()))
+            failure = failure or read
+            if not isinstance(read, NotYetListedError):
+                damaged[ticker] = read
+    if not tables and failure is not None:
+        raise failure
     return tables, list(damaged)

@@ -62,6 +62,10 @@ FILE_ERRORS = (BadInputError, DiskError, UsageError)
 """What one ticker's file can be: damaged, not ours to read, of a newer version. It costs only that ticker."""
 
 
+class NotYetListedError(BadInputError):
+    """None of a ticker's prices was known at the moment that is replayed."""
+
+
 @dataclass(frozen=True)
 class StoredInfo:
     """What a file says of itself, read without its prices."""
@@ -288,7 +292,7 @@ class PriceStore:
         if prices.dates[-1] <= last:
             return prices
         if prices.dates[0] > last:
-            raise BadInputError(
+            raise NotYetListedError(
                 f"{prices.ticker} has no price of {last} or before, the last session that the clock knows",
                 "let the clock (FORECAST_NOW in a replay) stand at a later day",
             )

@@ -180,3 +180,18 @@ def test_a_ticker_that_was_not_listed_then_costs_only_itself(
     code = run(["predict", "AAA", "SHORT", "--home", str(own_home)])
     assert code == ExitCode.BAD_INPUT
     assert "SHORT has no price of 2026-10-15 or before" in capsys.readouterr().err
+
+
+def test_a_ticker_that_was_not_listed_then_is_not_called_damaged(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORECAST_NOW", "2026-10-15T22:30:00")
+    train_quickly(monkeypatch)
+    small = ["--lookback=12", "--horizon=3", "--units=2", "--epochs=1", "--home", str(own_home)]
+    assert run(["train", *small]) == ExitCode.DONE
+    assert "SHORT" not in capsys.readouterr().err
+    card = ModelRegistry(own_home).load("main@2").card
+    assert "SHORT" not in card["tickers"] + card["damaged"]
+    monkeypatch.setenv("FORECAST_NOW", "1990-01-02")
+    assert run(["train", *small]) == ExitCode.BAD_INPUT
+    assert "has no price of" in capsys.readouterr().err.splitlines()[-1]
