@@ -93,7 +93,7 @@ def predict(
     used, damage = load_or_fall_back(registry, model) if fallback else (registry.load(model), None)
     notes = stderr_console(quiet=quiet)
     if record:
-        check_recordable(used, moment)
+        check_recordable(used, store, moment)
     if damage:
         notes.print(
             f"warning: {damage}; {used.reference} is used in its place", style="yellow", soft_wrap=True
@@ -102,7 +102,7 @@ def predict(
     if len(chosen) == 1:
         for error in batch.failures.values():
             raise error
-    _warn(batch.predictions, used, moment, notes)
+    _warn(batch.predictions, used, store, moment, notes)
     recorded = _record(settings.home, used.reference, batch.predictions, moment, notes) if record else None
     if json:
         content = {
@@ -136,7 +136,11 @@ def _chosen(store: "PriceStore", home: Path, tickers: list[str] | None, universe
 
 
 def _warn(
-    predictions: "Sequence[Prediction]", used: "RegisteredModel", moment: datetime, notes: "Console"
+    predictions: "Sequence[Prediction]",
+    used: "RegisteredModel",
+    store: "PriceStore",
+    moment: datetime,
+    notes: "Console",
 ) -> None:
     """One line on old prices and one on tickers that were not trained on, however many there are."""
     from forecaster.service.prediction import knows_later_prices
@@ -165,7 +169,7 @@ def _warn(
             f"note: {len(bridged):,} tickers lack sessions, which were bridged: {name_some(bridged)}; "
             "`forecast data status TICKER` names them"
         )
-    if knows_later_prices(used, moment):
+    if knows_later_prices(used, store, moment):
         lines.append(
             f"note: {used.reference} knows prices up to {used.card['prices']['last_day']}: "
             "its forecasts could not have been made then"

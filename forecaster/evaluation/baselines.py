@@ -20,7 +20,7 @@ from forecaster.settings import Recipe
 
 Baseline = Callable[[Panel, Origins, int], ForecastDistribution]
 
-LINEAR_T = "linear-t"
+RISKMETRICS_T, LINEAR_T = "riskmetrics-t", "linear-t"
 _TAIL_DEGREES = 6.0
 
 
@@ -47,8 +47,13 @@ def riskmetrics_t(panel: Panel, origins: Origins, horizon: int) -> ForecastDistr
     return random_walk(0.0, scale, _TAIL_DEGREES, horizon)
 
 
-BASELINES: dict[str, Baseline] = {"naive": naive, "drift": drift, "riskmetrics-t": riskmetrics_t}
+BASELINES: dict[str, Baseline] = {"naive": naive, "drift": drift, RISKMETRICS_T: riskmetrics_t}
 """Those that nothing is fitted for."""
+
+
+def walks(panel: Panel, origins: Origins, horizon: int) -> dict[str, ForecastDistribution]:
+    """The forecasts of those baselines that nothing is fitted for, by name."""
+    return {name: baseline(panel, origins, horizon) for name, baseline in BASELINES.items()}
 
 
 def all_baselines(data: TrainingSet, recipe: Recipe, origins: Origins) -> dict[str, ForecastDistribution]:
@@ -62,8 +67,7 @@ def all_baselines(data: TrainingSet, recipe: Recipe, origins: Origins) -> dict[s
     Raises:
         BadInputError: there is no window in the training part.
     """
-    walks = {name: baseline(data.panel, origins, recipe.horizon) for name, baseline in BASELINES.items()}
-    return walks | {LINEAR_T: linear_t(data, recipe, origins)}
+    return walks(data.panel, origins, recipe.horizon) | {LINEAR_T: linear_t(data, recipe, origins)}
 
 
 def linear_t(data: TrainingSet, recipe: Recipe, origins: Origins) -> ForecastDistribution:

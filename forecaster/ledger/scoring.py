@@ -10,7 +10,8 @@ from forecaster.errors import NotFoundError
 from forecaster.evaluation.scoring import range_losses
 from forecaster.ledger.ledger import Ledger, OpenForecasts
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.prices.store import FILE_ERRORS, PriceStore, find_successor
+from forecaster.prices.store import FILE_ERRORS, PriceStore
+from forecaster.prices.successor import find_successor
 from forecaster.prices.table import PriceTable
 
 Float = NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import Any
 from forecaster.dataset.split import split_dates
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.errors import BadInputError
-from forecaster.evaluation.baselines import BASELINES, LINEAR_T, linear_t
+from forecaster.evaluation.baselines import all_baselines, walks
 from forecaster.evaluation.experiment import TrainResult, train_and_forecast
 from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
 from forecaster.network.fitting import Progress
@@ -75,9 +75,10 @@ def _score(data: TrainingSet, recipe: Recipe, outcome: TrainResult) -> dict[str,
     panel, horizon = data.panel, recipe.horizon
     truth = actuals(panel, outcome.origins, horizon, data.split.train)
     forecasts = {"network": outcome.forecast}
-    forecasts |= {name: baseline(panel, outcome.origins, horizon) for name, baseline in BASELINES.items()}
-    if recipe.cell != LINEAR:  # which is the same
-        forecasts[LINEAR_T] = linear_t(data, recipe, outcome.origins)
+    if recipe.cell == LINEAR:  # it would be compared with itself
+        forecasts |= walks(panel, outcome.origins, horizon)
+    else:
+        forecasts |= all_baselines(data, recipe, outcome.origins)
     steps = sorted({1, horizon})
     scored = {
         name: {step: score_step(forecast, truth, step) for step in steps}

@@ -11,7 +11,7 @@ from forecaster.dataset.features import available_features, compute_features
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import SHORTEST_PART
 from forecaster.errors import BadInputError
-from forecaster.evaluation.baselines import LINEAR_T, riskmetrics_t
+from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, riskmetrics_t
 from forecaster.evaluation.forecasts import Origins, at_origins, network_forecasts
 from forecaster.evaluation.scoring import ScoredStep, actuals, score_step
 from forecaster.evaluation.significance import LEAST_HORIZONS, one_sided_skill
@@ -27,7 +27,6 @@ MARGIN = 0.0025
 REFERENCE_LEVEL = 0.01
 """Chance that one comparison with the reference refuses a challenger that is just as good."""
 CRPS, MEDIAN = "CRPS", "median's error"
-RISKMETRICS_T = "riskmetrics-t"
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,7 @@ def predict_step(settings: Settings, now: datetime) -> str:
     for name in registry.names() or [registry.default_name()]:
         try:
             model = registry.load(name)
-            check_recordable(model, now)
+            check_recordable(model, store, now)
             batch = predict_stored(store, model.network, store.tickers())
             if batch.failures and not batch.predictions:
                 raise next(iter(batch.failures.values()))

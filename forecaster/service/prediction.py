@@ -204,13 +204,13 @@ def ledger_rows(model: str, predictions: Sequence[Prediction]) -> ForecastRows:
     )
 
 
-def check_recordable(model: RegisteredModel, now: datetime) -> None:
+def check_recordable(model: RegisteredModel, store: PriceStore, now: datetime) -> None:
     """See that a model's forecasts could have been made at `now`: the ledger holds no others.
 
     Raises:
         BadInputError: it knows prices that are later.
     """
-    if knows_later_prices(model, now):
+    if knows_later_prices(model, store, now):
         raise BadInputError(
             f"{model.reference} knows prices up to {model.card['prices']['last_day']}, and the clock says "
             f"{now:%Y-%m-%d}: its forecasts could not have been made then, so they are not recorded",
@@ -218,9 +218,11 @@ def check_recordable(model: RegisteredModel, now: datetime) -> None:
         )
 
 
-def knows_later_prices(model: RegisteredModel, now: datetime) -> bool:
-    """Whether a model was trained on prices later than the last close at `now`."""
-    return bool(np.datetime64(model.card["prices"]["last_day"], "D") > last_closed_session(now))
+def knows_later_prices(model: RegisteredModel, store: PriceStore, now: datetime) -> bool:
+    """Whether a model was trained on prices later than the last close at `now` on each calendar stored."""
+    calendars = read_market(store.whole()).calendars or (XNYS,)
+    closed = max(last_closed_session(now, calendar) for calendar in calendars)
+    return bool(np.datetime64(model.card["prices"]["last_day"], "D") > closed)
 
 
 def check_levels(levels: Sequence[float]) -> None:

@@ -106,7 +106,6 @@ def test_the_size_is_five_per_cent(horizon: int, memory: float) -> None:
 
 @pytest.mark.slow
 def test_a_difference_of_a_quarter_of_the_deviation_is_found_in_a_year() -> None:
-    """Power: of 250 independent days 97 %, of 1,000 days with a memory of a half 99 %."""
     assert refused(250, 1, 0.0, 5_000, mean=0.25) > 0.93
     assert refused(1000, 1, 0.5, 5_000, mean=0.25) > 0.93
 

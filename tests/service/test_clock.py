@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from forecaster.prices.market import read_market
 from forecaster.prices.store import PriceStore
 from forecaster.registry.versions import ModelRegistry
 from forecaster.service import nightly
+from forecaster.service.prediction import check_recordable
 from forecaster.settings import load_settings
 
 BEHIND = datetime(2026, 11, 12, 12, 0, tzinfo=UTC)
@@ -195,3 +197,17 @@ def test_a_ticker_that_was_not_listed_then_is_not_called_damaged(
     monkeypatch.setenv("FORECAST_NOW", "1990-01-02")
     assert run(["train", *small]) == ExitCode.BAD_INPUT
     assert "has no price of" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_model_of_a_market_that_never_closes_may_record_at_the_weekend(own_home: Path) -> None:
+    """New York last closed on Friday; the model knows Saturday, as it should."""
+    saturday = recent_table("BTC-USD", 60, last=np.datetime64("2026-11-20"))
+    days = np.arange("2026-09-23", "2026-11-22", dtype="datetime64[D]")
+    filled_store(own_home, replace(saturday, dates=days, calendar="24/7"))
+    model = ModelRegistry(own_home).load("main")
+    model.card["prices"]["last_day"] = "2026-11-21"
+    sunday = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+    store = known_prices(own_home, sunday, {})
+    check_recordable(model, store, sunday)
+    with pytest.raises(BadInputError, match="not recorded"):
+        check_recordable(model, store, datetime(2026, 11, 21, 12, 0, tzinfo=UTC))
