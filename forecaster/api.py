@@ -50,6 +50,7 @@ class Model:
     network: Network
     home: Path | None = None
     _keras_file: bytes | None = None
+    _reference: Network | None = None
 
     def __repr__(self) -> str:
         """Like <Model main@3: gru, 32 units, 5 steps>."""
@@ -145,7 +146,9 @@ class Model:
         if self._keras_file is None:
             raise UsageError(f"{self.reference} is registered already", "copy its folder instead")
         folder = find_home(Path(home), os.environ, Path.cwd())
-        version = ModelRegistry(folder).register(name, self.network, dict(self.card), self._keras_file)
+        version = ModelRegistry(folder).register(
+            name, self.network, dict(self.card), self._keras_file, reference=self._reference
+        )
         return model_of(ModelRegistry(folder).load(f"{name}@{version}"), folder)
 
 
@@ -247,7 +250,7 @@ def train_on(
 
     candidate = train_candidate(data, recipe, _now(), report)
     trained = candidate.trained
-    return Model("", candidate.card, trained.network, None, trained.keras_file)
+    return Model("", candidate.card, trained.network, None, trained.keras_file, candidate.reference)
 
 
 def compare(

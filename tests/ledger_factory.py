@@ -18,8 +18,9 @@ def prediction(
     learned: ForecastDistribution,
     walk: ForecastDistribution,
     model: str = "main@1",
+    simple: ForecastDistribution | None = None,
 ) -> ForecastRows:
-    """One ticker's forecast from one origin; both distributions are (H,)."""
+    """One ticker's forecast from one origin; distributions are (H,), the reference's is the naive one's."""
     steps = len(learned.location)
     name, _, version = model.partition("@")
     return ForecastRows(
@@ -32,6 +33,8 @@ def prediction(
         last_close=np.full(steps, 100.0),
         forecast=learned,
         naive=walk,
+        reference="riskmetrics-t",
+        simple=simple or walk,
     )
 
 
@@ -48,7 +51,7 @@ def together(rows: Sequence[ForecastRows]) -> ForecastRows:
                 for part in fields(ForecastDistribution)
             )
         )
-        for name in ("forecast", "naive")
+        for name in ("forecast", "naive", "simple")
     }
     return replace(rows[0], **columns, **distributions)
 

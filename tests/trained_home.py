@@ -44,7 +44,9 @@ def fill_and_train(home: Path) -> Candidate:
     now = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
     candidate = train_candidate(data, RECIPE, now, lambda _: None)
     trained = candidate.trained
-    ModelRegistry(home).register("main", trained.network, candidate.card, trained.keras_file)
+    ModelRegistry(home).register(
+        "main", trained.network, candidate.card, trained.keras_file, reference=candidate.reference
+    )
     others = [
         recent_table("NEW", seed=3),
         recent_table("OLD", seed=4, last=np.datetime64("2026-11-13")),

@@ -98,7 +98,8 @@ def predict(
         notes.print(
             f"warning: {damage}; {used.reference} is used in its place", style="yellow", soft_wrap=True
         )
-    batch = predict_stored(store, used.network, chosen, horizon, (NARROW, level))
+    reference = registry.load_reference(*registry.resolve(used.reference)) if record else None
+    batch = predict_stored(store, used.network, chosen, horizon, (NARROW, level), reference=reference)
     if len(chosen) == 1:
         for error in batch.failures.values():
             raise error

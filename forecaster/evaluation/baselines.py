@@ -15,6 +15,7 @@ from forecaster.dataset.training_set import TrainingSet
 from forecaster.dataset.volatility import volatility
 from forecaster.evaluation.forecasts import Origins, at_origins, network_forecasts
 from forecaster.network.linear_training import train_linear
+from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.settings import Recipe
 
@@ -42,7 +43,11 @@ def riskmetrics_t(panel: Panel, origins: Origins, horizon: int) -> ForecastDistr
 
     Source: RiskMetrics Technical Document, 4th ed., 1996; the variance of a Student-t is ν / (ν − 2).
     """
-    sigma = volatility(panel.log_return)[origins.ticker, origins.day]
+    return riskmetrics_walk(volatility(panel.log_return)[origins.ticker, origins.day], horizon)
+
+
+def riskmetrics_walk(sigma: NDArray[np.floating], horizon: int) -> ForecastDistribution:
+    """As `riskmetrics_t`, from the volatilities of O origins."""
     scale = sigma * np.sqrt((_TAIL_DEGREES - 2) / _TAIL_DEGREES)
     return random_walk(0.0, scale, _TAIL_DEGREES, horizon)
 
@@ -78,12 +83,22 @@ def linear_t(data: TrainingSet, recipe: Recipe, origins: Origins) -> ForecastDis
     Raises:
         BadInputError: there is no window in the training part.
     """
+    return fitted_linear_t(data, recipe, origins)[1]
+
+
+def fitted_linear_t(
+    data: TrainingSet, recipe: Recipe, origins: Origins
+) -> tuple[Network, ForecastDistribution]:
+    """As `linear_t`, with the network itself.
+
+    Raises:
+        BadInputError: there is no window in the training part.
+    """
     panel = data.panel
-    names = available_features(panel)
-    features = compute_features(panel, names)
-    trained = train_linear(panel, features, data.split.train, recipe)
-    found, forecast = network_forecasts(trained.network, features, data.split.test, panel.target_mask)
-    return at_origins(found, forecast, origins)
+    features = compute_features(panel, available_features(panel))
+    network = train_linear(panel, features, data.split.train, recipe).network
+    found, forecast = network_forecasts(network, features, data.split.test, panel.target_mask)
+    return network, at_origins(found, forecast, origins)
 
 
 def _past_mean_and_spread(log_return: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

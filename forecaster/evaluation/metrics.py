@@ -94,6 +94,28 @@ def crps_from_quantiles(
     return loss
 
 
+def most_gain(quantiles: Float, reference: Float) -> NDArray[np.float64]:
+    """By how much the CRPS of a forecast can at most be below a reference's, whatever the actual will be.
+
+    The difference of two scores by quantiles is linear between the quantiles and constant beyond them, so
+    that its extremes lie at quantiles.
+
+    Args:
+        quantiles: (..., 19), at QUANTILE_LEVELS.
+        reference: the same of the reference.
+
+    Returns:
+        (...) at least 0, in the units of the data.
+    """
+    gain = np.zeros(np.broadcast_shapes(quantiles.shape, reference.shape)[:-1])
+    for knots in (quantiles, reference):
+        for place in range(knots.shape[-1]):
+            actual = knots[..., place]
+            saved = crps_from_quantiles(actual, reference) - crps_from_quantiles(actual, quantiles)
+            np.maximum(gain, saved, out=gain)
+    return gain
+
+
 def coverage(actual: Float, lower: Float, upper: Float) -> float:
     """Share of actuals within the interval, its ends included."""
     _error(actual, lower)

@@ -31,68 +31,13 @@ from forecaster.errors import (
     name_some,
 )
 from forecaster.files import check_regular, make_folder, sync_folder
+from forecaster.ledger.schema import FORMAT, FORMER_TABLES, IMPOSSIBLE, TABLES, upgrade
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.prices.calendar import last_closed_session
 from forecaster.prices.exchanges import XNYS
 from forecaster.settings import iso_utc
 
-FORMAT = 1
 _WAIT_SECONDS = 30.0
-_TABLES = (
-    """
-CREATE TABLE forecasts (
-    id INTEGER PRIMARY KEY,
-    model TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    ticker TEXT NOT NULL,
-    origin TEXT NOT NULL,                -- the session at whose close it was made
-    step INTEGER NOT NULL,
-    target TEXT NOT NULL,                -- the session that is predicted
-    last_close REAL NOT NULL,            -- as quoted that day
-    location REAL NOT NULL,              -- of the cumulative log return from origin to target
-    scale REAL NOT NULL,
-    degrees_of_freedom REAL NOT NULL,
-    naive_location REAL NOT NULL,
-    naive_scale REAL NOT NULL,           -- of a normal
-    recorded_at TEXT NOT NULL,
-    log_return REAL,                     -- the actual; NULL while it is open
-    crps REAL,
-    covered INTEGER,                     -- whether the 90 % interval covered it
-    naive_crps REAL,
-    naive_covered INTEGER,
-    scored_at TEXT,
-    UNIQUE (model, version, ticker, origin, step)
-)""",
-    "CREATE INDEX open_forecasts ON forecasts (target) WHERE log_return IS NULL",
-    "CREATE INDEX scored_forecasts ON forecasts (model, step, origin) WHERE log_return IS NOT NULL",
-)
-_IMPOSSIBLE = """
-SELECT id FROM forecasts WHERE NOT (
-    typeof(model) = 'text' AND length(model) BETWEEN 1 AND 64 AND model NOT GLOB '*[^a-z0-9_-]*'
-    AND typeof(version) = 'integer' AND version >= 1
-    AND typeof(ticker) = 'text' AND length(ticker) BETWEEN 1 AND 16 AND ticker NOT GLOB '*[^A-Z0-9.=^-]*'
-    AND typeof(step) = 'integer' AND step BETWEEN 1 AND 1000
-    AND typeof(origin) = 'text' AND date(origin, '+0 days') IS origin AND origin >= '1000'
-    AND typeof(target) = 'text' AND date(target, '+0 days') IS target AND target > origin
-    AND typeof(recorded_at) = 'text' AND length(recorded_at) < 40
-    AND typeof(last_close) = 'real' AND last_close BETWEEN 0 AND 1e300
-    AND typeof(location) = 'real' AND location BETWEEN -1e300 AND 1e300
-    AND typeof(scale) = 'real' AND scale BETWEEN 0 AND 1e300
-    AND typeof(degrees_of_freedom) = 'real' AND degrees_of_freedom > 0
-    AND typeof(naive_location) = 'real' AND naive_location BETWEEN -1e300 AND 1e300
-    AND typeof(naive_scale) = 'real' AND naive_scale BETWEEN 0 AND 1e300
-    AND CASE WHEN log_return IS NULL
-        THEN crps IS NULL AND covered IS NULL AND naive_crps IS NULL AND naive_covered IS NULL
-            AND scored_at IS NULL
-        ELSE typeof(log_return) = 'real' AND log_return BETWEEN -1e300 AND 1e300
-            AND typeof(crps) = 'real' AND crps BETWEEN 0 AND 1e300
-            AND typeof(naive_crps) = 'real' AND naive_crps BETWEEN 0 AND 1e300
-            AND typeof(covered) = 'integer' AND covered IN (0, 1)
-            AND typeof(naive_covered) = 'integer' AND naive_covered IN (0, 1)
-            AND typeof(scored_at) = 'text' AND length(scored_at) < 40
-        END
-) LIMIT 1"""
-"""The first row that no `record` and no `fill` wrote."""
 _QUERY_SECONDS = 60.0
 """A query over ten years of the whole index takes a few seconds."""
 _CELL_BYTES = 1_000_000
@@ -124,6 +69,8 @@ class ForecastRows:
         last_close: closes of the origins, as quoted.
         forecast: the model's distributions of cumulative log return.
         naive: the naive forecast's, normals.
+        reference: linear-t or riskmetrics-t: the simple forecast that the model has to beat.
+        simple: its distributions.
         calendars: of tickers whose exchange is not New York's.
     """
 
@@ -136,6 +83,8 @@ class ForecastRows:
     last_close: NDArray[np.float64]
     forecast: ForecastDistribution
     naive: ForecastDistribution
+    reference: str
+    simple: ForecastDistribution
     calendars: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -159,7 +108,10 @@ class Recorded:
 
 @dataclass(frozen=True)
 class OpenForecasts:
-    """Forecasts whose target date has closed and that nobody has scored, (O,) each."""
+    """Forecasts whose target date has closed and that nobody has scored, (O,) each.
+
+    Those of the reference are NaN where a ledger of format 1 did not record it.
+    """
 
     key: list[int]
     ticker: list[str]
@@ -170,6 +122,13 @@ class OpenForecasts:
     degrees_of_freedom: np.ndarray[Any, np.dtype[np.float64]]
     naive_location: np.ndarray[Any, np.dtype[np.float64]]
     naive_scale: np.ndarray[Any, np.dtype[np.float64]]
+    reference_location: np.ndarray[Any, np.dtype[np.float64]]
+    reference_scale: np.ndarray[Any, np.dtype[np.float64]]
+    reference_degrees: np.ndarray[Any, np.dtype[np.float64]]
+
+
+Outcome = tuple[float, float, bool, float, bool, float | None, float | None, int]
+"""Log return, CRPS, whether covered, both of the naive forecast; reference CRPS and most gain; the key."""
 
 
 class Ledger:
@@ -189,12 +148,13 @@ class Ledger:
         rows = _open_rows(forecasts, now)
         columns = (
             "model, version, ticker, origin, step, target, last_close, location, scale, degrees_of_freedom, "
-            "naive_location, naive_scale, recorded_at"
+            "naive_location, naive_scale, reference, reference_location, reference_scale, reference_degrees, "
+            "recorded_at"
         )
         with self._writing() as connection:
             before = connection.total_changes
             connection.executemany(
-                f"INSERT INTO forecasts ({columns}) VALUES ({', '.join('?' * 13)}) "  # noqa: S608
+                f"INSERT INTO forecasts ({columns}) VALUES ({', '.join('?' * 17)}) "  # noqa: S608
                 "ON CONFLICT DO NOTHING",
                 rows,
             )
@@ -205,22 +165,23 @@ class Ledger:
         """The forecasts whose target date has closed and whose outcome is not known yet."""
         rows = self.select(
             "SELECT id, ticker, origin, target, location, scale, degrees_of_freedom, naive_location, "
-            "naive_scale FROM forecasts WHERE log_return IS NULL AND target <= ? "
+            "naive_scale, reference_location, reference_scale, reference_degrees "
+            "FROM forecasts WHERE log_return IS NULL AND target <= ? "
             "ORDER BY ticker, origin, step",
             str(last_closed_session(now)),
         )
-        columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * 9
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * 12
         days = [np.array(column, dtype="datetime64[D]") for column in columns[2:4]]
         figures = [np.array(column, dtype=np.float64) for column in columns[4:]]
         return OpenForecasts(list(columns[0]), list(columns[1]), *days, *figures)
 
-    def fill(self, outcomes: Sequence[tuple[float, float, bool, float, bool, int]], now: datetime) -> None:
-        """Write the actuals: log return, CRPS, whether covered, both for the naive one, and the key."""
+    def fill(self, outcomes: Sequence[Outcome], now: datetime) -> None:
+        """Write the actuals, and what they cost each forecast."""
         scored_at = iso_utc(now)
         with self._writing() as connection:
             connection.executemany(
                 "UPDATE forecasts SET scored_at = ?, log_return = ?, crps = ?, covered = ?, naive_crps = ?, "
-                "naive_covered = ? WHERE id = ? AND log_return IS NULL",
+                "naive_covered = ?, reference_crps = ?, most_gain = ? WHERE id = ? AND log_return IS NULL",
                 [(scored_at, *outcome) for outcome in outcomes],
             )
 
@@ -233,9 +194,12 @@ class Ledger:
                 "record some with `forecast predict TICKER --record`",
             )
         with self._explained(), closing(self._connect(read_only=True)) as connection:
-            self._check(connection)
-            self._check_rows(connection)
-            return connection.execute(query, values).fetchall()
+            if self._check(connection) == FORMAT:
+                self._check_rows(connection)
+                return connection.execute(query, values).fetchall()
+        with self._writing():  # brings it up to date
+            pass
+        return self.select(query, *values)
 
     def faults(self) -> list[str]:
         """What SQLite finds wrong with the file; empty when it is sound."""
@@ -252,7 +216,9 @@ class Ledger:
             with closing(self._connect(read_only=False)) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 with connection:  # commits, or takes all of it back
-                    self._check(connection)
+                    if self._check(connection) != FORMAT:
+                        upgrade(connection)
+                        self._check_rows(connection)
                     yield connection
 
     def _begin(self) -> None:
@@ -265,7 +231,7 @@ class Ledger:
             fresh = Path(folder) / self.path.name
             with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
-                for statement in _TABLES:
+                for statement in TABLES:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
             with suppress(FileExistsError):
@@ -286,10 +252,11 @@ class Ledger:
         for suffix in ("", "-wal", "-shm", "-journal"):
             check_regular(self.path.with_name(self.path.name + suffix), _START_ANEW)
 
-    def _check(self, connection: sqlite3.Connection) -> None:
-        """Believe a database only when its schema is the one that `_begin` makes."""
+    def _check(self, connection: sqlite3.Connection) -> int:
+        """The format of a database whose schema is one that `_begin` makes or made: no other is believed."""
         found = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if found != FORMAT:
+        tables = TABLES if found == FORMAT else FORMER_TABLES.get(found)
+        if tables is None:
             raise UsageError(
                 f"{self.path} has format {found}, this version of forecast reads {FORMAT}",
                 "update forecast, or move the file away",
@@ -297,19 +264,20 @@ class Ledger:
         # What SQLite keeps for itself, as the statistics of ANALYZE, has a name that nobody else may give.
         query = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         there = dict(connection.execute(query).fetchall())
-        if list(there.values()) != [statement.strip() for statement in _TABLES]:
-            ours = {statement.split()[2] for statement in _TABLES}
+        if list(there.values()) != [statement.strip() for statement in tables]:
+            ours = {statement.split()[2] for statement in tables}
             others = sorted(str(name) for name in there.keys() - ours)
             what = (
                 f"holds {name_some(others)}, which forecast did not make" if others else "has another schema"
             )
             raise BadInputError(f"the ledger {self.path} {what}", _START_ANEW)
+        return found
 
     def _check_rows(self, connection: sqlite3.Connection) -> None:
         """Reject a database with a row that is no forecast, once for every reader of it."""
         if self._rows_checked:
             return
-        row = connection.execute(_IMPOSSIBLE).fetchone()
+        row = connection.execute(IMPOSSIBLE).fetchone()
         if row is not None:
             raise BadInputError(
                 f"the ledger {self.path} holds what is no forecast, in row {row[0]}", _START_ANEW
@@ -344,17 +312,20 @@ def _open_rows(forecasts: ForecastRows, now: datetime) -> list[tuple[Any, ...]]:
     }
     closed = np.array([newest[ticker] for ticker in forecasts.ticker], dtype="datetime64[D]")
     kept = forecasts.target > closed
-    learned, naive = forecasts.forecast, forecasts.naive
+    learned, naive, simple = forecasts.forecast, forecasts.naive, forecasts.simple
     figures = (
         *(forecasts.last_close, learned.location, learned.scale, learned.degrees_of_freedom),
         *(naive.location, naive.scale),
     )
+    references = simple.location, simple.scale, simple.degrees_of_freedom
     columns = [
         forecasts.ticker[kept].tolist(),
         forecasts.origin[kept].astype(str).tolist(),
         forecasts.step[kept].tolist(),
         forecasts.target[kept].astype(str).tolist(),
         *(column[kept].astype(np.float64).tolist() for column in figures),
+        [forecasts.reference] * int(kept.sum()),
+        *(column[kept].astype(np.float64).tolist() for column in references),
     ]
     head, recorded_at = (forecasts.model, forecasts.version), iso_utc(now)
     return [(*head, *row, recorded_at) for row in zip(*columns, strict=True)]

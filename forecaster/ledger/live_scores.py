@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ Float = NDArray[np.float64]
 class LiveScores:
     """One group of scored forecasts; CRPS in log return, `skill` over the naive forecast.
 
-    `group` is the ticker, the month (of the target date) or empty for all of a model.
+    `group` is the ticker, the month (of the target date) or empty for all of a model. The reference's figures
+    are of the forecasts that were recorded beside one; None where none was.
     """
 
     model: str
@@ -30,15 +32,32 @@ class LiveScores:
     crps: float
     naive_crps: float
     skill: float
+    reference_crps: float | None = None
+    reference_skill: float | None = None
 
 
 @dataclass(frozen=True)
 class DailyScores:
-    """Means of all tickers on each day of origin, in order, (days,) each."""
+    """Means of all tickers on each day of origin, in order, (days,) each.
 
+    Attributes:
+        month: of the origin, counted from 1970.
+        coverage: share of the 90 % intervals that covered.
+        crps, naive_crps: the model's and the naive forecast's.
+        reference_crps: the reference's; NaN where none was recorded, as in the next two.
+        excess: the model's CRPS less the reference's.
+        most_gain: by how much the model's could have been below the reference's.
+        reference: the name of the latest; empty where there is none.
+    """
+
+    month: NDArray[np.int64]
     coverage: Float
     crps: Float
     naive_crps: Float
+    reference_crps: Float
+    excess: Float
+    most_gain: Float
+    reference: str
 
 
 def live_scores(ledger: Ledger, until: np.datetime64, group: str = "''") -> list[LiveScores]:
@@ -51,11 +70,17 @@ def live_scores(ledger: Ledger, until: np.datetime64, group: str = "''") -> list
     """
     rows = ledger.select(
         f"SELECT model, step, {group}, COUNT(*), COUNT(DISTINCT origin), AVG(covered), "  # noqa: S608
-        "AVG(naive_covered), AVG(crps), AVG(naive_crps) FROM forecasts WHERE log_return IS NOT NULL "
-        "AND target <= ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        "AVG(naive_covered), AVG(crps), AVG(naive_crps), AVG(reference_crps), AVG(crps - reference_crps) "
+        "FROM forecasts WHERE log_return IS NOT NULL AND target <= ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         str(until),
     )
-    return [LiveScores(*(*row, skill(row[-2], row[-1]))) for row in rows]
+    return [_live(*row) for row in rows]
+
+
+def _live(*row: Any) -> LiveScores:
+    crps, naive_crps, reference_crps, excess = row[-4:]
+    saved = None if reference_crps is None else skill(reference_crps + excess, reference_crps)
+    return LiveScores(*(*row[:-2], skill(crps, naive_crps), reference_crps, saved))
 
 
 GROUPS: Mapping[str, str] = {"ticker": "ticker", "month": "substr(target, 1, 7)"}
@@ -69,13 +94,23 @@ def daily_scores(ledger: Ledger, model: str, step: int, until: np.datetime64, si
         ForecastError: as `Ledger`.
     """
     rows = ledger.select(
-        "SELECT AVG(covered), AVG(crps), AVG(naive_crps) FROM forecasts WHERE log_return IS NOT NULL "
+        "SELECT AVG(covered), AVG(crps), AVG(naive_crps), AVG(reference_crps), AVG(crps - reference_crps), "
+        "AVG(most_gain), origin, MAX(reference) FROM forecasts WHERE log_return IS NOT NULL "
         "AND model = ? AND step = ? AND origin >= ? AND target <= ? GROUP BY origin ORDER BY origin",
         *(model, step, since, str(until)),
     )
-    return DailyScores(*np.array(rows, dtype=np.float64).reshape(-1, 3).T)
+    month = np.array([row[6] for row in rows], dtype="datetime64[M]").astype(np.int64)
+    figures: Float = np.array([row[:6] for row in rows], dtype=np.float64).reshape(-1, 6)
+    coverage, crps, naive_crps, reference_crps, excess, most_gain = figures.T
+    reference = next((row[7] for row in reversed(rows) if row[7] is not None), "")
+    return DailyScores(month, coverage, crps, naive_crps, reference_crps, excess, most_gain, reference)
 
 
 def p_value(daily: DailyScores, step: int) -> float:
     """Diebold and Mariano's, of the model's CRPS against the naive forecast's."""
     return diebold_mariano(daily.crps - daily.naive_crps, step).p_value
+
+
+def reference_p_value(daily: DailyScores, step: int) -> float:
+    """The same against the reference's, on the days that have one."""
+    return diebold_mariano(daily.excess[np.isfinite(daily.excess)], step).p_value

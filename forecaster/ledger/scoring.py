@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import NotFoundError
+from forecaster.evaluation.metrics import QUANTILE_LEVELS, crps_from_quantiles, most_gain
 from forecaster.evaluation.scoring import range_losses
 from forecaster.ledger.ledger import Ledger, OpenForecasts
 from forecaster.network.student_t import ForecastDistribution
@@ -62,8 +63,13 @@ def fill_outcomes(ledger: Ledger, store: PriceStore, now: datetime) -> Filled:
         learned = ForecastDistribution(due.location[known], due.scale[known], degrees)
         normal = np.full_like(degrees, np.inf)
         walk = ForecastDistribution(due.naive_location[known], due.naive_scale[known], normal)
-        columns = [observed, *_losses(learned, observed), *_losses(walk, observed), np.array(due.key)[known]]
-        outcomes = list(zip(*(column.tolist() for column in columns), strict=True))
+        figures = [observed, *_losses(learned, observed), *_losses(walk, observed)]
+        columns = [figure.tolist() for figure in figures]
+        columns += [
+            _none_for_nan(each) for each in _beside_reference(learned, _reference(due, known), observed)
+        ]
+        columns.append(np.array(due.key)[known].tolist())
+        outcomes = list(zip(*columns, strict=True))
         ledger.fill(outcomes, now)
     return Filled(int(known.sum()), int((~known).sum()), returns.reasons, returns.renamed)
 
@@ -71,6 +77,33 @@ def fill_outcomes(ledger: Ledger, store: PriceStore, now: datetime) -> Filled:
 def _losses(forecast: ForecastDistribution, observed: Float) -> tuple[Float, NDArray[np.bool_]]:
     crps, lower, upper = range_losses(forecast, observed)
     return crps, (lower <= observed) & (observed <= upper)
+
+
+def _reference(due: OpenForecasts, known: NDArray[np.bool_]) -> ForecastDistribution:
+    return ForecastDistribution(
+        due.reference_location[known], due.reference_scale[known], due.reference_degrees[known]
+    )
+
+
+def _beside_reference(
+    learned: ForecastDistribution, reference: ForecastDistribution, observed: Float
+) -> tuple[Float, Float]:
+    """The reference's CRPS, and the most that the model could have saved of it; NaN where there is none."""
+    crps, gain = np.full(len(observed), np.nan), np.full(len(observed), np.nan)
+    there = np.isfinite(reference.location)
+    own, other = (
+        ForecastDistribution(
+            each.location[there], each.scale[there], each.degrees_of_freedom[there]
+        ).quantile(QUANTILE_LEVELS)
+        for each in (learned, reference)
+    )
+    crps[there], gain[there] = crps_from_quantiles(observed[there], other), most_gain(own, other)
+    return crps, gain
+
+
+def _none_for_nan(values: Float) -> list[float | None]:
+    """SQL's NULL is Python's None."""
+    return [None if np.isnan(value) else value for value in values.tolist()]
 
 
 def _look_up(due: OpenForecasts, store: PriceStore) -> _Returns:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from forecaster.network.weights_file import pack_weights, unpack_weights
 from forecaster.settings import LINEAR
 
 _WEIGHTS, _EVALUATED, _KERAS, _CARD = "weights.npz", "evaluated.npz", "model.keras", "card.json"
+_REFERENCE = "reference.npz"
 _KERAS_SHARE = 5
 
 
@@ -45,12 +46,14 @@ def save_network(
     card: Mapping[str, Any],
     keras_file: bytes,
     evaluated: Network | None = None,
+    reference: Network | None = None,
 ) -> None:
     """Write a network as a new folder with weights.npz, model.keras and card.json, or not at all.
 
     The card, whose `recipe` and `features` describe the network, gains the format version, the digests of
     the other files and its own. `evaluated` is the network that the card's scores are of, where it is
-    another one (evaluated.npz). A linear-t has no Keras file.
+    another one (evaluated.npz); `reference` the linear-t of the same inputs that its live forecasts are
+    compared with, where that is the reference (reference.npz). A linear-t has no Keras file.
 
     Raises:
         DiskError: the disk fails.
@@ -67,6 +70,8 @@ def save_network(
         content[_KERAS] = keras_file
     if evaluated is not None:
         content[_EVALUATED] = pack_weights(evaluated.weights)
+    if reference is not None:
+        content[_REFERENCE] = pack_weights(reference.weights)
     digests = {name: digest_bytes(blob) for name, blob in content.items()}
     text = json.dumps({"format": FORMAT, **card, "digests": digests}, default=json_value)
     whole = json.loads(text)
@@ -98,6 +103,16 @@ def load_evaluated(folder: Path) -> Network:
     return _unpacked(folder / (_EVALUATED if _EVALUATED in _files(card) else _WEIGHTS), card)
 
 
+def load_reference(folder: Path) -> Network | None:
+    """Read the linear-t that a network's live forecasts are compared with; None where it has none.
+
+    Raises:
+        NotFoundError, BadInputError: as `load_network`.
+    """
+    card = read_card(folder)
+    return _unpacked_linear(folder / _REFERENCE, card) if _REFERENCE in _files(card) else None
+
+
 def network_faults(folder: Path) -> list[str]:
     """What is wrong with each of a network's files, in sentences; empty when `load_network` takes it.
 
@@ -111,7 +126,7 @@ def network_faults(folder: Path) -> list[str]:
     faults = []
     for name in _files(card):
         try:
-            _checked(folder / name, card) if name == _KERAS else _unpacked(folder / name, card)
+            _CHECKS.get(name, _unpacked)(folder / name, card)
         except (BadInputError, DiskError) as error:
             faults.append(error.message)
     return faults
@@ -143,7 +158,8 @@ def _checked(path: Path, card: Mapping[str, Any]) -> bytes:
 
     No file of a network is larger than a few times its weights: Keras keeps what its optimizer remembers too.
     """
-    content = _content(path, _KERAS_SHARE * most_weight_bytes(_shapes(card)))
+    shapes = _linear_shapes(card) if path.name == _REFERENCE else _shapes(card)
+    content = _content(path, _KERAS_SHARE * most_weight_bytes(shapes))
     if digest_bytes(content) != card["digests"].get(path.name):
         raise damaged_file(path, "its content is not what was written")
     return content
@@ -151,13 +167,17 @@ def _checked(path: Path, card: Mapping[str, Any]) -> bytes:
 
 def _files(card: Mapping[str, Any]) -> tuple[str, ...]:
     """The files beside the card; what else it may name is not looked for."""
-    evaluated = (_EVALUATED,) if _EVALUATED in card["digests"] else ()
-    return (_WEIGHTS, *evaluated) if card["recipe"]["cell"] == LINEAR else (_WEIGHTS, *evaluated, _KERAS)
+    kept = tuple(name for name in (_EVALUATED, _REFERENCE) if name in card["digests"])
+    return (_WEIGHTS, *kept) if card["recipe"]["cell"] == LINEAR else (_WEIGHTS, *kept, _KERAS)
+
+
+def _linear_shapes(card: Mapping[str, Any]) -> dict[str, Shape]:
+    return linear_shapes(card["recipe"]["horizon"], card["features"])
 
 
 def _shapes(card: Mapping[str, Any]) -> dict[str, Shape]:
     if card["recipe"]["cell"] == LINEAR:
-        return linear_shapes(card["recipe"]["horizon"], card["features"])
+        return _linear_shapes(card)
     sizes = {name: card["recipe"][name] for name in ("cell", "units", "layers", "horizon", "bidirectional")}
     return network_shapes(**sizes, features=len(card["features"]))
 
@@ -169,6 +189,23 @@ def _unpacked(path: Path, card: Mapping[str, Any]) -> Network:
         return kind(**described(card), weights=unpack_weights(content, _shapes(card)))
     except ValueError as error:
         raise damaged_file(path, str(error)) from error
+
+
+def _unpacked_linear(path: Path, card: Mapping[str, Any]) -> LinearT:
+    """The linear-t that reads what the card's network reads."""
+    content = _checked(path, card)
+    sizes = {**described(card), "cell": LINEAR, "units": 1, "layers": 1, "bidirectional": False}
+    try:
+        return LinearT(**sizes, weights=unpack_weights(content, _linear_shapes(card)))
+    except ValueError as error:
+        raise damaged_file(path, str(error)) from error
+
+
+_CHECKS: Mapping[str, Callable[[Path, Mapping[str, Any]], object]] = {
+    _KERAS: _checked,
+    _REFERENCE: _unpacked_linear,
+}
+"""What is looked at in a file that holds no weights of the card's network."""
 
 
 def _write_folder(folder: Path, content: Mapping[str, bytes]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -114,6 +114,7 @@ class _Card(msgspec.Struct):
     market: list[str] = []
     gate: _Gate | None = None
     refit: _Refit | None = None
+    reference: Literal["linear-t", "riskmetrics-t"] = "riskmetrics-t"
 
 
 def sealed_card(card: Mapping[str, Any]) -> dict[str, Any]:

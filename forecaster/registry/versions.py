@@ -16,7 +16,13 @@ from forecaster.files import (
     unreadable,
     write_atomically,
 )
-from forecaster.network.artifact import load_evaluated, load_network, read_card, save_network
+from forecaster.network.artifact import (
+    load_evaluated,
+    load_network,
+    load_reference,
+    read_card,
+    save_network,
+)
 from forecaster.network.network import Network
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.registry.history import Service, add_service, highest_given, read_history, served_before
@@ -112,6 +118,7 @@ class ModelRegistry:
         card: dict[str, Any],
         keras_file: bytes,
         evaluated: Network | None = None,
+        reference: Network | None = None,
         *,
         parent: int | None = None,
         why: str | None = "trained",
@@ -124,6 +131,7 @@ class ModelRegistry:
             card: what is to be known of it.
             keras_file: the network as a `.keras` file.
             evaluated: the network that the card's scores are of, where it is another one.
+            reference: the linear-t that its live forecasts are compared with, where one is.
             parent: the version it descends from and was compared with, which must still be in service.
             why: for the history of services.
 
@@ -139,7 +147,7 @@ class ModelRegistry:
                 )
             version = 1 + max([*self.versions(name), self._highest_removed(name)])
             named = {**card, "name": name, "version": version, "parent": parent}
-            save_network(folder / str(version), network, named, keras_file, evaluated)
+            save_network(folder / str(version), network, named, keras_file, evaluated, reference)
             if why is not None:
                 self.serve(name, Service(version, str(card["created"]), why))
         return version
@@ -211,6 +219,14 @@ class ModelRegistry:
             NotFoundError, BadInputError: as `load`.
         """
         return load_evaluated(self.version_folder(name, version))
+
+    def load_reference(self, name: str, version: int) -> Network | None:
+        """The linear-t that a version's live forecasts are compared with; None where that is RiskMetrics-t.
+
+        Raises:
+            NotFoundError, BadInputError: as `load`.
+        """
+        return load_reference(self.version_folder(name, version))
 
     def resolve(self, reference: str | None) -> tuple[str, int]:
         """Name and version that a reference means.

@@ -1,7 +1,7 @@
 """Train a network for service: its weights, and a card that says what it is and what it is worth."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -10,12 +10,13 @@ from typing import Any
 from forecaster.dataset.split import split_dates
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.errors import BadInputError
-from forecaster.evaluation.baselines import all_baselines, walks
+from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, fitted_linear_t, walks
 from forecaster.evaluation.experiment import TrainResult, train_and_forecast
 from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
 from forecaster.network.fitting import Progress
 from forecaster.network.linear_training import linear_recipe
 from forecaster.network.network import Network
+from forecaster.network.student_t import ForecastDistribution
 from forecaster.network.training import TrainedNetwork
 from forecaster.settings import LINEAR, Recipe, iso_utc
 
@@ -31,12 +32,15 @@ class Candidate:
         scores: by model (`network` and the baselines), then by step.
         card: what is written beside the weights.
         peak_memory_mb: the most that this process has held.
+        reference: the linear-t that its live forecasts are to be compared with; None if RiskMetrics-t is
+            the better one, or the network is a linear-t itself.
     """
 
     trained: TrainedNetwork
     scores: dict[str, dict[int, StepScores]]
     card: dict[str, Any]
     peak_memory_mb: float
+    reference: Network | None
 
 
 def train_candidate(
@@ -66,20 +70,31 @@ def train_candidate(
             f"no ticker has {recipe.lookback} days in a row in the test part",
             "fetch more history, lower --lookback, or move --validation-end",
         )
-    scores = _score(data, recipe, outcome)
-    card = _card(data, recipe, outcome, scores, now)
-    return Candidate(outcome.trained, scores, card, outcome.peak_memory_mb)
+    forecasts = {"network": outcome.forecast, **walks(data.panel, outcome.origins, recipe.horizon)}
+    linear: Network | None = None
+    if recipe.cell != LINEAR:  # it would be compared with itself
+        linear, forecasts[LINEAR_T] = fitted_linear_t(data, recipe, outcome.origins)
+    scores = _score(data, recipe, outcome, forecasts)
+    reference = better_reference(scores)
+    card = _card(data, recipe, outcome, scores, now) | {"reference": reference}
+    kept = linear if reference == LINEAR_T else None
+    return Candidate(outcome.trained, scores, card, outcome.peak_memory_mb, kept)
 
 
-def _score(data: TrainingSet, recipe: Recipe, outcome: TrainResult) -> dict[str, dict[int, StepScores]]:
-    panel, horizon = data.panel, recipe.horizon
-    truth = actuals(panel, outcome.origins, horizon, data.split.train)
-    forecasts = {"network": outcome.forecast}
-    if recipe.cell == LINEAR:  # it would be compared with itself
-        forecasts |= walks(panel, outcome.origins, horizon)
-    else:
-        forecasts |= all_baselines(data, recipe, outcome.origins)
-    steps = sorted({1, horizon})
+def better_reference(scores: Mapping[str, Mapping[int, StepScores]]) -> str:
+    """The simple forecast with the lower CRPS one session ahead: RiskMetrics-t or, where scored, linear-t.
+
+    It is chosen before the first live forecast and kept as long as the version.
+    """
+    there = [name for name in (LINEAR_T, RISKMETRICS_T) if name in scores]
+    return min(there, key=lambda name: scores[name][1].crps)
+
+
+def _score(
+    data: TrainingSet, recipe: Recipe, outcome: TrainResult, forecasts: Mapping[str, ForecastDistribution]
+) -> dict[str, dict[int, StepScores]]:
+    truth = actuals(data.panel, outcome.origins, recipe.horizon, data.split.train)
+    steps = sorted({1, recipe.horizon})
     scored = {
         name: {step: score_step(forecast, truth, step) for step in steps}
         for name, forecast in forecasts.items()

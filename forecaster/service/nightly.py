@@ -234,7 +234,8 @@ def predict_step(settings: Settings, now: datetime) -> str:
         try:
             model = registry.load(name)
             check_recordable(model, store, now)
-            batch = predict_stored(store, model.network, store.tickers())
+            reference = registry.load_reference(*registry.resolve(model.reference))
+            batch = predict_stored(store, model.network, store.tickers(), reference=reference)
             if batch.failures and not batch.predictions:
                 raise next(iter(batch.failures.values()))
         except ForecastError as error:

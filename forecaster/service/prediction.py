@@ -12,7 +12,7 @@ from forecaster.dataset.features import Features, compute_features
 from forecaster.dataset.panel import BRIDGE_SPAN, LATEST_COLUMNS, MOST_BRIDGED, LatestDays, latest_days
 from forecaster.dataset.volatility import WARM_UP
 from forecaster.errors import BadInputError, ForecastError, UsageError, name_some
-from forecaster.evaluation.baselines import random_walk
+from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, random_walk, riskmetrics_walk
 from forecaster.evaluation.forecasts import Origins, in_returns
 from forecaster.ledger.ledger import ForecastRows
 from forecaster.network.network import Network
@@ -49,6 +49,8 @@ class Prediction:
         expected_move: (H,) half the width of the central 68 % of the log return, in per cent.
         distribution: (H,) of the cumulative log return from the last close.
         naive_distribution: (H,) of the naive forecast, a normal.
+        reference: the simple forecast that it is to be compared with, linear-t or riskmetrics-t.
+        reference_distribution: (H,) of that.
         history_dates, history: the closes of the last months, adjusted for splits and dividends up to the
             last close, for a chart.
         calendar: of its exchange.
@@ -66,6 +68,8 @@ class Prediction:
     expected_move: Prices
     distribution: ForecastDistribution
     naive_distribution: ForecastDistribution
+    reference: str
+    reference_distribution: ForecastDistribution
     history_dates: NDArray[np.datetime64]
     history: Prices
     calendar: str = XNYS
@@ -92,6 +96,7 @@ def predict_stored(
     horizon: int | None = None,
     levels: Sequence[float] = (50, 90),
     market: MarketSeries | None = None,
+    reference: Network | None = None,
 ) -> Batch:
     """Predict stored tickers from their last closes; one that cannot be predicted costs only itself.
 
@@ -102,6 +107,7 @@ def predict_stored(
         horizon: steps, at most those trained for (None: all of them).
         levels: of the intervals, in per cent.
         market: the market's daily return; that of the whole store without it.
+        reference: the network's linear-t; RiskMetrics-t is the reference without it.
 
     Raises:
         UsageError: more steps than the network was trained for, or a level that is none.
@@ -117,7 +123,7 @@ def predict_stored(
             tables.append(read)
     if not tables:
         return Batch((), failures)
-    batch = predict_tables(network, tables, market or read_market(store), horizon, levels)
+    batch = predict_tables(network, tables, market or read_market(store), horizon, levels, reference)
     failures |= batch.failures
     return Batch(batch.predictions, {ticker: failures[ticker] for ticker in tickers if ticker in failures})
 
@@ -128,6 +134,7 @@ def predict_tables(
     market: MarketSeries,
     horizon: int | None = None,
     levels: Sequence[float] = (50, 90),
+    reference: Network | None = None,
 ) -> Batch:
     """As `predict_stored`, from price tables and the market's daily return.
 
@@ -137,8 +144,10 @@ def predict_tables(
     check_levels(levels)
     steps = checked_steps(horizon, network.horizon)
     latest = latest_days(tables, market, network.lookback + _WARM_UP_DAYS)
-    forecast, valid = forecast_latest(network, latest)
+    features = compute_features(latest, network.features)
+    forecast, valid = forecast_latest(network, features)
     walk = random_walk(0.0, latest.past_spread, np.inf, network.horizon)  # the naive forecast
+    simple = _simple_forecast(reference, features, network.horizon)
     inside = _quantiles(forecast, [*levels, _MOVE_LEVEL], steps)
     naive = _quantiles(walk, levels, steps)
     predictions: list[Prediction] = []
@@ -162,6 +171,8 @@ def predict_tables(
                 expected_move=100 * np.diff(inside[-1, :, row], axis=0)[0] / 2,
                 distribution=_row(forecast, row, steps),
                 naive_distribution=_row(walk, row, steps),
+                reference=RISKMETRICS_T if reference is None else LINEAR_T,
+                reference_distribution=_row(simple, row, steps),
                 history_dates=latest.dates[row, past],
                 history=latest.adjusted[row, past],
                 calendar=tables[row].calendar,
@@ -172,7 +183,7 @@ def predict_tables(
     return Batch(tuple(predictions), failures)
 
 
-def forecast_latest(network: Network, latest: LatestDays) -> tuple[ForecastDistribution, NDArray[np.int64]]:
+def forecast_latest(network: Network, features: Features) -> tuple[ForecastDistribution, NDArray[np.int64]]:
     """The network's distributions of cumulative log returns from each ticker's last day, (N, H).
 
     Returns:
@@ -180,10 +191,16 @@ def forecast_latest(network: Network, latest: LatestDays) -> tuple[ForecastDistr
         where all of them can.
     """
     lookback = network.lookback
-    features = compute_features(latest, network.features)
     valid = features.valid_input[:, -lookback:].sum(1)
     raw = network.head_output(features.values[:, -lookback:], 1)[:, -1]
     return in_returns(network.distribution(raw), features, _last_days(features)), valid
+
+
+def _simple_forecast(reference: Network | None, features: Features, horizon: int) -> ForecastDistribution:
+    """The reference's distributions, (N, H)."""
+    if reference is None:
+        return riskmetrics_walk(features.volatility[:, -1], horizon)
+    return forecast_latest(reference, features)[0]
 
 
 def ledger_rows(model: str, predictions: Sequence[Prediction]) -> ForecastRows:
@@ -200,6 +217,8 @@ def ledger_rows(model: str, predictions: Sequence[Prediction]) -> ForecastRows:
         last_close=np.repeat(np.array([each.last_close for each in predictions]), counts),
         forecast=_joined([each.distribution for each in predictions]),
         naive=_joined([each.naive_distribution for each in predictions]),
+        reference=predictions[0].reference if predictions else RISKMETRICS_T,
+        simple=_joined([each.reference_distribution for each in predictions]),
         calendars={each.ticker: each.calendar for each in predictions},
     )
 

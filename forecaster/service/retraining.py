@@ -161,6 +161,7 @@ def _challenge(
         candidate.card | {"gate": verdict, "refit": account},
         served.keras_file,
         candidate.trained.network if refitted.fitted else None,
+        candidate.reference,
         parent=version,
         why="retrained" if decision.promote else None,
     )

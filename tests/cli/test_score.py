@@ -78,7 +78,7 @@ def test_an_alarm_is_exit_code_1_and_a_line(
     captured = capsys.readouterr()
     first, second = captured.err.splitlines()
     assert first.startswith("alarm: main: the 90 % interval covered ")
-    assert second.startswith("alarm: main: the CRPS is worse than the naive forecast's, skill -")
+    assert second.startswith("alarm: main: the CRPS is worse than that of riskmetrics-t, skill -")
     events = [json.loads(line) for line in (tmp_path / "logs" / "events.jsonl").read_text().splitlines()]
     assert [(event["event"], event["kind"]) for event in events] == [
         ("alarm", "coverage"),

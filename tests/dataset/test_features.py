@@ -189,10 +189,12 @@ def test_a_prediction_is_the_same_whether_the_future_is_known_or_not(
     network = random_network("gru", bidirectional=bidirectional, lookback=LOOKBACK, features=NAMES)
     market = mean_log_return(tables())
     past = [table.take(slice(origin + 1)) for table in tables()]
-    predicted, valid = forecast_latest(network, latest_days(past, market, DAYS))
+    predicted, valid = forecast_latest(
+        network, compute_features(latest_days(past, market, DAYS), network.features)
+    )
     assert (valid == LOOKBACK).all()
     shaken = replace(market, log_return=market.log_return + (market.dates > past[0].dates[-1]))
-    again, _ = forecast_latest(network, latest_days(past, shaken, DAYS))
+    again, _ = forecast_latest(network, compute_features(latest_days(past, shaken, DAYS), network.features))
     assert_same(predicted, again, np.array([0, 1]))
     features = compute_features(panel_beside(market, tables()), NAMES)
     origins, tested = network_forecasts(network, features, range(origin, origin + 1))

@@ -84,6 +84,25 @@ def test_crps_of_fine_quantiles_is_its_definition_integrated(freedom: float, obs
     assert ours[0] == pytest.approx(below + above, rel=5e-3)
 
 
+@given(
+    arrays(float, (2, 19), elements=st.floats(-5, 5)),
+    st.floats(-20, 20),
+)
+def test_no_actual_saves_more_than_the_most(quantiles: NDArray[np.float64], actual: float) -> None:
+    own, other = np.sort(quantiles, axis=1)
+    saved = metrics.crps_from_quantiles(np.array(actual), other) - metrics.crps_from_quantiles(
+        np.array(actual), own
+    )
+    assert saved <= metrics.most_gain(own, other) + 1e-12
+
+
+def test_the_most_that_can_be_saved_by_hand() -> None:
+    """Quantiles all at 0 against all at 1: an actual of at most 0 costs 0 and 1 (by the mean level, 1/2)."""
+    zeros, ones = np.zeros((1, 19)), np.ones((1, 19))
+    assert metrics.most_gain(zeros, ones) == pytest.approx([1.0])
+    assert metrics.most_gain(ones, ones) == pytest.approx([0.0])
+
+
 def test_the_true_distribution_has_the_least_crps() -> None:
     outcomes = np.random.default_rng(0).standard_t(5, 20_000)
 

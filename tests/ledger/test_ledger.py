@@ -46,7 +46,7 @@ def test_a_row_says_all_of_its_forecast(tmp_path: Path) -> None:
     row = Ledger(tmp_path).select("SELECT * FROM forecasts")[0]
     assert row[1:8] == ("gru-32", 7, "AAA", "2026-11-16", 1, "2026-11-17", 100.0)
     assert row[8:13] == (np.float32(0.001), np.float32(0.01), 5.5, 0.0, 0.02)
-    assert row[13:] == ("2026-11-16T21:00:00+00:00", *[None] * 6)
+    assert row[17:] == ("2026-11-16T21:00:00+00:00", *[None] * 8)
 
 
 def test_what_is_over_is_not_predicted(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def rubbish(path: Path) -> None:
 
 def newer(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
 
 
 def replaced_by_a_folder(path: Path) -> None:
@@ -96,7 +96,7 @@ def replaced_by_a_folder(path: Path) -> None:
     ("harm", "error", "words"),
     [
         pytest.param(rubbish, BadInputError, "not a database; move it away", id="rubbish"),
-        pytest.param(newer, UsageError, "has format 2.*update forecast", id="newer"),
+        pytest.param(newer, UsageError, "has format 3.*update forecast", id="newer"),
         pytest.param(replaced_by_a_folder, BadInputError, "is a folder.*move it away", id="folder"),
         pytest.param(Path.unlink, NotFoundError, "no forecast was recorded.*--record", id="none"),
     ],

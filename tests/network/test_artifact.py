@@ -11,7 +11,15 @@ from network_factory import card_of, make_old, random_network
 
 from forecaster.errors import BadInputError, DiskError, NotFoundError
 from forecaster.files import digest_bytes
-from forecaster.network.artifact import load_evaluated, load_network, network_faults, read_card, save_network
+from forecaster.network.artifact import (
+    load_evaluated,
+    load_network,
+    load_reference,
+    network_faults,
+    read_card,
+    save_network,
+)
+from forecaster.network.linear_t import KERNEL, LinearT, linear_shapes
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.settings import CELLS
 
@@ -177,6 +185,50 @@ def test_the_network_that_was_scored_is_kept_beside_the_one_that_forecasts(tmp_p
     for load in (load_network, load_evaluated):
         with pytest.raises(BadInputError, match=r"evaluated\.npz is damaged"):
             load(folder)
+
+
+def test_the_linear_t_that_live_forecasts_are_compared_with_is_kept_beside(tmp_path: Path) -> None:
+    network, linear = random_network(), random_linear()
+    folder = tmp_path / "1"
+    save_network(folder, network, card_of(network), b"a Keras file", reference=linear)
+    kept = load_reference(folder)
+    assert isinstance(kept, LinearT)
+    assert (kept.lookback, kept.horizon, kept.features) == (
+        network.lookback,
+        network.horizon,
+        network.features,
+    )
+    for name, weights in linear.weights.items():
+        np.testing.assert_array_equal(kept.weights[name], weights)
+    assert network_faults(folder) == []
+    (folder / "reference.npz").write_bytes((folder / "weights.npz").read_bytes())
+    assert "reference.npz is damaged" in network_faults(folder)[0]
+    for load in (load_network, load_reference):
+        with pytest.raises(BadInputError, match=r"reference\.npz is damaged"):
+            load(folder)
+
+
+def test_a_reference_of_another_shape_is_damaged(tmp_path: Path) -> None:
+    network, linear = random_network(), random_linear()
+    object.__setattr__(linear, "weights", {KERNEL: linear.weights[KERNEL]})
+    save_network(tmp_path / "1", network, card_of(network), b"a Keras file", reference=linear)
+    with pytest.raises(BadInputError, match=r"reference\.npz is damaged"):
+        load_reference(tmp_path / "1")
+    assert "reference.npz is damaged" in network_faults(tmp_path / "1")[0]
+
+
+def test_without_one_there_is_no_reference(tmp_path: Path) -> None:
+    assert load_reference(saved(tmp_path / "1")) is None
+
+
+def random_linear() -> LinearT:
+    """One that reads what `random_network` reads."""
+    like = random_network()
+    shapes = linear_shapes(like.horizon, like.features)
+    random = np.random.default_rng(2)
+    weights = {name: random.normal(0, 0.1, shape).astype(np.float32) for name, shape in shapes.items()}
+    sizes = {name: getattr(like, name) for name in ("horizon", "lookback", "features")}
+    return LinearT(cell="linear", units=1, layers=1, bidirectional=False, weights=weights, **sizes)
 
 
 def test_without_a_refit_the_network_that_forecasts_is_the_one_that_was_scored(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from trained_home import LAST_SESSION, recent_table, without
 from forecaster.dataset.features import compute_features
 from forecaster.dataset.panel import build_panel, latest_days, load_panel
 from forecaster.errors import BadInputError, ForecastError, NotFoundError, UsageError
-from forecaster.evaluation.baselines import naive
-from forecaster.evaluation.forecasts import Origins, network_forecasts
+from forecaster.evaluation.baselines import naive, riskmetrics_t
+from forecaster.evaluation.forecasts import Origins, at_origins, network_forecasts
+from forecaster.network.linear_training import train_linear
 from forecaster.prices.calendar import is_session, sessions_between
 from forecaster.prices.market import mean_log_return
 from forecaster.prices.store import PriceStore
@@ -29,6 +30,7 @@ from forecaster.service.prediction import (
     predict_stored,
     predict_tables,
 )
+from forecaster.settings import Recipe
 
 NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
 
@@ -96,7 +98,9 @@ def test_only_the_last_thousand_days_and_the_lookback_are_needed(trained_home: P
     network = ModelRegistry(trained_home).load(None).network
     tables = [recent_table(name, 1600, seed) for seed, name in enumerate(("LONG", "OTHER"))]
     market = mean_log_return(tables)
-    found, _ = forecast_latest(network, latest_days(tables, market, network.lookback + 1000))
+    found, _ = forecast_latest(
+        network, compute_features(latest_days(tables, market, network.lookback + 1000), network.features)
+    )
     panel = build_panel(tables, market)
     _, expected = network_forecasts(network, compute_features(panel, network.features), range(1599, 1600))
     np.testing.assert_allclose(found.scale, expected.scale, rtol=1e-5)
@@ -148,7 +152,9 @@ def test_gaps_are_bridged_or_break_the_lookback_as_in_a_panel(
     whole = recent_table("GAPS", 300, 7)
     tables = [without(whole, *gap), recent_table("OTHER", 300, 8, last=np.datetime64("2026-11-13"))]
     market = mean_log_return(tables)
-    found, valid = forecast_latest(network, latest_days(tables, market, 1012))
+    found, valid = forecast_latest(
+        network, compute_features(latest_days(tables, market, 1012), network.features)
+    )
     for row, table in enumerate(tables):
         panel = build_panel([table], market)
         features = compute_features(panel, network.features)
@@ -209,6 +215,31 @@ def test_a_ticker_of_london_is_predicted_on_londons_days(trained_home: Path) -> 
     assert (found.calendar, found.currency, found.bridged) == ("XLON", "GBp", ())
     assert found.sessions_old(datetime(2026, 5, 1, 15, 29, tzinfo=UTC)) == 0
     assert found.sessions_old(datetime(2026, 5, 1, 15, 30, tzinfo=UTC)) == 1  # 16:30 in London
+
+
+@pytest.mark.parametrize("name", ["linear-t", "riskmetrics-t"])
+def test_the_reference_is_the_baseline_of_that_name(trained_home: Path, name: str) -> None:
+    """As it would be scored at the same origin of a panel."""
+    store = PriceStore(trained_home)
+    network, panel = ModelRegistry(trained_home).load(None).network, load_panel(store, ["AAA"])
+    features, last = compute_features(panel, network.features), panel.shape[1] - 1
+    recipe = Recipe(lookback=network.lookback, horizon=network.horizon)
+    linear = train_linear(panel, features, range(last - 30), recipe).network
+    given = linear if name == "linear-t" else None
+    (found,) = predict_stored(store, network, ["AAA"], reference=given).predictions
+    origin = Origins(np.zeros(1, int), np.array([last]))
+    if given is None:
+        expected = riskmetrics_t(panel, origin, network.horizon)
+    else:
+        expected = at_origins(*network_forecasts(given, features, range(last - 5, last + 1)), origin)
+    assert found.reference == name
+    np.testing.assert_allclose(found.reference_distribution.scale, expected.scale[0], rtol=1e-4)
+    np.testing.assert_allclose(
+        found.reference_distribution.location, expected.location[0], rtol=1e-4, atol=1e-9
+    )
+    rows = ledger_rows("main@1", (found,))
+    assert rows.reference == name
+    np.testing.assert_array_equal(rows.simple.scale, found.reference_distribution.scale)
 
 
 def test_rows_for_the_ledger_hold_every_step(trained_home: Path) -> None:
