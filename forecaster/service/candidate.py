@@ -13,6 +13,7 @@ from forecaster.errors import BadInputError
 from forecaster.evaluation.baselines import all_baselines, walks
 from forecaster.evaluation.experiment import TrainResult, train_and_forecast
 from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
+from forecaster.evaluation.step_tests import StepTests, step_tests
 from forecaster.network.fitting import Progress
 from forecaster.network.linear_training import linear_recipe
 from forecaster.network.network import Network
@@ -66,12 +67,15 @@ def train_candidate(
             f"no ticker has {recipe.lookback} days in a row in the test part",
             "fetch more history, lower --lookback, or move --validation-end",
         )
-    scores = _score(data, recipe, outcome)
-    card = _card(data, recipe, outcome, scores, now)
+    scores, tests = _score(data, recipe, outcome)
+    card = _card(data, recipe, outcome, scores, tests, now)
     return Candidate(outcome.trained, scores, card, outcome.peak_memory_mb)
 
 
-def _score(data: TrainingSet, recipe: Recipe, outcome: TrainResult) -> dict[str, dict[int, StepScores]]:
+def _score(
+    data: TrainingSet, recipe: Recipe, outcome: TrainResult
+) -> tuple[dict[str, dict[int, StepScores]], dict[int, StepTests]]:
+    """Scores by model and step, and the network's tests by step."""
     panel, horizon = data.panel, recipe.horizon
     truth = actuals(panel, outcome.origins, horizon, data.split.train)
     forecasts = {"network": outcome.forecast}
@@ -84,10 +88,12 @@ def _score(data: TrainingSet, recipe: Recipe, outcome: TrainResult) -> dict[str,
         name: {step: score_step(forecast, truth, step) for step in steps}
         for name, forecast in forecasts.items()
     }
-    return {
+    scores = {
         name: {step: against(by_step[step], scored["naive"][step], step) for step in steps}
         for name, by_step in scored.items()
     }
+    tests = {step: step_tests(scored["network"][step], scored["naive"][step], step) for step in steps}
+    return scores, tests
 
 
 def _card(
@@ -95,6 +101,7 @@ def _card(
     recipe: Recipe,
     outcome: TrainResult,
     scores: dict[str, dict[int, StepScores]],
+    tests: dict[int, StepTests],
     now: datetime,
 ) -> dict[str, Any]:
     trained, panel = outcome.trained, data.panel
@@ -128,6 +135,7 @@ def _card(
             for name, by_step in scores.items()
             if name != "network"
         },
+        "tests": {str(step): each.described() for step, each in tests.items()},
         "versions": _versions(),
     }
 
