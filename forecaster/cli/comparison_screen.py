@@ -16,6 +16,8 @@ from forecaster.evaluation.baselines import LINEAR_T
 from forecaster.evaluation.breakdown import GROUPINGS, scores_by
 from forecaster.evaluation.comparison import Comparison, ModelResult, Spread
 from forecaster.evaluation.significance import LEAST_HORIZONS, DieboldMariano
+from forecaster.evaluation.step_tests import Calibration
+from forecaster.evaluation.tried import LEVEL
 from forecaster.evaluation.verdict import MODEL_TITLES, Verdict, show_p
 from forecaster.network.recurrent import network_parameters
 from forecaster.settings import Recipe
@@ -149,8 +151,8 @@ def _tests_legend(best: ModelResult) -> str:
     counts = [_counts(tests.range, step) for step, tests in best.tests.items()]
     return (
         "Tests: Diebold–Mariano on daily means, variance from the slowest cosines (EWC); "
-        f"{', '.join(counts)}. The verdict's are adjusted for all that was tried (Holm). Of the actuals by "
-        "tenth: Neyman's smooth test, four moments, EWC."
+        f"{', '.join(counts)}. The verdict's are adjusted for all that was tried (Holm). "
+        "The actuals by tenth: first three moments of the PIT, EWC."
     )
 
 
@@ -165,12 +167,27 @@ def _calibration_lines(best: ModelResult) -> list[str]:
     """How often the actual fell in each tenth of the best cell's distribution, by step."""
     lines = [f"Actuals by tenth of {MODEL_TITLES[best.model]}'s distribution; alike if it is right"]
     for step, tests in best.tests.items():
-        p_value = tests.calibration.p_value
-        told = "too few days for a test" if math.isnan(p_value) else f"p {show_p(p_value)}"
         shares = _percent(tests.pit_counts)
         bars = _bars(tests.pit_counts)
-        lines.append(f"{step:>3} ahead  {bars}  {min(shares):.1f} to {max(shares):.1f} %, {told}")
+        lines.append(
+            f"{step:>3} ahead  {bars}  {min(shares):.1f} to {max(shares):.1f} %, {_fault(tests.calibration)}"
+        )
     return lines
+
+
+def _fault(found: Calibration) -> str:
+    """What is surest to be wrong with the distribution, with its p-value."""
+    if math.isnan(found.p_value):
+        return "too few days for a test"
+    worst = min(found.adjusted, key=lambda name: found.adjusted[name])
+    side = found.means[worst] > 0
+    words = {
+        "location": "too low" if side else "too high",
+        "spread": "too narrow" if side else "too wide",
+        "skew": "leans too far down" if side else "leans too far up",
+    }
+    said = f"p {show_p(found.p_value)}"
+    return f"{words[worst]} ({said})" if found.p_value < LEVEL else f"no fault found ({said})"
 
 
 def _percent(counts: Sequence[float]) -> list[float]:
@@ -190,8 +207,8 @@ def _groups_table(comparison: Comparison, best: ModelResult) -> Table:
     walks = [row for row in comparison.models if row.kind == "baseline" and row.model != LINEAR_T]
     rival = min(walks, key=lambda row: row.steps[1].crps)
     table = figures_table(
-        f"{MODEL_TITLES[best.model]} one day ahead, by the market's volatility and by year",
-        *("origins", "forecasts", "CRPS", "90 %", f"over {MODEL_TITLES[rival.model]}"),
+        f"{MODEL_TITLES[best.model]} one day ahead, by volatility and year",
+        *("market, year", "forecasts", "CRPS", "90 %", f"over {MODEL_TITLES[rival.model]}"),
     )
     groups = {grouping: _gains(comparison, grouping, best, rival) for grouping in ("regime", "year")}
     for name in REGIMES:

@@ -17,7 +17,7 @@ Float = NDArray[np.float64]
 Part = TypeVar("Part")
 
 PIT_BINS = 10
-PIT_MOMENTS = 4
+PIT_MOMENTS = ("location", "spread", "skew")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class StepSums:
         by_ticker: of each of the panel's tickers, in its order, up to the last that has a forecast.
         hits, moves: (days,) signs that were right, of moves that were not zero.
         regression: (days, 5) of 1, x, y, x² and x·y, where x is the median and y the actual.
-        pit: (days, 4) of the first four Legendre polynomials of the PIT, whose means are 0 if it is uniform.
+        pit: (days, 3) of the PIT's `legendre`, whose means are 0 if it is uniform.
         pit_counts: (10,) how many PITs lie in each tenth.
     """
 
@@ -48,7 +48,7 @@ class StepSums:
     hits: Float = field(default_factory=partial(np.zeros, 0))
     moves: Float = field(default_factory=partial(np.zeros, 0))
     regression: Float = field(default_factory=partial(np.zeros, (0, 5)))
-    pit: Float = field(default_factory=partial(np.zeros, (0, PIT_MOMENTS)))
+    pit: Float = field(default_factory=partial(np.zeros, (0, len(PIT_MOMENTS))))
     pit_counts: Float = field(default_factory=partial(np.zeros, PIT_BINS))
 
 
@@ -105,14 +105,13 @@ def mean_sums(parts: Sequence[Part]) -> Part:
 
 
 def legendre(share: Float) -> tuple[Float, ...]:
-    """The first four Legendre polynomials on [0, 1], orthonormal: location, spread, skew and tails."""
+    """The first three Legendre polynomials on [0, 1], orthonormal, as PIT_MOMENTS names them."""
     x = 2 * share - 1
     square = np.square(x)
     return (
         np.sqrt(3) * x,
         np.sqrt(5) * (3 * square - 1) / 2,
         np.sqrt(7) * (5 * square - 3) * x / 2,
-        3 * (35 * np.square(square) - 30 * square + 3) / 8,
     )
 
 

@@ -121,7 +121,7 @@ def test_a_model_that_is_better_at_all_steps_but_one_is_not_called_better_everyw
 
 
 def test_a_model_that_is_better_everywhere_is_found() -> None:
-    average, uniform, everywhere = share(FIVE, 750, 0.0, 100, dict.fromkeys(FIVE, 0.3))
+    average, uniform, everywhere = share(FIVE, 750, 0.0, 100, dict.fromkeys(FIVE, 0.4))
     assert min(average, uniform, everywhere) > 0.9
 
 

@@ -208,7 +208,7 @@ def test_one_seed_gives_a_lead_no_interval() -> None:
 
 
 def test_a_lead_over_what_has_no_seed_by_hand() -> None:
-    """Variance of days by the test's own estimate, plus that of four seeds over 4; Satterthwaite's degrees."""
+    """Variance of days by the test's own estimate, plus that of four seeds over 4."""
     rival = 1 + 0.1 * losses(250, 1, 0.0, 1)[0]
     own = 0.98 * rival + 0.01 * losses(250, 1, 0.0, 1, seed=3)[0]
     seeds = [0.97, 0.98, 0.985, 0.99]
