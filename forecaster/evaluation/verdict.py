@@ -1,7 +1,7 @@
 """What a comparison means, in words and with the tests behind them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -267,9 +267,10 @@ def _recurrence_sentence(
         f"{gain.value:+.2%} {_days(step)} ahead ({_interval(gain)})" for step, gain in gains.items()
     )
     tests = [tried[RANGE, best.model, LINEAR_T, step] for step in gains]
-    meaning = "significant" if wins else "not significant after counting all that was tried"
-    if not wins and any(test.worse for test in tests):
-        meaning = "significantly worse"
+    worse = [test.step for test in tests if test.worse]
+    meaning = "not significant after counting all that was tried"
+    if wins or worse:
+        meaning = f"significant{'' if wins else 'ly worse'}{_where(wins or worse, gains)}"
     if all(math.isnan(test.adjusted) for test in tests):
         meaning = "too few days for a test"
     counted = "The intervals count other days and other seeds."
@@ -379,6 +380,11 @@ def _interval(found: Interval, digits: int = 2) -> str:
     if not found.known:
         return "too few days for an interval"
     return f"95 % interval {found.low:+.{digits}%} to {found.high:+.{digits}%}"
+
+
+def _where(found: Sequence[int], steps: Collection[int]) -> str:
+    """At which of the steps, where it is not at all of them."""
+    return "" if len(found) == len(steps) else f" {_listed([_days(step) for step in found])} ahead"
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -131,8 +131,7 @@ def test_a_model_that_is_better_everywhere_is_found() -> None:
 def test_the_sizes(steps: tuple[int, ...], days: int, memory: float) -> None:
     average, uniform, everywhere = share(steps, days, memory, 4000)
     assert average == pytest.approx(0.05, abs=0.015)
-    # The steps' likeness is estimated too: the uniform test is somewhat liberal for a month ahead.
-    assert uniform == pytest.approx(0.055, abs=0.02)
+    assert uniform == pytest.approx(0.05, abs=0.015)
     assert everywhere < 0.03
 
 

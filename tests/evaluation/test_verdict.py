@@ -290,6 +290,14 @@ def test_recurrence_that_costs_is_called_so() -> None:
     assert "its inputs tell more without it" in text
 
 
+def test_what_recurrence_adds_at_one_step_only_is_said_of_that_step() -> None:
+    naive = row("naive", "baseline", {step: np.full(DAYS, 0.03) for step in (1, 5)})
+    linear = row("linear-t", "baseline", flat(1, 5))
+    for daily, words in ((losses(1e-4), "significant"), (0.02 - losses(1e-4), "significantly worse")):
+        best = row("gru", "cell", {1: daily, 5: np.full(DAYS, 0.01)})
+        assert f"): {words} one day ahead. The" in judge(compared(best, naive, linear)).text
+
+
 @pytest.mark.parametrize(("spread", "helps"), [(1e-9, True), (1e-3, False)])
 def test_several_seeds_are_counted_in_what_recurrence_adds(spread: float, helps: bool) -> None:
     """Days alone say p = .0001; five runs that differ by as much as the gain take that back."""
