@@ -222,23 +222,29 @@ def _range_sentence(walks: Sequence[ModelResult], best: ModelResult, step: int, 
     won = all(tried[RANGE, best.model, row.model, step].better for row in walks)
     side = "better" if test.gain > 0 else "worse"
     interval = skill_interval(best.losses[step].crps, rival.losses[step].crps, step)
+    found = f"{_interval(interval, 1)}, {_significance(test, won)}"
+    if math.isnan(test.adjusted):
+        found = "too few days for an interval or a test"
     return (
         f"Its range {_days(step)} ahead is {abs(test.gain):.1%} {side} than that of the strongest naive "
-        f"forecast, {MODEL_TITLES[rival.model]} ({_interval(interval, 1)}, {_significance(test, won)}), "
+        f"forecast, {MODEL_TITLES[rival.model]} ({found}), "
         f"and its 90 % interval covered {best.steps[step].coverage_90:.1%}."
     )
 
 
 def _significance(test: Tried, won: bool) -> str:
     """The adjusted p-value, and what it decides."""
-    if math.isnan(test.adjusted):
-        return "too few days for a test"
     words = "significant" if won else "not significant after counting all that was tried"
     return f"{_test(test.adjusted)}, {words if test.gain > 0 else 'no gain'}"
 
 
 def _joint_sentence(joint: Mapping[str, JointTest], cells: int) -> list[str]:
     """The steps together."""
+    if not joint:
+        return []
+    steps = _listed([str(step) for step in next(iter(joint.values())).steps])
+    if all(math.isnan(found.average.p_value) for found in joint.values()):
+        return [f"There are too few days to test {steps} days ahead together."]
     parts = []
     for name, found in joint.items():
         p_value = joint_p_value(found, cells)
@@ -247,9 +253,6 @@ def _joint_sentence(joint: Mapping[str, JointTest], cells: int) -> list[str]:
         parts.append(
             f"{abs(found.gain):.2%} {side} than {MODEL_TITLES[name]}'s ({_test(p_value)}{everywhere})"
         )
-    if not parts:
-        return []
-    steps = _listed([str(step) for step in next(iter(joint.values())).steps])
     return [f"Over {steps} days ahead taken together, its range is {_listed(parts)}."]
 
 

@@ -326,7 +326,7 @@ def test_too_few_days_are_said_and_nothing_is_claimed() -> None:
     found = judge(compared(*short))
     assert math.isnan(at_step(found, "range", "naive", 5).adjusted)
     assert "5 days ahead too few days to tell" in found.text
-    assert "(too few days for an interval, too few days for a test)" in found.text
+    assert "(too few days for an interval or a test)" in found.text
     assert "5 days ahead (too few days for an interval)" in found.text
     assert "nan" not in found.text
     assert "inf" not in found.text
@@ -334,12 +334,17 @@ def test_too_few_days_are_said_and_nothing_is_claimed() -> None:
 
 
 def test_nothing_at_all_to_tell() -> None:
+    nine = {
+        "gru": {1: losses(0.5)[:9], 2: losses(0.5)[:9]},
+        "naive": {1: losses(0.9)[:9], 2: losses(0.9)[:9]},
+    }
     few = [
         row(name, kind, {1: losses(0.5)[:9]}, days=9)
         for name, kind in (("gru", "cell"), ("naive", "baseline"))
     ]
-    found = judge(compared(*few))
+    found = judge(replace(compared(*few), joint_crps=nine))
     assert "So nothing can be told yet" in found.text
+    assert "There are too few days to test 1 and 2 days ahead together." in found.text
     assert not found.beats_naive
 
 
