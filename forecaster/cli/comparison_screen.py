@@ -184,7 +184,7 @@ def _fault(found: Calibration) -> str:
     words = {
         "location": "too low" if side else "too high",
         "spread": "too narrow" if side else "too wide",
-        "skew": "leans too far down" if side else "leans too far up",
+        "skew": "upper tail too light" if side else "lower tail too light",
     }
     said = f"p {show_p(found.p_value)}"
     return f"{words[worst]} ({said})" if found.p_value < LEVEL else f"no fault found ({said})"

@@ -52,9 +52,8 @@ class Calibration:
 
     Attributes:
         means: of the PIT's orthonormal moments, by name, 0 if they do. `location` is above 0 where actuals
-            are higher than forecast, `spread` where the ranges are too narrow, `skew` where actuals
-            lean to the upper end and away from the lower one more than their location explains.
-        tests: of each.
+            are higher than forecast, `spread` where the ranges are too narrow, `skew` where the
+            upper tail is too light beside the lower one.
     """
 
     means: dict[str, float]

@@ -177,6 +177,15 @@ def test_the_moments_are_tested_one_by_one() -> None:
     assert found.means["location"] > 0  # more actuals high up
 
 
+def test_skew_tells_the_tail_that_is_too_light() -> None:
+    """Forecasts are normal, and what comes falls farther than it rises, about the same median and spread."""
+    moves = stats.skewnorm.rvs(-6, size=3000, random_state=1)
+    moves = (moves - np.median(moves)) / moves.std()
+    found = calibration_test(sums_of(np.arange(3000.0), moves, moves, stats.norm.cdf(moves)), 1)
+    assert found.means["skew"] < 0
+    assert found.adjusted["skew"] < 0.01
+
+
 def test_the_histogram_counts_tenths() -> None:
     below = np.array([0.0, 0.05, 0.1, 0.55, 0.999, 1.0])
     sums = sums_of(np.zeros(6), np.ones(6), np.ones(6), below)
