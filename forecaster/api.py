@@ -189,8 +189,36 @@ class ComparisonResult:
         )
 
     @property
+    def by_year(self) -> "pd.DataFrame":
+        """Scores by model, step and year of the origin: forecasts, crps, coverage_90, mae_return, skills."""
+        return self._by("year")
+
+    @property
+    def by_regime(self) -> "pd.DataFrame":
+        """As `by_year`, by the market's volatility at the origin: calm, normal or turbulent.
+
+        The thresholds are the terciles of the training days.
+        """
+        return self._by("regime")
+
+    @property
+    def by_ticker(self) -> "pd.DataFrame":
+        """As `by_year`, by ticker."""
+        return self._by("ticker")
+
+    def _by(self, grouping: str) -> "pd.DataFrame":
+        import pandas as pd
+
+        from forecaster.evaluation.breakdown import scores_by
+
+        return pd.DataFrame(scores_by(self.comparison, grouping))
+
+    @property
     def forecasts(self) -> "pd.DataFrame":
-        """Every test forecast: model, ticker, origin, step, date, last_close, close, median, quantiles."""
+        """Every test forecast.
+
+        Columns: model, ticker, origin, step, date, last_close, close, median, quantiles, regime.
+        """
         import pyarrow as pa
 
         from forecaster.evaluation.forecast_file import forecast_tables

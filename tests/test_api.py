@@ -166,7 +166,15 @@ def test_train_compare_save_and_load(tmp_path: Path, prices: pd.DataFrame) -> No
         saved.save(tmp_path, "mine")
     result = fc.compare(prices, cells=("rnn",), recipe=recipe)
     assert set(result.table["model"]) == {"rnn", "naive", "drift", "riskmetrics-t", "linear-t"}
-    assert {"ticker", "origin", "step", "date", "close", "median"} <= set(result.forecasts.columns)
+    assert {"ticker", "origin", "step", "date", "close", "median", "regime"} <= set(result.forecasts.columns)
+    for grouping, frame in {
+        "year": result.by_year,
+        "regime": result.by_regime,
+        "ticker": result.by_ticker,
+    }.items():
+        assert {"model", "step", grouping, "forecasts", "crps", "coverage_90", "skill"} <= set(frame.columns)
+        whole = result.table.set_index(["model", "step"])["forecasts"].sort_index()
+        assert (frame.groupby(["model", "step"])["forecasts"].sum() == whole).all()
     assert "SimpleRNN" in repr(result)
     with pytest.raises(UsageError, match="no known cell"):
         fc.compare(prices, cells=("transformer",), recipe=recipe)

@@ -1,5 +1,6 @@
 """The comparison as a table for people and as a document for programs."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +11,13 @@ from rich.text import Text
 
 from forecaster.cli.screen import figures_table, headline, stacked
 from forecaster.dataset.split import split_dates
+from forecaster.dataset.volatility import REGIMES
+from forecaster.evaluation.baselines import LINEAR_T
+from forecaster.evaluation.breakdown import GROUPINGS, scores_by
 from forecaster.evaluation.comparison import Comparison, ModelResult, Spread
+from forecaster.evaluation.significance import LEAST_HORIZONS, DieboldMariano
+from forecaster.evaluation.step_tests import Calibration
+from forecaster.evaluation.tried import LEVEL
 from forecaster.evaluation.verdict import MODEL_TITLES, Verdict, show_p
 from forecaster.network.recurrent import network_parameters
 from forecaster.settings import Recipe
@@ -21,6 +28,7 @@ _LEGEND = (
     "skill: CRPS saved against the naive forecast, per cent; p: how often a difference this large would "
     "appear if the two were equally good."
 )
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 def comparison_document(
@@ -30,7 +38,8 @@ def comparison_document(
     by_cell = {recipe.cell: recipe for recipe in recipes}
     return {
         "models": [_model_document(row, by_cell.get(row.model)) for row in comparison.models],
-        "verdict": asdict(verdict),
+        "verdict": verdict.described(),
+        "by": {grouping: scores_by(comparison, grouping) for grouping in GROUPINGS},
         "tickers": list(comparison.panel.tickers),
         "split": split_dates(comparison.panel.dates, comparison.split),
         "match": match,
@@ -47,6 +56,7 @@ def _model_document(row: ModelResult, recipe: Recipe | None) -> dict[str, Any]:
         "targets_per_second": None,
         "peak_memory_mb": None,
         "scores": {str(step): asdict(scores) for step, scores in row.steps.items()},
+        "tests": {str(step): tests.described() for step, tests in row.tests.items()},
     }
     if recipe is None:
         return document
@@ -85,7 +95,13 @@ def show_comparison(
         screen.print()
         screen.print(_error_table(comparison, step))
     screen.print()
-    screen.print(_LEGEND, style="dim")
+    best = comparison.model(verdict.best)
+    screen.print(f"{_LEGEND} {_tests_legend(best)}", style="dim")
+    screen.print()
+    for line in _calibration_lines(best):
+        screen.print(line)
+    screen.print()
+    screen.print(_groups_table(comparison, best))
     screen.print()
     screen.print(headline("Verdict", ""))
     lines = Table.grid(padding=(0, 1))
@@ -128,6 +144,95 @@ def _error_table(comparison: Comparison, step: int) -> Table:
         style = "bold green" if row.steps[step].crps == best else ""
         table.add_row(MODEL_TITLES[row.model], *_error_cells(row, step), style=style)
     return table
+
+
+def _tests_legend(best: ModelResult) -> str:
+    """Which test the p-values are of, and on how many days."""
+    counts = [_counts(tests.range, step) for step, tests in best.tests.items()]
+    return (
+        "Tests: Diebold–Mariano on daily means, variance from the slowest cosines (EWC); "
+        f"{', '.join(counts)}. The verdict's are adjusted for all that was tried (Holm). "
+        "The actuals by tenth: first three moments of the PIT, EWC."
+    )
+
+
+def _counts(test: DieboldMariano, step: int) -> str:
+    ahead = f"{step} ahead: {test.days:,} days"
+    if test.frequencies:
+        return f"{ahead}, {test.frequencies} cosines"
+    return f"{ahead}, too few of the {LEAST_HORIZONS * step} that a test needs"
+
+
+def _calibration_lines(best: ModelResult) -> list[str]:
+    """How often the actual fell in each tenth of the best cell's distribution, by step."""
+    lines = [f"Actuals by tenth of {MODEL_TITLES[best.model]}'s distribution; alike if it is right"]
+    for step, tests in best.tests.items():
+        shares = _percent(tests.pit_counts)
+        bars = _bars(tests.pit_counts)
+        lines.append(
+            f"{step:>3} ahead  {bars}  {min(shares):.1f} to {max(shares):.1f} %, {_fault(tests.calibration)}"
+        )
+    return lines
+
+
+def _fault(found: Calibration) -> str:
+    """What is surest to be wrong with the distribution, with its p-value."""
+    if math.isnan(found.p_value):
+        return "too few days for a test"
+    worst = min(found.adjusted, key=lambda name: found.adjusted[name])
+    side = found.means[worst] > 0
+    words = {
+        "location": "too low" if side else "too high",
+        "spread": "too narrow" if side else "too wide",
+        "skew": "upper tail too light" if side else "lower tail too light",
+    }
+    said = f"p {show_p(found.p_value)}"
+    return f"{words[worst]} ({said})" if found.p_value < LEVEL else f"no fault found ({said})"
+
+
+def _percent(counts: Sequence[float]) -> list[float]:
+    total = sum(counts) or 1.0
+    return [100 * count / total for count in counts]
+
+
+def _bars(counts: Sequence[float]) -> str:
+    """A bar for each count; the highest of a block stands for twice an even share or more."""
+    even = sum(counts) / len(counts) or 1.0
+    heights = (min(round(4 * count / even), len(_BARS)) for count in counts)
+    return "".join(_BARS[max(height, 1) - 1] for height in heights)
+
+
+def _groups_table(comparison: Comparison, best: ModelResult) -> Table:
+    """The best cell beside the best naive forecast, when the market was calm or not, and by year."""
+    walks = [row for row in comparison.models if row.kind == "baseline" and row.model != LINEAR_T]
+    rival = min(walks, key=lambda row: row.steps[1].crps)
+    table = figures_table(
+        f"{MODEL_TITLES[best.model]} one day ahead, by volatility and year",
+        *("market, year", "forecasts", "CRPS", "90 %", f"over {MODEL_TITLES[rival.model]}"),
+    )
+    groups = {grouping: _gains(comparison, grouping, best, rival) for grouping in ("regime", "year")}
+    for name in REGIMES:
+        if name in groups["regime"]:
+            table.add_row(name, *groups["regime"][name][1])
+    years = sorted(groups["year"], key=lambda year: groups["year"][year][0])
+    extremes = [(years[0], "worst year"), (years[-1], "best year")] if len(years) > 1 else [(years[0], "")]
+    for year, words in extremes:
+        table.add_row(f"{year} {words}".rstrip(), *groups["year"][year][1])
+    return table
+
+
+def _gains(
+    comparison: Comparison, grouping: str, best: ModelResult, rival: ModelResult
+) -> dict[str, tuple[float, list[str]]]:
+    """By group, the share of the rival's CRPS that is saved one day ahead, and the cells of a table's row."""
+    rows = [row for row in scores_by(comparison, grouping) if row["step"] == 1]
+    other = {row[grouping]: row["crps"] for row in rows if row["model"] == rival.model}
+    found = {}
+    for row in (row for row in rows if row["model"] == best.model):
+        gain = 1 - row["crps"] / other[row[grouping]]
+        cells = [f"{row['forecasts']:,}", f"{1e4 * row['crps']:.2f}", f"{100 * row['coverage_90']:.1f}"]
+        found[str(row[grouping])] = gain, [*cells, f"{100 * gain:+.1f} %"]
+    return found
 
 
 def _error_cells(row: ModelResult, step: int) -> list[str | Text]:

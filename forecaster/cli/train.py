@@ -67,6 +67,7 @@ def train(
 
 
 def _show(model: "Model", *, quiet: bool) -> None:
+    from forecaster.evaluation.significance import DIEBOLD_MARIANO
     from forecaster.evaluation.verdict import MODEL_TITLES, show_p
 
     screen = stdout_console(quiet=quiet)
@@ -104,4 +105,7 @@ def _show(model: "Model", *, quiet: bool) -> None:
         table.add_section()
     screen.print()
     screen.print(table)
+    tests = {step: each["range"] for step, each in card["tests"].items()}
+    days = ", ".join(f"step {step}: {test['days']:,} days" for step, test in tests.items())
+    screen.print(f"p: {DIEBOLD_MARIANO}, against the naive forecast; {days}", style="dim")
     screen.print(f"Registered as {model.reference}, now in service. Next: forecast predict TICKER")

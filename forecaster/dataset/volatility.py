@@ -7,6 +7,7 @@ DECAY = 0.94
 WARM_UP = 20
 # A halted or merged stock hardly moves; dividing by its true volatility would make noise look huge.
 LEAST = 5e-4
+REGIMES = ("calm", "normal", "turbulent", "unknown")
 
 
 def exponential_mean(values: NDArray[np.float32], decay: float) -> NDArray[np.float32]:
@@ -52,3 +53,29 @@ def volatility(log_return: NDArray[np.float32]) -> NDArray[np.float32]:
         seen >= WARM_UP, np.maximum(sigma, np.float32(LEAST)), np.float32(np.nan)
     )
     return known
+
+
+def market_regimes(market_return: NDArray[np.float32], train: range) -> NDArray[np.intp]:
+    """Each day's place in REGIMES by the market's volatility at its close.
+
+    The thresholds are the terciles of the training days, so that nothing later than an origin decides on its
+    regime. Where tickers trade on several calendars, it is the mean volatility of their markets.
+
+    Args:
+        market_return: (D,) daily log returns of the market, or (N, D) of each ticker's own.
+        train: the training days.
+
+    Returns:
+        (D,); unknown where the volatility is not known yet.
+    """
+    sigma = np.atleast_2d(volatility(market_return))
+    known = np.isfinite(sigma)
+    total = np.where(known, sigma, 0.0).sum(0, dtype=np.float64)
+    mean = np.where(known.any(0), total / np.maximum(known.sum(0), 1), np.nan)
+    past = mean[train.start : train.stop]
+    past = past[np.isfinite(past)]
+    unknown = REGIMES.index("unknown")
+    if not len(past):
+        return np.full(len(mean), unknown, dtype=np.intp)
+    place = np.searchsorted(np.quantile(past, [1 / 3, 2 / 3]), mean, side="right")
+    return np.where(np.isfinite(mean), place, unknown).astype(np.intp)

@@ -1,8 +1,8 @@
 """Train the cells on the same windows, test them on the same days, beside the same baselines."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +10,23 @@ from numpy.typing import NDArray
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import Split
 from forecaster.dataset.training_set import TrainingSet
+from forecaster.dataset.volatility import market_regimes
 from forecaster.errors import ForecastError
-from forecaster.evaluation.baselines import all_baselines
+from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, all_baselines
 from forecaster.evaluation.experiment import TrainResult, run_experiment
 from forecaster.evaluation.forecasts import Origins
+from forecaster.evaluation.joint_test import joint_steps
 from forecaster.evaluation.scoring import (
     Actuals,
     ScoredStep,
     StepScores,
     actuals,
     against,
+    daily_crps,
     mean_of_seeds,
     score_step,
 )
+from forecaster.evaluation.step_tests import StepTests, step_tests
 from forecaster.network.fitting import Progress
 from forecaster.network.recurrent import matched_units
 from forecaster.network.student_t import ForecastDistribution
@@ -32,6 +36,8 @@ from forecaster.settings import Recipe
 
 NAIVE = "naive"
 REFERENCE_CELL = "gru"
+JOINT_REFERENCES = (LINEAR_T, RISKMETRICS_T, NAIVE)
+"""Over which the best cell is tested at several steps at once."""
 Runner = Callable[..., TrainResult]
 
 
@@ -52,6 +58,7 @@ class ModelResult:
         losses: daily losses by step, for further tests.
         deviations: standard deviation over seeds of each score, by step.
         seed_crps: mean CRPS of each seed's run, by step; empty for a baseline.
+        tests: what the tests of its own found, by step.
         trained: one a seed; empty for a baseline.
         peak_memory_mb: the most that one seed's process held.
     """
@@ -64,6 +71,7 @@ class ModelResult:
     trained: tuple[TrainedNetwork, ...] = ()
     peak_memory_mb: float = 0.0
     seed_crps: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    tests: dict[int, StepTests] = field(default_factory=dict)
 
     def seconds(self) -> Spread:
         """Training time over seeds."""
@@ -76,7 +84,11 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All rows, and the forecasts they were scored on."""
+    """All rows, and the forecasts they were scored on.
+
+    `joint_crps` has the daily mean CRPS of the best cell and its references at the steps that are tested
+    together, (days,) by model and step, on the days on which all steps are known; empty for one step.
+    """
 
     panel: Panel
     split: Split
@@ -84,10 +96,21 @@ class Comparison:
     models: tuple[ModelResult, ...]
     actual: Actuals
     forecasts: dict[str, ForecastDistribution]
+    joint_crps: dict[str, dict[int, NDArray[np.float64]]] = field(default_factory=dict)
+
+    @cached_property
+    def regimes(self) -> NDArray[np.intp]:
+        """Each day's place in `REGIMES`, (D,); see `market_regimes`."""
+        return market_regimes(self.panel.market_return, self.split.train)
 
     def model(self, name: str) -> ModelResult:
         """The row of that name."""
         return next(row for row in self.models if row.model == name)
+
+
+def best_cell(models: Sequence[ModelResult]) -> ModelResult:
+    """The cell with the least CRPS one day ahead."""
+    return min((row for row in models if row.kind == "cell"), key=lambda row: row.steps[1].crps)
 
 
 def shown_steps(horizon: int) -> tuple[int, ...]:
@@ -141,10 +164,43 @@ def compare_cells(
     references = {step: score_step(forecasts[NAIVE], truth, step) for step in shown_steps(horizon)}
     rows = [_cell_result(cell, runs, truth, references) for cell, runs in outcomes.items()]
     rows += [_baseline_result(name, forecasts[name], truth, references) for name in baselines]
+    best = best_cell(rows)
+    compared = {best.model: [run.forecast for run in outcomes[best.model]]}
+    compared |= {name: [forecasts[name]] for name in JOINT_REFERENCES if name in forecasts}
+    joint = {} if horizon == 1 else _joint_crps(compared, truth, {row.model: row.losses for row in rows})
     for cell, runs in outcomes.items():
         for number, outcome in enumerate(runs):
             forecasts[cell if seeds == 1 else f"{cell}-seed{recipes[0].seed + number}"] = outcome.forecast
-    return Comparison(panel, split, horizon, tuple(rows), truth, forecasts)
+    return Comparison(panel, split, horizon, tuple(rows), truth, forecasts, joint)
+
+
+def _joint_crps(
+    compared: Mapping[str, Sequence[ForecastDistribution]],
+    truth: Actuals,
+    scored: Mapping[str, Mapping[int, ScoredStep]],
+) -> dict[str, dict[int, NDArray[np.float64]]]:
+    """See `Comparison`; steps that are scored already are not scored again."""
+    series: dict[str, dict[int, tuple[NDArray[np.intp], NDArray[np.float64]]]] = {}
+    for name, runs in compared.items():
+        known = scored[name]
+        series[name] = {
+            step: (known[step].day, known[step].crps) if step in known else _mean_crps(runs, truth, step)
+            for step in joint_steps(truth.log_return.shape[1])
+        }
+    days = [day for by_step in series.values() for day, _ in by_step.values()]
+    shared = reduce(np.intersect1d, days)
+    return {
+        name: {step: crps[np.isin(day, shared)] for step, (day, crps) in by_step.items()}
+        for name, by_step in series.items()
+    }
+
+
+def _mean_crps(
+    runs: Sequence[ForecastDistribution], truth: Actuals, step: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Days, and the mean CRPS of each over seeds."""
+    found = [daily_crps(run, truth, step) for run in runs]
+    return found[0][0], np.mean([crps for _, crps in found], axis=0)
 
 
 def _shared_origins(outcomes: dict[str, list[TrainResult]]) -> Origins:
@@ -174,6 +230,7 @@ def _cell_result(
         trained=tuple(run.trained for run in runs),
         peak_memory_mb=max(run.peak_memory_mb for run in runs),
         seed_crps={step: tuple(seed.scores.crps for seed in seeds) for step, seeds in scored.items()},
+        tests={step: step_tests(means[step], references[step], step) for step in references},
     )
 
 
@@ -187,6 +244,7 @@ def _baseline_result(
         steps={step: against(scored[step], references[step], step) for step in references},
         losses=scored,
         deviations={},
+        tests={step: step_tests(scored[step], references[step], step) for step in references},
     )
 
 

@@ -1,15 +1,18 @@
 """The model confidence set: which models may be the best, as far as so many days can tell."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.evaluation.significance import LEAST_HORIZONS
+from forecaster.evaluation.joint_test import drawn_means
+from forecaster.evaluation.significance import too_few_days
 
 Float = NDArray[np.float64]
 
 CONFIDENCE = 0.90
+NAME = "model confidence set (Hansen, Lunde & Nason 2011), T_max, moving blocks"
 _DRAWS = 2000
 _SEED = 0
 
@@ -29,14 +32,14 @@ def confidence_set(losses: Mapping[str, Float], horizon: int) -> dict[str, float
         horizon: h, days ahead.
 
     Returns:
-        1 for the model that is left; 1 for all where fewer than 10 h days tell nothing.
+        1 for the model that is left; NaN for all where fewer than 10 h days tell nothing.
     """
     names = list(losses)
     values = np.column_stack([losses[name] for name in names])
     days = len(values)
-    if days < LEAST_HORIZONS * horizon:
-        return dict.fromkeys(names, 1.0)
-    means, drawn = values.mean(0), _drawn_means(values, max(horizon, round(days ** (1 / 3))))
+    if too_few_days(days, horizon):
+        return dict.fromkeys(names, math.nan)
+    means, drawn = values.mean(0), drawn_means(values, max(horizon, round(days ** (1 / 3))), _DRAWS, _SEED)
     left, p_values, least = list(range(len(names))), dict.fromkeys(names, 1.0), 0.0
     while len(left) > 1:
         excess = means[left] - means[left].mean()
@@ -50,13 +53,3 @@ def confidence_set(losses: Mapping[str, Float], horizon: int) -> dict[str, float
         least = max(least, float(((noise / error).max(1) >= statistic[worst]).mean()))
         p_values[names[left.pop(worst)]] = least
     return p_values
-
-
-def _drawn_means(values: Float, block: int) -> Float:
-    """(draws, models) mean losses of as many days, drawn in blocks that go on at the beginning."""
-    days = len(values)
-    whole = np.cumsum(np.concatenate([np.zeros((1, values.shape[1])), values, values[:block]]), axis=0)
-    sums = whole[block : block + days] - whole[:days]
-    starts = np.random.default_rng(_SEED).integers(days, size=(_DRAWS, -(-days // block)))
-    means: Float = sums[starts].sum(1) / (starts.shape[1] * block)
-    return means

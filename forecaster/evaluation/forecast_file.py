@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecaster.dataset.volatility import REGIMES
 from forecaster.errors import UsageError
 from forecaster.evaluation.comparison import Comparison
 from forecaster.evaluation.metrics import QUANTILE_LEVELS
@@ -43,8 +44,9 @@ def write_forecasts(path: Path, comparison: Comparison) -> None:
     between, which is given back, is no error.
 
     Columns: model, ticker, origin, step, date, last_close, close, median, q005, q01, q025, q05 … q95,
-    q975, q99, q995. The median and the quantiles are those of the price; there is no mean, which is
-    infinite under Student-t tails in log return. Forecasts without an actual are left out.
+    q975, q99, q995, regime (see `market_regimes`). The median and the quantiles are those of the price;
+    there is no mean, which is infinite under Student-t tails in log return. Forecasts without an actual are
+    left out.
 
     Raises:
         DiskError: the file cannot be written.
@@ -100,6 +102,8 @@ def _table(comparison: Comparison, model: str, forecast: ForecastDistribution, s
         "median": last * np.exp(location),
     }
     columns |= {_heading(level): prices[:, place] for place, level in enumerate(_LEVELS)}
+    regime = comparison.regimes[day].astype(np.int32)
+    columns["regime"] = pa.DictionaryArray.from_arrays(regime, pa.array(REGIMES)).cast(pa.string())
     return pa.table(columns)
 
 

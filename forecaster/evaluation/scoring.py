@@ -1,7 +1,7 @@
 """Score one model's forecasts against the actuals, step by step."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from forecaster.dataset.targets import cumulative_return
 from forecaster.evaluation import metrics
 from forecaster.evaluation.forecasts import Origins
 from forecaster.evaluation.significance import daily_mean, diebold_mariano
+from forecaster.evaluation.sums import StepSums, mean_sums, step_sums
 from forecaster.network.student_t import ForecastDistribution
 
 _AT_ONCE = 50_000
@@ -90,7 +91,8 @@ class ScoredStep:
     """Scores with the daily mean losses that tests of significance compare, (days,) each.
 
     The tickers of one day move together and are not independent trials; their mean is one. `direction` is no
-    loss: the share of signs that were right, less the share that always-up has right.
+    loss: the share of signs that were right, less the share that always-up has right. `sums` hold what other
+    tests and tables need.
     """
 
     scores: StepScores
@@ -98,6 +100,7 @@ class ScoredStep:
     crps: Float
     absolute_error: Float
     direction: Float
+    sums: StepSums = field(default_factory=StepSums)
 
 
 def actuals(panel: Panel, origins: Origins, horizon: int, train: range) -> Actuals:
@@ -128,7 +131,7 @@ def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> Sc
     price, predicted = last * np.exp(observed), last * np.exp(median)
     error = np.abs(observed - median)
     day = actual.origins.day[known]
-    days, daily_crps = daily_mean(crps, day)
+    days, mean_crps = daily_mean(crps, day)
     _, daily_error = daily_mean(error, day)
     right, up = metrics.sign_hits(observed, median), metrics.sign_hits(observed, np.ones_like(observed))
     _, daily_direction = daily_mean(right - up, day)
@@ -152,7 +155,17 @@ def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> Sc
         r2_price=metrics.r2(price, predicted),
         nearer_last=float((np.abs(median) < error).mean()),
     )
-    return ScoredStep(scores, days, daily_crps, daily_error, daily_direction)
+    within = (lower <= observed) & (observed <= upper)
+    sums = step_sums(day, actual.origins.ticker[known], observed, median, crps, within, below)
+    return ScoredStep(scores, days, mean_crps, daily_error, daily_direction, sums)
+
+
+def daily_crps(forecast: ForecastDistribution, actual: Actuals, step: int) -> tuple[NDArray[np.intp], Float]:
+    """Days in order and the mean CRPS of each, as `score_step` has them, and nothing else."""
+    known = np.isfinite(actual.log_return[:, step - 1])
+    observed = actual.log_return[known, step - 1].astype(np.float64)
+    crps, _, _ = range_losses(_at_step(forecast, step, known), observed)
+    return daily_mean(crps, actual.origins.day[known])
 
 
 def mean_of_seeds(runs: Sequence[ScoredStep]) -> ScoredStep:
@@ -168,6 +181,7 @@ def mean_of_seeds(runs: Sequence[ScoredStep]) -> ScoredStep:
         crps=np.mean([run.crps for run in runs], axis=0),
         absolute_error=np.mean([run.absolute_error for run in runs], axis=0),
         direction=np.mean([run.direction for run in runs], axis=0),
+        sums=mean_sums([run.sums for run in runs]),
     )
 
 

@@ -1,17 +1,25 @@
 """What a comparison means, in words and with the tests behind them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from forecaster.evaluation.baselines import LINEAR_T
-from forecaster.evaluation.comparison import Comparison, ModelResult
+from forecaster.evaluation.comparison import JOINT_REFERENCES, NAIVE, Comparison, ModelResult, best_cell
 from forecaster.evaluation.confidence_set import CONFIDENCE, confidence_set
-from forecaster.evaluation.metrics import skill
-from forecaster.evaluation.significance import Interval, diebold_mariano, lead_interval, skill_interval
+from forecaster.evaluation.joint_test import JointTest, joint_test
+from forecaster.evaluation.significance import (
+    INTERVAL,
+    SEEDED_INTERVAL,
+    Interval,
+    lead_of,
+    skill_interval,
+)
+from forecaster.evaluation.step_tests import described_interval
+from forecaster.evaluation.tried import ALWAYS_UP, DIRECTION, LEVEL, PRICE, RANGE, Table, Tried, all_tried
 from forecaster.settings import CELL_TITLES, LINEAR
 
-LEVEL = 0.05
 SMALLEST_SHOWN = 0.001
 MODEL_TITLES = {
     **CELL_TITLES,
@@ -38,7 +46,10 @@ class Verdict:
         recurrence_helps: whether its range is significantly better than linear-t's, which has the same
             inputs without recurrence, at the first or the last step.
         recurrence: the share of linear-t's CRPS that is saved, by step, with its interval.
+        recurrence_method: how that interval is made.
         confidence_set: by step, each model's p-value of being the best, see `confidence_set`.
+        joint: the best cell against each reference at several steps at once; empty for one step.
+        tests: of every cell, reference, question and step, with adjusted p-values.
     """
 
     text: str
@@ -48,41 +59,65 @@ class Verdict:
     beats_naive_price: bool
     recurrence_helps: bool
     recurrence: dict[str, Interval]
+    recurrence_method: str
     confidence_set: dict[str, dict[str, float]]
+    joint: dict[str, JointTest]
+    tests: tuple[Tried, ...]
+
+    def described(self) -> dict[str, Any]:
+        """All of it as JSON documents hold it."""
+        cells = len({test.cell for test in self.tests})
+        plain = ("text", "sentences", "best", "beats_naive", "beats_naive_price", "recurrence_helps")
+        return {
+            **{name: getattr(self, name) for name in plain},
+            "recurrence": {
+                step: described_interval(found, self.recurrence_method)
+                for step, found in self.recurrence.items()
+            },
+            "confidence_set": self.confidence_set,
+            "adjusted": {
+                "method": "Holm",
+                "family": "all cells and steps, for each question and reference",
+                "tried": max((test.tried for test in self.tests), default=0),
+                "level": LEVEL,
+            },
+            "joint": {
+                name: test.described() | {"adjusted": joint_p_value(test, cells), "tried": cells}
+                for name, test in self.joint.items()
+            },
+            "tests": [test.described() for test in self.tests],
+        }
 
 
 def judge(comparison: Comparison) -> Verdict:
     """Weigh the cells against each other, against the strongest naive forecast, and against linear-t.
 
-    A win over naive forecasts must hold against each of them, at a level of 5 % shared by all cells and
-    steps tried (Bonferroni): the more is tried, the likelier a lucky winner.
+    A win over naive forecasts must hold against each of them. What is called significant is so by p-values
+    that are adjusted for all cells and steps tried (Holm): the more is tried, the likelier a lucky winner.
     """
     cells = [row for row in comparison.models if row.kind == "cell"]
-    best = min(cells, key=lambda row: row.steps[1].crps)
-    steps = tuple(best.steps)
-    level = LEVEL / (len(cells) * len(steps))
-    walks = [row for row in comparison.models if row.kind == "baseline" and row.model != LINEAR_T]
-    linear = next((row for row in comparison.models if row.model == LINEAR_T), None)
-    found = _Wins(
-        ranges=[step for step in steps if all(_better_range(best, row, step, level) for row in walks)],
-        prices=[step for step in steps if _better_price(best, walks, step, level)],
-        recurrence=[
-            step for step in steps if linear is not None and _better_range(best, linear, step, level)
-        ],
-    )
+    baselines = [row for row in comparison.models if row.kind == "baseline"]
+    best = best_cell(cells)
+    walks = [row for row in baselines if row.model != LINEAR_T]
+    linear = next((row for row in baselines if row.model == LINEAR_T), None)
+    tried = all_tried(cells, baselines)
+    found = _Wins.of(tried, best, walks, linear)
     sets = {
         step: confidence_set({row.model: row.losses[step].crps for row in comparison.models}, step)
-        for step in steps
+        for step in best.steps
     }
-    gains = {} if linear is None else {step: _gain(best, linear, step) for step in steps}
+    gains = {} if linear is None else {step: _gain(best, linear, step) for step in best.steps}
+    joint = _joint(comparison, best)
     sentences = [
         _ranking(cells, best),
         _set_sentence(sets),
-        *(_range_sentence(walks, best, step, step in found.ranges) for step in steps),
-        *([_recurrence_sentence(gains, found.recurrence)] if gains else []),
-        _price_sentence(best, walks, found.prices),
+        *(_range_sentence(walks, best, step, tried) for step in best.steps),
+        *_joint_sentence(joint, len(cells)),
+        *([_recurrence_sentence(gains, tried, best, found.recurrence)] if gains else []),
+        _price_sentence(best, walks, found.prices, tried),
+        *_regression_sentence(best),
         *_lag_sentence(best, walks),
-        _meaning(best, level, found, linear),
+        _meaning(best, found, linear, tried),
     ]
     return Verdict(
         " ".join(sentences),
@@ -92,7 +127,10 @@ def judge(comparison: Comparison) -> Verdict:
         bool(found.prices),
         bool(found.recurrence),
         {str(step): gain for step, gain in gains.items()},
+        SEEDED_INTERVAL if _seeds(best) > 1 else INTERVAL,
         {str(step): p_values for step, p_values in sets.items()},
+        joint,
+        tuple(tried.values()),
     )
 
 
@@ -104,32 +142,42 @@ class _Wins:
     prices: list[int]
     recurrence: list[int]
 
+    @classmethod
+    def of(
+        cls, tried: Table, best: ModelResult, walks: Sequence[ModelResult], linear: ModelResult | None
+    ) -> "_Wins":
+        """What the best cell won; a claim about the price needs more than the last close."""
 
-def _better_range(cell: ModelResult, row: ModelResult, step: int, level: float) -> bool:
-    return cell.steps[step].crps < row.steps[step].crps and _p_value(cell, row, step) < level
+        def won(question: str, reference: str, step: int) -> bool:
+            return tried[question, best.model, reference, step].better
+
+        steps, names = tuple(best.steps), [row.model for row in walks]
+        return cls(
+            ranges=[step for step in steps if all(won(RANGE, name, step) for name in names)],
+            prices=[
+                step
+                for step in steps
+                if won(DIRECTION, ALWAYS_UP, step) and all(won(PRICE, name, step) for name in names)
+            ],
+            recurrence=[step for step in steps if linear is not None and won(RANGE, linear.model, step)],
+        )
 
 
-def _better_price(cell: ModelResult, walks: Sequence[ModelResult], step: int, level: float) -> bool:
-    """Whether the median is better than each walk's, and its signs than always-up's."""
-    scores = cell.steps[step]
-    beaten = all(
-        scores.mae_return < row.steps[step].mae_return and _price_p_value(cell, row, step) < level
-        for row in walks
-    )
-    direction = diebold_mariano(cell.losses[step].direction, step)
-    return beaten and direction.statistic > 0 and direction.p_value < level
-
-
-def _p_value(one: ModelResult, other: ModelResult, step: int) -> float:
-    return diebold_mariano(one.losses[step].crps - other.losses[step].crps, step).p_value
-
-
-def _price_p_value(one: ModelResult, other: ModelResult, step: int) -> float:
-    return diebold_mariano(one.losses[step].absolute_error - other.losses[step].absolute_error, step).p_value
+def _joint(comparison: Comparison, best: ModelResult) -> dict[str, JointTest]:
+    losses = comparison.joint_crps
+    return {name: joint_test(losses[best.model], losses[name]) for name in JOINT_REFERENCES if name in losses}
 
 
 def _gain(cell: ModelResult, row: ModelResult, step: int) -> Interval:
-    return skill_interval(cell.losses[step].crps, row.losses[step].crps, step)
+    """Over a model without a seed: of days, and of seeds where there are several."""
+    own, other = cell.losses[step].crps, row.losses[step].crps
+    if _seeds(cell) > 1:
+        return lead_of(own, other, cell.seed_crps[step], None, step).interval
+    return skill_interval(own, other, step)
+
+
+def _seeds(cell: ModelResult) -> int:
+    return len(cell.seed_crps[1])
 
 
 def _ranking(cells: list[ModelResult], best: ModelResult) -> str:
@@ -138,12 +186,14 @@ def _ranking(cells: list[ModelResult], best: ModelResult) -> str:
     if len(cells) == 1:
         return f"Only {name} was trained, so there is no cell to compare it with."
     second = min((row for row in cells if row is not best), key=lambda row: row.steps[1].crps)
-    lead = lead_interval(
+    lead = lead_of(
         best.losses[1].crps, second.losses[1].crps, best.seed_crps[1], second.seed_crps[1], 1
-    )
+    ).interval
     said = f"{name} has the lowest CRPS one day ahead{_alike(cells)}, "
     said += f"{lead.value:.2%} below {MODEL_TITLES[second.model]}"
-    if math.isinf(lead.low):
+    if not lead.known and min(_seeds(row) for row in (best, second)) > 1:
+        return f"{said}; there are too few days to rank them."
+    if not lead.known:
         return f"{said}; one seed each cannot rank them, as another may turn it round (--seeds 5 can)."
     words = "more than days and seeds explain" if lead.low > 0 else "no more than days and seeds explain"
     return f"{said} ({_interval(lead)}): {words}."
@@ -162,48 +212,112 @@ def _set_sentence(sets: Mapping[int, Mapping[str, float]]) -> str:
     parts = []
     for step, p_values in sets.items():
         named = [MODEL_TITLES[name] for name, p_value in p_values.items() if p_value >= 1 - CONFIDENCE]
-        parts.append(f"{_days(step)} ahead {', '.join(named)}")
+        parts.append(f"{_days(step)} ahead {', '.join(named) or 'too few days to tell'}")
     return f"With {100 * CONFIDENCE:.0f} % confidence the best of all is among these: {'; '.join(parts)}."
 
 
-def _range_sentence(walks: Sequence[ModelResult], best: ModelResult, step: int, won: bool) -> str:
+def _range_sentence(walks: Sequence[ModelResult], best: ModelResult, step: int, tried: Table) -> str:
     rival = min(walks, key=lambda row: row.steps[step].crps)
-    gain = 1 - best.steps[step].crps / rival.steps[step].crps
-    side = "better" if gain > 0 else "worse"
-    significance = "significant" if won else "not significant after counting all that was tried"
-    if gain <= 0:
-        significance = "no gain"
+    test = tried[RANGE, best.model, rival.model, step]
+    won = all(tried[RANGE, best.model, row.model, step].better for row in walks)
+    side = "better" if test.gain > 0 else "worse"
+    interval = skill_interval(best.losses[step].crps, rival.losses[step].crps, step)
+    found = f"{_interval(interval, 1)}, {_significance(test, won)}"
+    if math.isnan(test.adjusted):
+        found = "too few days for an interval or a test"
     return (
-        f"Its range {_days(step)} ahead is {abs(gain):.1%} {side} than that of the strongest naive forecast, "
-        f"{MODEL_TITLES[rival.model]} ({_test(_p_value(best, rival, step))}, {significance}), "
+        f"Its range {_days(step)} ahead is {abs(test.gain):.1%} {side} than that of the strongest naive "
+        f"forecast, {MODEL_TITLES[rival.model]} ({found}), "
         f"and its 90 % interval covered {best.steps[step].coverage_90:.1%}."
     )
 
 
-def _recurrence_sentence(gains: Mapping[int, Interval], wins: Sequence[int]) -> str:
+def _significance(test: Tried, won: bool) -> str:
+    """The adjusted p-value, and what it decides."""
+    words = "significant" if won else "not significant after counting all that was tried"
+    return f"{_test(test.adjusted)}, {words if test.gain > 0 else 'no gain'}"
+
+
+def _joint_sentence(joint: Mapping[str, JointTest], cells: int) -> list[str]:
+    """The steps together."""
+    if not joint:
+        return []
+    steps = _listed([str(step) for step in next(iter(joint.values())).steps])
+    if all(math.isnan(found.average.p_value) for found in joint.values()):
+        return [f"There are too few days to test {steps} days ahead together."]
+    parts = []
+    for name, found in joint.items():
+        p_value = joint_p_value(found, cells)
+        side = "better" if found.gain > 0 else "worse"
+        everywhere = ", better at every one" if found.better_everywhere else ""
+        parts.append(
+            f"{abs(found.gain):.2%} {side} than {MODEL_TITLES[name]}'s ({_test(p_value)}{everywhere})"
+        )
+    return [f"Over {steps} days ahead taken together, its range is {_listed(parts)}."]
+
+
+def joint_p_value(found: JointTest, cells: int) -> float:
+    """Adjusted for the cells out of which the best was chosen beforehand (Bonferroni)."""
+    p_value = cells * found.average.p_value
+    return p_value if math.isnan(p_value) else min(1.0, p_value)
+
+
+def _recurrence_sentence(
+    gains: Mapping[int, Interval], tried: Table, best: ModelResult, wins: Sequence[int]
+) -> str:
     """What recurrence adds; an effect that may be zero is called so."""
     figures = ", ".join(
         f"{gain.value:+.2%} {_days(step)} ahead ({_interval(gain)})" for step, gain in gains.items()
     )
-    meaning = "significant" if wins else "not significant after counting all that was tried"
-    return f"Over the same inputs without it (linear-t), recurrence adds {figures}: {meaning}."
+    tests = [tried[RANGE, best.model, LINEAR_T, step] for step in gains]
+    worse = [test.step for test in tests if test.worse]
+    meaning = "not significant after counting all that was tried"
+    if wins or worse:
+        meaning = f"significant{'' if wins else 'ly worse'}{_where(wins or worse, gains)}"
+    if all(math.isnan(test.adjusted) for test in tests):
+        meaning = "too few days for a test"
+    counted = "The intervals count other days and other seeds."
+    if _seeds(best) == 1:
+        counted = "The intervals count other days, not other seeds (--seeds 5 does)."
+    return f"Over the same inputs without it (linear-t), recurrence adds {figures}: {meaning}. {counted}"
 
 
-def _price_sentence(best: ModelResult, walks: Sequence[ModelResult], wins: Sequence[int]) -> str:
+def _price_sentence(
+    best: ModelResult, walks: Sequence[ModelResult], wins: Sequence[int], tried: Table
+) -> str:
     """The median against the last close and drift, and its signs against always-up."""
-    drift = next((row for row in walks if row.model == "drift"), None)
+    names = [row.model for row in walks]
     parts = []
     for step, scores in best.steps.items():
-        part = f"{_days(step)} ahead skill {scores.point_skill:+.2%} ({_test(scores.point_p_value)})"
-        if drift is not None:
-            over = skill(scores.mae_return, drift.steps[step].mae_return)
-            part += f", over drift {over:+.2%} ({_test(_price_p_value(best, drift, step))})"
-        part += (
-            f", {scores.directional_accuracy:.1%} of signs right where {scores.up_share:.1%} of moves are up"
-        )
-        parts.append(part)
+        part = f"{_days(step)} ahead"
+        for name, words in ((NAIVE, "skill"), ("drift", "over drift")):
+            if name in names:
+                test = tried[PRICE, best.model, name, step]
+                part += f" {words} {test.gain:+.2%} ({_test(test.adjusted)}),"
+        signs = f"{scores.directional_accuracy:.1%} of signs right"
+        if step in best.tests and best.tests[step].directional_accuracy.known:
+            found = best.tests[step].directional_accuracy
+            signs += f" ({found.low:.1%} to {found.high:.1%})"
+        parts.append(f"{part} {signs} where {scores.up_share:.1%} of moves are up")
     claim = "beats" if wins else "does not beat"
     return f"As a price, its median {claim} the last close, drift and always-up: {'; '.join(parts)}."
+
+
+def _regression_sentence(best: ModelResult) -> list[str]:
+    """Mincer and Zarnowitz's slope: how much of a forecast move comes."""
+    parts = []
+    for step, tests in best.tests.items():
+        found = tests.mincer_zarnowitz
+        if found is not None and found.slope.known:
+            slope = found.slope
+            parts.append(f"{slope.value:.2f} {_days(step)} ahead ({slope.low:.2f} to {slope.high:.2f})")
+    if not parts:
+        return []
+    text = (
+        f"Regressing the actual return on its median gives a slope of {' and '.join(parts)}: a forecast to "
+        "rely on has 1, one that tells nothing 0."
+    )
+    return [text]
 
 
 def _lag_sentence(best: ModelResult, walks: Sequence[ModelResult]) -> list[str]:
@@ -220,25 +334,27 @@ def _lag_sentence(best: ModelResult, walks: Sequence[ModelResult]) -> list[str]:
     return [text]
 
 
-def _meaning(best: ModelResult, level: float, found: _Wins, linear: ModelResult | None) -> str:
+def _meaning(best: ModelResult, found: _Wins, linear: ModelResult | None, tried: Table) -> str:
+    ranges = [test for test in tried.values() if test.question == RANGE and test.cell == best.model]
     if found.prices:
         return (
             "So it says something about where the price goes. Before believing it, suspect the data: "
             "look at the costs of trading, and at whether the effect lasts in every year."
         )
     if found.ranges:
-        where = (
-            ""
-            if linear is None
-            else " No gain from recurrence was found: its inputs tell as much without it."
-        )
+        where = ""
+        if linear is not None:
+            much = "more" if any(test.worse for test in ranges if test.reference == LINEAR_T) else "as much"
+            where = f" No gain from recurrence was found: its inputs tell {much} without it."
         if found.recurrence:
             where = " Part of that only recurrence finds."
         return (
             "So it knows better than a naive forecast how far the price may move, not where: "
             f"useful for risk, of no use for picking a direction.{where}"
         )
-    if any(scores.skill > 0 and scores.p_value < level for scores in best.steps.values()):
+    if all(math.isnan(test.adjusted) for test in ranges):
+        return "So nothing can be told yet: a test needs at least ten times as many days as it looks ahead."
+    if any(test.better for test in ranges if test.reference == NAIVE):
         return (
             "So it has no skill that a formula for the volatility does not have: its range is better than "
             "the naive one, which takes the volatility to be constant, but not surely better than the best."
@@ -247,11 +363,15 @@ def _meaning(best: ModelResult, level: float, found: _Wins, linear: ModelResult 
 
 
 def show_p(p_value: float) -> str:
-    """A p-value as a reader wants it."""
+    """A p-value as a reader wants it; a dash where there were too few days for a test."""
+    if math.isnan(p_value):
+        return "–"
     return "<0.001" if p_value < SMALLEST_SHOWN else f"{p_value:.3f}"
 
 
 def _test(p_value: float) -> str:
+    if math.isnan(p_value):
+        return "too few days for a test"
     return f"p {show_p(p_value)}" if p_value < SMALLEST_SHOWN else f"p = {show_p(p_value)}"
 
 
@@ -259,7 +379,17 @@ def _days(step: int) -> str:
     return "one day" if step == 1 else f"{step} days"
 
 
-def _interval(found: Interval) -> str:
-    if math.isinf(found.low):
+def _interval(found: Interval, digits: int = 2) -> str:
+    if not found.known:
         return "too few days for an interval"
-    return f"95 % interval {found.low:+.2%} to {found.high:+.2%}"
+    return f"95 % interval {found.low:+.{digits}%} to {found.high:+.{digits}%}"
+
+
+def _where(found: Sequence[int], steps: Collection[int]) -> str:
+    """At which of the steps, where it is not at all of them."""
+    return "" if len(found) == len(steps) else f" {_listed([_days(step) for step in found])} ahead"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """One, one and two, or one, two and three."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

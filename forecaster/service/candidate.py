@@ -13,6 +13,7 @@ from forecaster.errors import BadInputError
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, fitted_linear_t, walks
 from forecaster.evaluation.experiment import TrainResult, train_and_forecast
 from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
+from forecaster.evaluation.step_tests import StepTests, step_tests
 from forecaster.network.fitting import Progress
 from forecaster.network.linear_training import linear_recipe
 from forecaster.network.network import Network
@@ -74,9 +75,9 @@ def train_candidate(
     linear: Network | None = None
     if recipe.cell != LINEAR:  # it would be compared with itself
         linear, forecasts[LINEAR_T] = fitted_linear_t(data, recipe, outcome.origins)
-    scores = _score(data, recipe, outcome, forecasts)
+    scores, tests = _score(data, recipe, outcome, forecasts)
     reference = better_reference(scores)
-    card = _card(data, recipe, outcome, scores, now) | {"reference": reference}
+    card = _card(data, recipe, outcome, scores, tests, now) | {"reference": reference}
     kept = linear if reference == LINEAR_T else None
     return Candidate(outcome.trained, scores, card, outcome.peak_memory_mb, kept)
 
@@ -92,17 +93,20 @@ def better_reference(scores: Mapping[str, Mapping[int, StepScores]]) -> str:
 
 def _score(
     data: TrainingSet, recipe: Recipe, outcome: TrainResult, forecasts: Mapping[str, ForecastDistribution]
-) -> dict[str, dict[int, StepScores]]:
+) -> tuple[dict[str, dict[int, StepScores]], dict[int, StepTests]]:
+    """Scores by model and step, and the network's tests by step."""
     truth = actuals(data.panel, outcome.origins, recipe.horizon, data.split.train)
     steps = sorted({1, recipe.horizon})
     scored = {
         name: {step: score_step(forecast, truth, step) for step in steps}
         for name, forecast in forecasts.items()
     }
-    return {
+    scores = {
         name: {step: against(by_step[step], scored["naive"][step], step) for step in steps}
         for name, by_step in scored.items()
     }
+    tests = {step: step_tests(scored["network"][step], scored["naive"][step], step) for step in steps}
+    return scores, tests
 
 
 def _card(
@@ -110,6 +114,7 @@ def _card(
     recipe: Recipe,
     outcome: TrainResult,
     scores: dict[str, dict[int, StepScores]],
+    tests: dict[int, StepTests],
     now: datetime,
 ) -> dict[str, Any]:
     trained, panel = outcome.trained, data.panel
@@ -143,6 +148,7 @@ def _card(
             for name, by_step in scores.items()
             if name != "network"
         },
+        "tests": {str(step): each.described() for step, each in tests.items()},
         "versions": _versions(),
     }
 

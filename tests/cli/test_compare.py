@@ -2,9 +2,10 @@
 
 import json
 import os
+import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,25 @@ def test_the_table_fits_and_ends_in_a_verdict(
         assert text in out
     assert "LSTM" not in out
     assert "Verdict\n" in out
+    words = " ".join(out.split())
+    assert "Tests: Diebold–Mariano on daily means" in words
+    assert re.search(r"1 ahead: \d+ days, \d+ cosines", words)
+    assert "Actuals by tenth of" in words
+    assert "Over 1 and 2 days ahead taken together" in words
+    assert "The intervals count other days and other seeds." in words
+    groups = out[out.index("one day ahead, by volatility and year") : out.index("Verdict\n")]
+    assert len(groups.strip().splitlines()) <= 8
     assert " at equal units," in " ".join(out.split())
     assert max(map(len, out.splitlines())) <= 80
     assert "gru 2/2: epoch 1/1" in captured.err
+
+
+def assert_named(tests: Iterable[dict[str, Any]]) -> None:
+    """Each p-value has its test's name and its days beside it."""
+    for test in tests:
+        assert test.keys() >= {"name", "days", "p_value"}
+        assert test["name"]
+        assert test["days"] > 0
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -113,6 +130,19 @@ def test_json_holds_what_is_promised(
     assert abs(rnn - gru) < 0.1 * gru
     assert document["verdict"].keys() >= {"text", "beats_naive", "best"}
     assert " at about equal parameters," in document["verdict"]["text"]
+    assert document["verdict"].keys() >= {"adjusted", "tests", "joint"}
+    assert document["verdict"]["adjusted"]["tried"] == 4
+    assert set(document["verdict"]["joint"]) == {"naive", "riskmetrics-t", "linear-t"}
+    assert_named(document["verdict"]["tests"])
+    assert_named(document["verdict"]["joint"][name]["average"] for name in document["verdict"]["joint"])
+    for row in document["models"]:
+        for tests in row["tests"].values():
+            assert_named(tests[name] for name in ("range", "price", "direction", "calibration"))
+            assert len(tests["pit_counts"]) == 10
+            assert tests["directional_accuracy"].keys() == {"value", "low", "high", "method"}
+    assert set(document["by"]) == {"year", "regime", "ticker"}
+    assert {row["ticker"] for row in document["by"]["ticker"]} == set(STOCKS)
+    assert {row["model"] for row in document["by"]["regime"]} == {row["model"] for row in document["models"]}
     assert (document["match"], document["seeds"], document["tickers"]) == ("parameters", 2, list(STOCKS))
     assert set(pd.read_csv(output)["model"]) == {
         *("rnn-seed0", "rnn-seed1", "gru-seed0", "gru-seed1", *BASELINE_NAMES),

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from comparison_factory import Compared
 
+from forecaster.dataset.volatility import volatility
 from forecaster.errors import UsageError
 from forecaster.evaluation.forecast_file import check_output, write_forecasts
 
@@ -32,7 +33,7 @@ def frames(walk: Compared, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 def test_both_forms_hold_the_documented_columns(frames: dict[str, pd.DataFrame]) -> None:
     for frame in frames.values():
-        assert list(frame.columns) == COLUMNS + QUANTILES
+        assert list(frame.columns) == [*COLUMNS, *QUANTILES, "regime"]
     for name in COLUMNS[5:] + QUANTILES:
         np.testing.assert_allclose(frames["csv"][name], frames["parquet"][name])
     for name in COLUMNS[:5]:
@@ -57,6 +58,19 @@ def test_close_is_the_actual(walk: Compared, frames: dict[str, pd.DataFrame]) ->
         np.testing.assert_array_equal(frame[column], expected)
     sessions = pd.Series(range(len(panel.dates)), index=pd.DatetimeIndex(panel.dates))
     assert (sessions[frame["date"]].to_numpy() - sessions[frame["origin"]].to_numpy() == frame["step"]).all()
+
+
+def test_the_regime_is_that_of_the_market_at_the_origin(
+    walk: Compared, frames: dict[str, pd.DataFrame]
+) -> None:
+    panel, split = walk.comparison.panel, walk.comparison.split
+    sigma = volatility(panel.market_return)
+    low, high = np.nanquantile(sigma[split.train.start : split.train.stop], [1 / 3, 2 / 3])
+    rows = frames["parquet"]
+    now = sigma[np.searchsorted(panel.dates, rows["origin"].to_numpy().astype("M8[D]"))]
+    expected = np.where(now < low, "calm", np.where(now < high, "normal", "turbulent"))
+    assert (rows["regime"] == expected).all()
+    assert len(set(rows["regime"])) > 1
 
 
 def test_quantiles_ascend_around_the_median(frames: dict[str, pd.DataFrame]) -> None:

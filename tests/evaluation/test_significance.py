@@ -2,10 +2,20 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from forecaster.evaluation.significance import daily_mean, diebold_mariano, lead_interval, skill_interval
+from forecaster.evaluation.significance import (
+    daily_mean,
+    diebold_mariano,
+    holm,
+    lead_of,
+    ratio_interval,
+    skill_interval,
+    wald,
+)
 
 
 def independent_test(difference: NDArray[np.float64], horizon: int) -> tuple[float, float]:
@@ -40,6 +50,13 @@ def test_ten_days_by_hand() -> None:
     assert found.p_value == pytest.approx(2 * stats.t.sf(found.statistic, 1))
     assert (found.days, found.frequencies) == (10, 1)
     assert found.name == "Diebold–Mariano, EWC, 1 cosines, 10 days"
+    assert found.described() == {
+        "name": "Diebold–Mariano, EWC",
+        "statistic": found.statistic,
+        "cosines": 1,
+        "days": 10,
+        "p_value": found.p_value,
+    }
 
 
 @pytest.mark.parametrize(
@@ -134,7 +151,6 @@ def test_the_interval_excludes_zero_where_the_test_rejects() -> None:
 @pytest.mark.parametrize(
     ("difference", "horizon"),
     [
-        pytest.param(np.zeros(100), 1, id="no difference"),
         pytest.param(np.zeros(0), 1, id="no days"),
         pytest.param(np.arange(9.0), 1, id="nine days"),
         pytest.param(np.arange(49.0), 5, id="49 days of overlapping weeks"),
@@ -142,6 +158,12 @@ def test_the_interval_excludes_zero_where_the_test_rejects() -> None:
 )
 def test_nothing_to_tell(difference: NDArray[np.float64], horizon: int) -> None:
     found = diebold_mariano(difference, horizon)
+    assert np.isnan([found.statistic, found.p_value]).all()
+    assert found.frequencies == 0
+
+
+def test_no_difference_on_any_day() -> None:
+    found = diebold_mariano(np.zeros(100), 1)
     assert (found.statistic, found.p_value) == (0.0, 1.0)
 
 
@@ -166,19 +188,110 @@ def test_a_lead_lies_in_its_interval_whatever_seeds_and_days_come(seed_spread: f
         for recipe, level in (("one", 0.98), ("other", 1.0)):
             own = level * (1 + 0.1 * common) + 0.02 * random.normal(size=(5, 250))
             runs[recipe] = own + level * seed_spread * random.normal(size=(5, 1))
-        found = lead_interval(
+        found = lead_of(
             runs["one"].mean(0),
             runs["other"].mean(0),
             runs["one"].mean(1).tolist(),
             runs["other"].mean(1).tolist(),
             1,
-        )
+        ).interval
         inside += found.low <= 0.02 <= found.high
     assert inside / 1000 > 0.93
 
 
 def test_one_seed_gives_a_lead_no_interval() -> None:
     series = 1 + 0.1 * losses(250, 1, 0.0, 2)
-    found = lead_interval(series[0], series[1], [1.0], [1.0, 1.1], 1)
-    assert math.isinf(found.low)
-    assert math.isfinite(found.value)
+    found = lead_of(series[0], series[1], [1.0], [1.0, 1.1], 1)
+    assert math.isinf(found.interval.low)
+    assert math.isfinite(found.interval.value)
+    assert math.isnan(found.p_value)
+
+
+def test_a_lead_over_what_has_no_seed_by_hand() -> None:
+    """Variance of days by the test's own estimate, plus that of four seeds over 4."""
+    rival = 1 + 0.1 * losses(250, 1, 0.0, 1)[0]
+    own = 0.98 * rival + 0.01 * losses(250, 1, 0.0, 1, seed=3)[0]
+    seeds = [0.97, 0.98, 0.985, 0.99]
+    days_only = skill_interval(own, rival, 1)
+    of_days = (days_only.high - days_only.value) / stats.t.isf(0.025, 15)
+    of_seeds = np.std(seeds, ddof=1) / 2 / rival.mean()
+    variance = of_days**2 + of_seeds**2
+    degrees = variance**2 / (of_days**4 / 15 + of_seeds**4 / 3)
+    found = lead_of(own, rival, seeds, None, 1)
+    assert found.degrees_of_freedom == pytest.approx(degrees)
+    reach = stats.t.isf(0.025, degrees) * math.sqrt(variance)
+    assert found.interval.low == pytest.approx(found.interval.value - reach)
+    assert found.p_value == pytest.approx(2 * stats.t.sf(found.interval.value / math.sqrt(variance), degrees))
+    assert found.interval.low < days_only.low
+
+
+@pytest.mark.parametrize(
+    ("found", "adjusted"),
+    [
+        pytest.param([0.01, 0.04, 0.03], [0.03, 0.06, 0.06], id="by hand"),
+        pytest.param([0.6, 0.5], [1, 1], id="never above one"),
+        pytest.param([0.02], [0.02], id="one"),
+        pytest.param([], [], id="none"),
+        pytest.param([0.01, math.nan], [0.02, math.nan], id="unknown counts as tried"),
+    ],
+)
+def test_holm(found: list[float], adjusted: list[float]) -> None:
+    assert holm(found) == pytest.approx(adjusted, nan_ok=True)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_between_none_and_bonferroni_and_keeps_the_order(p_values: list[float]) -> None:
+    adjusted = holm(p_values)
+    for p, found in zip(p_values, adjusted, strict=True):
+        assert p <= found <= min(1, len(p_values) * p) + 1e-12
+    assert [adjusted[place] for place in np.argsort(p_values, kind="stable")] == sorted(adjusted)
+
+
+def test_one_of_many_true_nulls_is_rejected_in_one_of_twenty_families() -> None:
+    families = np.random.default_rng(0).uniform(size=(4000, 6))
+    assert np.mean([min(holm(row.tolist())) < 0.05 for row in families]) == pytest.approx(0.05, abs=0.012)
+
+
+def test_a_ratio_by_hand() -> None:
+    """Hits of moves on ten days; one cosine, as in the test of ten days."""
+    hits, moves = np.array([3.0, *[2.0] * 9]), np.full(10, 4.0)
+    found = ratio_interval(hits, moves, 1)
+    assert found.value == pytest.approx(21 / 40)
+    error = np.sqrt(0.2 * np.cos(np.pi / 20) ** 2 / 10) / 4
+    assert found.high - found.value == pytest.approx(stats.t.isf(0.025, 1) * error)
+    assert math.isinf(ratio_interval(hits, moves, 2).low)
+
+
+def independent_wald(series: NDArray[np.float64], horizon: int) -> tuple[float, float]:
+    n, q = series.shape
+    count = max(1, math.floor(0.4 * min(n ** (2 / 3), n / horizon)))
+    covariance = np.zeros((q, q))
+    for number in range(1, count + 1):
+        weight = sum(
+            math.sqrt(2 / n) * math.cos(math.pi * number * (t - 0.5) / n) * series[t - 1]
+            for t in range(1, n + 1)
+        )
+        covariance += np.outer(weight, weight) / count
+    mean = series.mean(0)
+    hotelling = n * mean @ np.linalg.inv(covariance) @ mean
+    statistic = (count - q + 1) / (count * q) * hotelling
+    return statistic, float(stats.f.sf(statistic, q, count - q + 1))
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_the_test_of_several_means_equals_an_independent_one(horizon: int) -> None:
+    series = np.random.default_rng(horizon).normal(0.05, 1, size=(300, 3)) @ np.array(
+        [[1, 0.5, 0], [0, 1, 0.2], [0, 0, 0.1]]
+    )
+    found = wald(series.mean(0), series, horizon)
+    assert (found.statistic, found.p_value) == pytest.approx(independent_wald(series, horizon))
+    one = wald(series[:, :1].mean(0), series[:, :1], horizon)
+    single = diebold_mariano(series[:, 0], horizon)
+    assert one.statistic == pytest.approx(single.statistic**2)
+    assert one.p_value == pytest.approx(single.p_value)
+
+
+def test_several_means_need_as_many_cosines() -> None:
+    series = np.random.default_rng(0).normal(size=(30, 4))
+    assert math.isnan(wald(series.mean(0), series, 1).p_value)  # three cosines
+    assert math.isnan(wald(np.zeros(2), np.zeros((300, 2)), 1).p_value)  # the same on every day

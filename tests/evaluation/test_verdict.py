@@ -1,5 +1,6 @@
 """The verdict on hand-made scores: what it takes to win, and what is said of it."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,9 @@ import scipy.stats
 
 from forecaster.evaluation.comparison import Comparison, ModelResult
 from forecaster.evaluation.scoring import ScoredStep, StepScores
-from forecaster.evaluation.significance import diebold_mariano
-from forecaster.evaluation.verdict import judge, show_p
+from forecaster.evaluation.significance import diebold_mariano, skill_interval
+from forecaster.evaluation.tried import Tried
+from forecaster.evaluation.verdict import Verdict, judge, show_p
 
 DAYS = 80
 NOISE = np.random.default_rng(5).normal(0, 1e-3, DAYS)
@@ -37,17 +39,18 @@ def row(
     error: np.ndarray | None = None,
     direction: np.ndarray | None = None,
     seeds: tuple[float, ...] = (),
+    days: int = DAYS,
     **scores: Any,
 ) -> ModelResult:
     """A model with these daily losses; its price errors and signs are those of `error` and `direction`."""
-    errors = np.full(DAYS, 0.01) if error is None else error
-    signs = np.zeros(DAYS) if direction is None else direction
+    errors = np.full(days, 0.01) if error is None else error
+    signs = np.zeros(days) if direction is None else direction
     steps = {
         step: replace(SCORES, crps=float(daily.mean()), mae_return=float(errors.mean()), **scores)
         for step, daily in crps.items()
     }
     scored = {
-        step: ScoredStep(steps[step], np.arange(DAYS), daily, errors, signs) for step, daily in crps.items()
+        step: ScoredStep(steps[step], np.arange(days), daily, errors, signs) for step, daily in crps.items()
     }
     runs = {step: seeds or (float(daily.mean()),) for step, daily in crps.items()}
     return ModelResult(name, kind, steps, scored, {}, seed_crps=runs)
@@ -128,16 +131,17 @@ def test_a_median_that_is_worse_wins_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("skill", "p_value", "words"),
+    ("side", "p_value", "words"),
     [
-        pytest.param(0.02, 0.049, "no skill that a formula for the volatility does not have", id="formula"),
-        pytest.param(0.02, 0.051, "no skill was found", id="luck"),
-        pytest.param(-0.02, 0.001, "no skill was found", id="worse"),
+        pytest.param(1, 0.049, "no skill that a formula for the volatility does not have", id="formula"),
+        pytest.param(1, 0.051, "no skill was found", id="luck"),
+        pytest.param(-1, 0.001, "no skill was found", id="worse"),
     ],
 )
-def test_what_is_said_where_nothing_is_won(skill: float, p_value: float, words: str) -> None:
-    best = row("gru", "cell", {1: losses(0.3)}, skill=skill, p_value=p_value)
-    assert words in judge(compared(best, row("riskmetrics-t", "baseline", flat(1)))).text
+def test_what_is_said_where_nothing_is_won(side: int, p_value: float, words: str) -> None:
+    best = row("gru", "cell", {1: losses(0.3)})
+    naive = row("naive", "baseline", {1: losses(0.3) - side * losses(p_value, 0.0)})
+    assert words in judge(compared(best, naive, row("riskmetrics-t", "baseline", flat(1)))).text
 
 
 @pytest.mark.parametrize(
@@ -171,7 +175,7 @@ def test_what_recurrence_adds_is_said_with_its_interval(p_value: float, helps: b
     assert gain.value == pytest.approx(1 - best.steps[1].crps / 0.01)
     assert f"recurrence adds {gain.value:+.2%} one day ahead (95 % interval" in found.text
     said = "significant" if helps else "not significant after counting all that was tried"
-    assert f"{gain.high:+.2%}): {said}." in found.text
+    assert f"{gain.high:+.2%}): {said}. The intervals count other days, not other seeds" in found.text
     assert ("No gain from recurrence was found: its inputs tell as much without it." in found.text) != helps
     assert ("Part of that only recurrence finds." in found.text) == helps
 
@@ -185,24 +189,26 @@ def test_linear_t_is_no_naive_forecast() -> None:
 
 
 def test_the_sentences_of_a_clear_win() -> None:
-    gru = row("gru", "cell", {1: losses(1e-5) - 0.002, 5: np.full(DAYS, 0.0125)}, point_skill=-0.031)
+    gru = row("gru", "cell", {1: losses(1e-5) - 0.002, 5: np.full(DAYS, 0.0125)})
     lstm = row("lstm", "cell", flat(1, 5))
     naive = row("naive", "baseline", {1: np.full(DAYS, 0.011), 5: np.full(DAYS, 0.012)})
     drift = row("drift", "baseline", {1: np.full(DAYS, 0.012), **flat(5)})
     found = judge(compared(gru, lstm, naive, drift))
     lead, gain = (1 - gru.steps[1].crps / level for level in (0.01, 0.011))
+    over = skill_interval(gru.losses[1].crps, naive.losses[1].crps, 1)
     assert found.text == (
         f"GRU has the lowest CRPS one day ahead, {lead:.2%} below LSTM; one seed each cannot rank them, as "
         f"another may turn it round (--seeds 5 can). With 90 % confidence the best of all is among these: "
         f"one day ahead GRU; 5 days ahead LSTM, drift. Its range one day ahead is {gain:.1%} better than "
-        "that of the strongest naive forecast, naive (p <0.001, significant), and its 90 % interval covered "
-        "90.0%. Its range 5 days ahead is 25.0% worse than that of the strongest naive forecast, drift (p "
-        "<0.001, no gain), and its 90 % interval covered 90.0%. As a price, its median does not beat the "
-        "last close, drift and always-up: one day ahead skill -3.10% (p = 1.000), over drift +0.00% (p = "
-        "1.000), 50.0% of signs right where 52.0% of moves are up; 5 days ahead skill -3.10% (p = 1.000), "
-        "over drift +0.00% (p = 1.000), 50.0% of signs right where 52.0% of moves are up. R² of the price "
-        "one day ahead is 0.9900; that of the last close is 0.9900, so such an R² says nothing. The median "
-        "lies nearer to the last close than to the actual in 75% of cases. So it knows better than a naive "
+        f"that of the strongest naive forecast, naive (95 % interval {over.low:+.1%} to {over.high:+.1%}, p "
+        "<0.001, significant), and its 90 % interval covered 90.0%. Its range 5 days ahead is 25.0% worse "
+        "than that of the strongest naive forecast, drift (95 % interval -25.0% to -25.0%, p <0.001, no "
+        "gain), and its 90 % interval covered 90.0%. As a price, its median does not beat the last close, "
+        "drift and always-up: one day ahead skill +0.00% (p = 1.000), over drift +0.00% (p = 1.000), 50.0% "
+        "of signs right where 52.0% of moves are up; 5 days ahead skill +0.00% (p = 1.000), over drift "
+        "+0.00% (p = 1.000), 50.0% of signs right where 52.0% of moves are up. R² of the price one day "
+        "ahead is 0.9900; that of the last close is 0.9900, so such an R² says nothing. The median lies "
+        "nearer to the last close than to the actual in 75% of cases. So it knows better than a naive "
         "forecast how far the price may move, not where: useful for risk, of no use for picking a direction."
     )
 
@@ -211,7 +217,10 @@ def test_cells_alike_have_no_lead() -> None:
     rows = row("rnn", "cell", flat(1)), row("gru", "cell", flat(1))
     text = judge(compared(*rows, row("naive", "baseline", flat(1)))).text
     assert "SimpleRNN has the lowest CRPS one day ahead, 0.00% below GRU" in text
-    assert "0.0% worse than that of the strongest naive forecast, naive (p = 1.000, no gain)" in text
+    words = (
+        "0.0% worse than that of the strongest naive forecast, naive (95 % interval +0.0% to +0.0%, p = 1.000"
+    )
+    assert words in text
 
 
 def test_one_cell_has_no_rival() -> None:
@@ -231,3 +240,124 @@ def test_what_cannot_be_told_from_the_best_is_named() -> None:
     assert "With 90 % confidence the best of all is among these: one day ahead GRU, LSTM." in found.text
     assert found.confidence_set["1"]["naive"] == 0
     assert max(found.confidence_set["1"].values()) == 1
+
+
+def at_step(found: Verdict, question: str, reference: str, step: int = 1, cell: str = "gru") -> Tried:
+    return next(
+        test
+        for test in found.tests
+        if (test.question, test.reference, test.step, test.cell) == (question, reference, step, cell)
+    )
+
+
+def test_p_values_are_adjusted_within_one_question_and_reference() -> None:
+    """Two cells and two steps: four tests a family; Holm multiplies the smallest by 4, the next by 3."""
+    gru = row("gru", "cell", {1: losses(0.01), 5: np.full(DAYS, 0.01)})
+    lstm = row("lstm", "cell", {1: losses(0.02), 5: np.full(DAYS, 0.01)})
+    found = judge(
+        compared(gru, lstm, row("naive", "baseline", flat(1, 5)), row("drift", "baseline", flat(1, 5)))
+    )
+    for reference in ("naive", "drift"):
+        assert at_step(found, "range", reference).adjusted == pytest.approx(0.04)
+        assert at_step(found, "range", reference, cell="lstm").adjusted == pytest.approx(0.06)
+        assert at_step(found, "range", reference, 5).adjusted == 1
+    assert {test.tried for test in found.tests} == {4}
+    assert {(test.question, test.reference) for test in found.tests} == {
+        *(("range", "naive"), ("range", "drift"), ("price", "naive"), ("price", "drift")),
+        ("direction", "always-up"),
+    }
+    document = found.described()
+    assert document["adjusted"]["method"] == "Holm"
+    assert (document["adjusted"]["tried"], document["adjusted"]["level"]) == (4, 0.05)
+    assert document["tests"][0].keys() >= {
+        "name",
+        "statistic",
+        "cosines",
+        "days",
+        "p_value",
+        "adjusted",
+        "tried",
+    }
+    assert "(95 % interval" in found.text
+    assert "p = 0.040, significant" in found.text
+
+
+def test_recurrence_that_costs_is_called_so() -> None:
+    worse = row("gru", "cell", {1: 0.02 - losses(0.001)})
+    naive = row("naive", "baseline", {1: np.full(DAYS, 0.03)})
+    text = judge(compared(worse, naive, row("linear-t", "baseline", flat(1)))).text
+    assert "): significantly worse. The intervals" in text
+    assert "its inputs tell more without it" in text
+
+
+def test_what_recurrence_adds_at_one_step_only_is_said_of_that_step() -> None:
+    naive = row("naive", "baseline", {step: np.full(DAYS, 0.03) for step in (1, 5)})
+    linear = row("linear-t", "baseline", flat(1, 5))
+    for daily, words in ((losses(1e-4), "significant"), (0.02 - losses(1e-4), "significantly worse")):
+        best = row("gru", "cell", {1: daily, 5: np.full(DAYS, 0.01)})
+        assert f"): {words} one day ahead. The" in judge(compared(best, naive, linear)).text
+
+
+@pytest.mark.parametrize(("spread", "helps"), [(1e-9, True), (1e-3, False)])
+def test_several_seeds_are_counted_in_what_recurrence_adds(spread: float, helps: bool) -> None:
+    """Days alone say p = .0001; five runs that differ by as much as the gain take that back."""
+    daily = losses(1e-4)
+    seeds = tuple(daily.mean() + spread * np.array([-2, -1, 0, 1, 2]))
+    best = row("gru", "cell", {1: daily}, seeds=seeds)
+    naive = row("naive", "baseline", {1: np.full(DAYS, 0.02)})
+    found = judge(compared(best, naive, row("linear-t", "baseline", flat(1))))
+    assert found.recurrence_helps == helps
+    assert (found.recurrence["1"].low > 0) == helps
+    assert "The intervals count other days and other seeds." in found.text
+    assert found.described()["recurrence"]["1"]["method"].startswith("95 % interval of days (EWC) and seeds")
+    assert at_step(found, "range", "linear-t").described()["name"].startswith("Student-t of days")
+
+
+def test_too_few_days_are_said_and_nothing_is_claimed() -> None:
+    """49 days of forecasts five days ahead; one day ahead there are enough."""
+    short = [
+        row(name, kind, {step: losses(p)[:49] for step in (1, 5)}, days=49)
+        for name, kind, p in (
+            ("gru", "cell", 1e-6),
+            ("naive", "baseline", 0.9),
+            ("linear-t", "baseline", 0.9),
+        )
+    ]
+    found = judge(compared(*short))
+    assert math.isnan(at_step(found, "range", "naive", 5).adjusted)
+    assert "5 days ahead too few days to tell" in found.text
+    assert "(too few days for an interval or a test)" in found.text
+    assert "5 days ahead (too few days for an interval)" in found.text
+    assert "nan" not in found.text
+    assert "inf" not in found.text
+    assert math.isnan(found.confidence_set["5"]["gru"])
+
+
+def test_nothing_at_all_to_tell() -> None:
+    nine = {
+        "gru": {1: losses(0.5)[:9], 2: losses(0.5)[:9]},
+        "naive": {1: losses(0.9)[:9], 2: losses(0.9)[:9]},
+    }
+    few = [
+        row(name, kind, {1: losses(0.5)[:9]}, days=9)
+        for name, kind in (("gru", "cell"), ("naive", "baseline"))
+    ]
+    found = judge(replace(compared(*few), joint_crps=nine))
+    assert "So nothing can be told yet" in found.text
+    assert "There are too few days to test 1 and 2 days ahead together." in found.text
+    assert not found.beats_naive
+
+
+def test_all_steps_together_are_said() -> None:
+    gru, naive = row("gru", "cell", flat(1, 2)), row("naive", "baseline", flat(1, 2))
+    lstm = row("lstm", "cell", flat(1, 2))
+    joint = {"gru": {1: losses(0.01), 2: losses(0.01)}, "naive": flat(1, 2)}
+    found = judge(replace(compared(gru, lstm, naive), joint_crps=joint))
+    test = found.joint["naive"]
+    assert (
+        f"Over 1 and 2 days ahead taken together, its range is {test.gain:.2%} better than naive's"
+        in found.text
+    )
+    described = found.described()["joint"]["naive"]
+    assert (described["tried"], described["adjusted"]) == (2, pytest.approx(2 * test.average.p_value))
+    assert described["steps"] == [1, 2]

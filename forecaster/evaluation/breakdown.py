@@ -1,0 +1,94 @@
+"""Scores by ticker, by year and by how turbulent the market was."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.dataset.volatility import REGIMES
+from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T
+from forecaster.evaluation.comparison import NAIVE, Comparison, ModelResult
+from forecaster.evaluation.metrics import skill
+from forecaster.evaluation.sums import Totals
+
+GROUPINGS = ("year", "regime", "ticker")
+_OVER = {"skill": NAIVE, "over_riskmetrics_t": RISKMETRICS_T, "over_linear_t": LINEAR_T}
+_DIGITS = 6
+
+
+def scores_by(comparison: Comparison, grouping: str) -> list[dict[str, Any]]:
+    """A row for each model, step and group: how many forecasts, and their scores.
+
+    Args:
+        comparison: what was scored.
+        grouping: `year` or `regime` of the origin, or `ticker`.
+
+    Returns:
+        model, step, the grouping's own name, forecasts, crps, coverage_90, mae_return; `skill` over the naive
+        forecast, `over_riskmetrics_t` and `over_linear_t` as far as these are in the comparison.
+    """
+    references = {name: comparison.model(model) for name, model in _OVER.items() if _has(comparison, model)}
+    return [
+        row
+        for model in comparison.models
+        for step in model.losses
+        for row in _rows(comparison, model, step, grouping, references)
+    ]
+
+
+def _has(comparison: Comparison, model: str) -> bool:
+    return any(row.model == model for row in comparison.models)
+
+
+def _rows(
+    comparison: Comparison,
+    model: ModelResult,
+    step: int,
+    grouping: str,
+    references: Mapping[str, ModelResult],
+) -> Iterator[dict[str, Any]]:
+    own = _grouped(comparison, model, step, grouping)
+    others = {name: _grouped(comparison, row, step, grouping) for name, row in references.items()}
+    for group, totals in own.items():
+        count = totals["forecasts"]
+        yield {
+            "model": model.model,
+            "step": step,
+            grouping: group,
+            "forecasts": int(count),
+            "crps": _short(totals["crps"] / count),
+            "coverage_90": _short(totals["within_90"] / count),
+            "mae_return": _short(totals["absolute_error"] / count),
+            **{name: _short(skill(totals["crps"], other[group]["crps"])) for name, other in others.items()},
+        }
+
+
+def _grouped(
+    comparison: Comparison, model: ModelResult, step: int, grouping: str
+) -> dict[str | int, dict[str, float]]:
+    """The sums of every group that has a forecast, by their names in `Totals`."""
+    scored, panel = model.losses[step], comparison.panel
+    if grouping == "ticker":
+        count = len(scored.sums.by_ticker.forecasts)
+        return _totals(scored.sums.by_ticker, np.arange(count), panel.tickers[:count])
+    if grouping == "regime":
+        return _totals(scored.sums.by_day, comparison.regimes[scored.day], REGIMES)
+    years, places = np.unique(panel.dates[scored.day].astype("M8[Y]"), return_inverse=True)
+    return _totals(scored.sums.by_day, places, [int(str(year)) for year in years])
+
+
+def _totals(
+    parts: Totals, places: NDArray[np.intp], names: Sequence[str | int]
+) -> dict[str | int, dict[str, float]]:
+    sums = {name: np.bincount(places, values, len(names)) for name, values in vars(parts).items()}
+    return {
+        group: {name: float(values[place]) for name, values in sums.items()}
+        for place, group in enumerate(names)
+        if sums["forecasts"][place]
+    }
+
+
+def _short(value: float) -> float:
+    """Six digits are enough, and a third of the document."""
+    return float(f"{value:.{_DIGITS}g}")
