@@ -14,6 +14,7 @@ from trained_home import RECIPE, TRAINED_ON, recent_table
 import forecaster as fc
 from forecaster.errors import BadInputError, NotFoundError, UsageError
 from forecaster.prices.table import PriceTable
+from forecaster.registry.versions import ModelRegistry
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = ["ticker", "origin", "step", "date", "last_close", "median", "lo_50", "hi_50", "lo_90", "hi_90"]
@@ -161,6 +162,8 @@ def test_train_compare_save_and_load(tmp_path: Path, prices: pd.DataFrame) -> No
     before = model.predict(prices=prices)
     saved = model.save(tmp_path, "mine")
     assert saved.reference == "mine@1"
+    kept = ModelRegistry(tmp_path).load_reference("mine", 1)
+    assert (kept is not None) == (saved.card["reference"] == "linear-t")
     pd.testing.assert_frame_equal(fc.load_model("mine", home=tmp_path).predict(prices=prices), before)
     with pytest.raises(UsageError, match="registered already"):
         saved.save(tmp_path, "mine")

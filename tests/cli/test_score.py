@@ -39,6 +39,8 @@ def test_record_then_score(own_home: Path, capsys: pytest.CaptureFixture[str]) -
     assert json.loads(capsys.readouterr().out)["recorded"]["known"] == 3
     row = Ledger(own_home).select("SELECT model, version, ticker, origin FROM forecasts WHERE step = 1")
     assert row == [("main", 1, "AAA", "2026-11-20")]
+    chosen = ModelRegistry(own_home).card("main", 1)["reference"]
+    assert Ledger(own_home).select("SELECT DISTINCT reference FROM forecasts") == [(chosen,)]
     assert run(["score", "--home", str(own_home)]) == ExitCode.DONE
     assert capsys.readouterr().out == "Newly scored: 0; over, but still open: 0.\n"
 

@@ -64,6 +64,8 @@ def test_a_run_fetches_retrains_records_and_scores(
     recorded = Ledger(home).select("SELECT COUNT(*) FROM forecasts WHERE origin = '2026-11-20'")
     assert recorded == [(6,)]
     assert Ledger(home).select("SELECT COUNT(log_return) FROM forecasts") == [(3,)]
+    for version, reference in Ledger(home).select("SELECT DISTINCT version, reference FROM forecasts"):
+        assert reference == ModelRegistry(home).card("main", version)["reference"]
     status = read_run_status(home)
     assert status is not None
     assert (status.outcome, status.exit_code) == ("done", 0)

@@ -19,6 +19,7 @@ from forecaster.cli.main import run
 from forecaster.dataset.features import available_features
 from forecaster.dataset.panel import Panel
 from forecaster.errors import BadInputError, ExitCode, ForecastError
+from forecaster.evaluation.scoring import StepScores
 from forecaster.network.engine import start_engine
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.training import TrainedNetwork, train_network
@@ -28,6 +29,7 @@ from forecaster.prices.table import complete
 from forecaster.registry.promotion import roll_back
 from forecaster.registry.versions import ModelRegistry
 from forecaster.service import gate
+from forecaster.service.candidate import better_reference
 from forecaster.service.gate import Decision, Duel, decide
 from forecaster.service.retraining import gate_split
 
@@ -233,6 +235,26 @@ def test_a_promoted_challenger_forecasts_with_weights_that_know_the_last_session
     assert np.isfinite(card["refit"]["loss"])
     assert card["split"]["validation_end"] == "2026-08-06"  # 75 sessions before
     assert head(registry.load("main").network) != head(registry.load_evaluated("main", 2))
+    assert (registry.load_reference("main", 2) is not None) == (card["reference"] == "linear-t")
+
+
+@pytest.mark.parametrize(
+    ("linear", "chosen"), [(0.9, "linear-t"), (1.1, "riskmetrics-t"), (None, "riskmetrics-t")]
+)
+def test_the_reference_is_the_better_simple_forecast(
+    scores: StepScores, linear: float | None, chosen: str
+) -> None:
+    found = {"naive": {1: replace(scores, crps=0.5)}, "riskmetrics-t": {1: replace(scores, crps=1.0)}}
+    if linear is not None:
+        found["linear-t"] = {1: replace(scores, crps=linear)}
+    assert better_reference(found) == chosen
+
+
+@pytest.fixture
+def scores(home: Path) -> StepScores:
+    """Any."""
+    card = ModelRegistry(home).card("main", 1)
+    return StepScores(**card["scores"]["1"])
 
 
 @pytest.mark.usefixtures("quick_training")
