@@ -234,7 +234,9 @@ def predict_step(settings: Settings, now: datetime) -> str:
         try:
             model = registry.load(name)
             check_recordable(model, store, now)
-            batch = predict_stored(store, model.network, store.tickers())
+            batch = predict_stored(
+                store, model.network, store.tickers(), composition=model.card.get("market", ())
+            )
             if batch.failures and not batch.predictions:
                 raise next(iter(batch.failures.values()))
         except ForecastError as error:
