@@ -5,7 +5,7 @@ The names stand in `forecaster` itself: `import forecaster as fc; fc.load_model(
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecaster.dataset.panel import build_panel, choose_tickers
+from forecaster.dataset.survivorship import count_survivors
 from forecaster.dataset.training_set import TrainingSet, split_by
 from forecaster.errors import ForecastError, NotFoundError, UsageError
 from forecaster.network.network import Network
@@ -91,15 +92,16 @@ class Model:
             tickers: symbols; None for all of `prices`, or of the home folder.
             prices: long form: ticker, date, close, and adj_close, high, low, volume where there are any.
                 Without it the prices of the home folder are read.
-            market: daily log returns of the market by date; without it the mean of all tickers of `prices`,
-                or of the home folder's.
+            market: daily log returns of the market by date; without it the mean over the tickers of
+                `prices`, or of the home folder, that were the market in training (`card["market"]`).
             levels: central intervals, in per cent.
             horizon: steps, at most those that the network was trained for; None for all of them.
 
         Returns:
             A row for each ticker and step: ticker, origin (day of the last close), step, date, last_close,
             median, then lo_50, hi_50, lo_90, hi_90 and so on. Prices are in the currency of the input.
-            Tickers that cannot be forecast are left out with a warning.
+            Tickers that cannot be forecast are left out with a warning; another one tells of days on which
+            fewer than half of the market's members have a return.
 
         Raises:
             UsageError: there are no prices to read, or a level or the horizon is out of range.
@@ -108,10 +110,10 @@ class Model:
         from forecaster.service.prediction import predict_stored, predict_tables
 
         asked = [tickers] if isinstance(tickers, str) else list(tickers or [])
+        composition = self.card.get("market", ())
         if prices is not None:
             tables = _tables(prices)
-            known_market = _market(tables, market)
-            self._warn_of_another_market(tables, market)
+            known_market = _market(tables, market, composition)
             wanted, missing = _pick(tables, asked)
             batch = predict_tables(self.network, wanted, known_market, horizon, levels)
             failures = missing | batch.failures
@@ -119,22 +121,13 @@ class Model:
             store = known_prices(self.home, _now(), os.environ)
             given = None if market is None else _market((), market)
             chosen = [checked_ticker(ticker) for ticker in asked] or choose_tickers(store, None)
-            batch = predict_stored(store, self.network, chosen, horizon, levels, given)
+            batch = predict_stored(store, self.network, chosen, horizon, levels, given, composition)
             failures = batch.failures
         else:
             raise UsageError("there are no prices to forecast from", "give prices=, a DataFrame of long form")
         _report_failures(failures, served=bool(batch.predictions))
+        _warn_of_thin_market(batch.predictions)
         return _frame_of(batch.predictions, levels)
-
-    def _warn_of_another_market(self, tables: Sequence[PriceTable], given: "pd.Series | None") -> None:
-        trained = len(self.card.get("market", ()))
-        here = sum(not table.ticker.startswith(INDEX_MARK) for table in tables)
-        if given is None and 2 * here < trained:
-            warnings.warn(
-                f"the market is the mean of {here} tickers, and the network was trained with that of "
-                f"{trained}: give more tickers, or market=",
-                stacklevel=3,
-            )
 
     def save(self, home: str | Path, name: str = "main") -> "Model":
         """Register the model in a home folder as the next version of `name`, in service from now on.
@@ -367,7 +360,8 @@ def model_of(registered: RegisteredModel, home: Path) -> Model:
 def _training_set(prices: "pd.DataFrame", market: "pd.Series | None", recipe: Recipe) -> TrainingSet:
     tables = _tables(prices)
     panel = build_panel(tables, _market(tables, market))
-    return TrainingSet(panel, split_by(recipe)(panel.dates))
+    split = split_by(recipe)(panel.dates)
+    return TrainingSet(panel, split, survivorship=count_survivors(panel, split, None))
 
 
 def _tables(prices: "pd.DataFrame") -> tuple[PriceTable, ...]:
@@ -406,6 +400,18 @@ def _report_failures(failures: Mapping[str, ForecastError], *, served: bool) -> 
         warnings.warn(f"left out: {reason}", stacklevel=4)
 
 
+def _warn_of_thin_market(predictions: "Sequence[Prediction]") -> None:
+    thin = max((each.thin_market for each in predictions), key=len, default=())
+    if thin:
+        last = thin[-1]
+        warnings.warn(
+            f"on {len(thin)} of the days looked back on, the last {last.date}, the market is that of "
+            f"{last.tickers} of the {last.listed} tickers that it was in training, so the intervals are less "
+            "certain: give more tickers, or market=",
+            stacklevel=3,
+        )
+
+
 def _frame_of(predictions: "Sequence[Prediction]", levels: Sequence[float]) -> "pd.DataFrame":
     import pandas as pd
 
@@ -426,10 +432,13 @@ def _frame_of(predictions: "Sequence[Prediction]", levels: Sequence[float]) -> "
     return pd.DataFrame(columns)
 
 
-def _market(tables: Sequence[PriceTable], given: "pd.Series | None") -> MarketSeries:
-    """The market that was given, else the mean of the tables' returns; indices are left out."""
+def _market(
+    tables: Sequence[PriceTable], given: "pd.Series | None", composition: Collection[str] = ()
+) -> MarketSeries:
+    """The market that was given, else the mean of the tables' returns, see `mean_log_return`."""
     if given is None:
-        return mean_log_return(table for table in tables if not table.ticker.startswith(INDEX_MARK))
+        stocks = (table for table in tables if not table.ticker.startswith(INDEX_MARK))
+        return mean_log_return(stocks, composition)
     dates = np.asarray(given.index, dtype="datetime64[D]")
     order = np.argsort(dates)
     return MarketSeries(dates[order], np.asarray(given, dtype=float)[order], np.zeros(len(dates), dtype=int))

@@ -97,12 +97,14 @@ def card_of(network: RecurrentNetwork, **changes: Any) -> dict[str, Any]:
 
 
 def make_old(folder: Path, written: int) -> None:
-    """Rewrite a version's card as format 1 or 2 had it, with the network's sizes at three places."""
+    """Rewrite a version's card as an older format had it: 1 and 2 with the network's sizes at three places."""
     path = folder / "card.json"
     card = json.loads(path.read_text())
     del card["digest"]
     sizes = {name: card["recipe"][name] for name in ("cell", "units", "layers", "bidirectional", "horizon")}
     network = sizes | {"features": card["features"]}
-    card |= sizes | {"format": written, "lookback": card["recipe"]["lookback"], "network": network}
+    card["format"] = written
+    if written < 3:
+        card |= sizes | {"lookback": card["recipe"]["lookback"], "network": network}
     digest = digest_bytes(json.dumps(card, sort_keys=True).encode())
     path.write_text(json.dumps(card | {"digest": digest}))

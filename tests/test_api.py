@@ -147,7 +147,7 @@ def test_what_cannot_be_predicted_is_left_out_with_a_warning(trained_home: Path)
 def test_a_smaller_market_than_in_training_is_a_warning(trained_home: Path, prices: pd.DataFrame) -> None:
     model = fc.load_model(home=trained_home)
     assert model.card["market"] == ["AAA", "BBB", "CCC"]
-    with pytest.warns(UserWarning, match="the market is the mean of 1 tickers.*that of 3"):
+    with pytest.warns(UserWarning, match="the market is that of 1 of the 3 tickers"):
         model.predict(prices=prices[prices["ticker"] == "AAA"])
 
 

@@ -11,6 +11,7 @@ from forecaster.cli.flags import (
     TrainingUniverse,
     checked_match,
     chosen_cells,
+    show_survivorship,
     show_universe,
     training_flags,
     warn_of_damaged,
@@ -62,7 +63,9 @@ def compare(
     check_output(output)
     note_replay(settings.home, quiet=quiet)
     data = Home(settings.home).training_set(tickers, universe=universe, all_days=all_days, recipe=recipe)
-    show_universe(data.universe, stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet))
+    facts = stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet)
+    show_universe(data.universe, facts)
+    show_survivorship(data.survivorship, facts)
     warn_of_damaged(data.damaged)
     _announce(recipe, seeds, quiet=quiet)
     with training_progress(quiet=quiet) as report:
@@ -83,7 +86,12 @@ def compare(
         stderr_console(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
     if json:
         document = comparison_document(comparison, verdict, recipes, match, seeds)
-        print_json("forecast.compare/1", document | {"universe": data.universe, "damaged": data.damaged})
+        document |= {
+            "universe": data.universe,
+            "survivorship": data.survivorship,
+            "damaged": data.damaged,
+        }
+        print_json("forecast.compare/1", document)
     else:
         show_comparison(comparison, verdict, recipes, stdout_console(quiet=quiet))
 

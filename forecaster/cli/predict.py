@@ -1,7 +1,8 @@
 """`forecast predict`: dated medians and intervals from the model in service, without TensorFlow."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,6 +31,7 @@ from forecaster.report.price_text import PriceText
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from forecaster.prices.market import ThinDay
     from forecaster.prices.store import PriceStore
     from forecaster.registry.versions import RegisteredModel
     from forecaster.service.prediction import Prediction
@@ -99,7 +101,16 @@ def predict(
             f"warning: {damage}; {used.reference} is used in its place", style="yellow", soft_wrap=True
         )
     reference = registry.load_reference(*registry.resolve(used.reference)) if record else None
-    batch = predict_stored(store, used.network, chosen, horizon, (NARROW, level), reference=reference)
+    composition = used.card.get("market", ())
+    batch = predict_stored(
+        store,
+        used.network,
+        chosen,
+        horizon,
+        (NARROW, level),
+        composition=composition,
+        reference=reference,
+    )
     if len(chosen) == 1:
         for error in batch.failures.values():
             raise error
@@ -170,6 +181,8 @@ def _warn(
             f"note: {len(bridged):,} tickers lack sessions, which were bridged: {name_some(bridged)}; "
             "`forecast data status TICKER` names them"
         )
+    if thin := {each.ticker: each.thin_market for each in predictions if each.thin_market}:
+        lines.append(_thin_market(thin))
     if knows_later_prices(used, store, moment):
         lines.append(
             f"note: {used.reference} knows prices up to {used.card['prices']['last_day']}: "
@@ -181,11 +194,23 @@ def _warn(
         notes.print(line, style="yellow", soft_wrap=True)
 
 
+def _thin_market(thin: "Mapping[str, Sequence[ThinDay]]") -> str:
+    """How many days of the lookback have a market of few, and how few it is on the last of them."""
+    from forecaster.service.prediction import MARKET_REMEDY
+
+    most = max(len(days) for days in thin.values())
+    last = max((days[-1] for days in thin.values()), key=lambda day: day.date)
+    span = f"on {last.date}" if most == 1 else f"on {most} of the days looked back on, the last {last.date},"
+    tickers = "" if len(thin) == 1 else f" ({len(thin):,} tickers)"
+    return (
+        f"warning: {span} the market is that of {last.tickers:,} of {last.listed:,} members, brought to "
+        f"their usual size: the intervals are less certain{tickers}; {MARKET_REMEDY}"
+    )
+
+
 def _record(
     home: Path, model: str, predictions: "Sequence[Prediction]", moment: datetime, notes: "Console"
 ) -> dict[str, int]:
-    from dataclasses import asdict
-
     from forecaster.ledger.ledger import Ledger
     from forecaster.service.prediction import ledger_rows
 
@@ -284,6 +309,7 @@ def _document(
         "currency": prediction.currency,
         "calendar": prediction.calendar,
         "bridged": prediction.bridged,
+        "thin_market": [asdict(day) for day in prediction.thin_market],
         "sessions_old": prediction.sessions_old(moment),
         "steps": [
             {

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecaster.cli.flags import warn_of_damaged
+from forecaster.cli.flags import show_survivorship, warn_of_damaged
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -131,6 +131,7 @@ def _show(done: "Retraining", *, quiet: bool) -> None:
     if done.refit and not done.refit["refused"]:
         text += f"; refitted through {done.refit['trained_to']}"
     stdout_console(quiet=quiet).print(text, soft_wrap=True)
+    show_survivorship(done.survivorship, stdout_console(quiet=quiet))
     warn_of_damaged(done.damaged)
     if done.refit and done.refit["refused"]:
         stderr_console().print(

@@ -8,6 +8,7 @@ from forecaster.cli.flags import (
     AllDaysFlag,
     TrainingTickers,
     TrainingUniverse,
+    show_survivorship,
     show_universe,
     training_flags,
     warn_of_damaged,
@@ -54,7 +55,9 @@ def train(
     data = home.training_set(tickers, universe=universe, all_days=all_days, recipe=recipe)
     check_writable(registry.folder)
     notes = stderr_console(quiet=quiet)
-    show_universe(data.universe, notes if json else stdout_console(quiet=quiet))
+    facts = notes if json else stdout_console(quiet=quiet)
+    show_universe(data.universe, facts)
+    show_survivorship(data.survivorship, facts)
     warn_of_damaged(data.damaged)
     if recipe.bidirectional:
         notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")

@@ -16,6 +16,10 @@ Days = NDArray[np.datetime64]
 Float32 = NDArray[np.float32]
 LATEST_COLUMNS = ("close", "adj_close", "high", "low", "volume")
 """What `latest_days` needs of a price table."""
+_DIGESTED = (
+    *("dates", "close", "log_return", "log_range", "log_volume", "market_return"),
+    *("bridged", "target_mask"),
+)
 MOST_BRIDGED, BRIDGE_SPAN = 5, 60
 """How many sessions without a bar are bridged, of how many in a row."""
 
@@ -55,9 +59,18 @@ class Panel:
         return self.close.shape[0], self.close.shape[1]
 
     def digest(self) -> str:
-        """SHA-256 of tickers, closes and returns: other prices have another."""
-        prices = (np.ascontiguousarray(values).tobytes() for values in (self.close, self.log_return))
-        return digest_bytes("\n".join(self.tickers).encode(), *prices)
+        """SHA-256 of all that a network sees or is scored on: one changed value gives another.
+
+        That is tickers, days, closes, returns (of adjusted closes), ranges, volumes, the market, bridged days
+        and the days that may be origins.
+        """
+        parts = ["\n".join(self.tickers).encode()]
+        for name in _DIGESTED:
+            values = getattr(self, name)
+            parts.append(f"\n{name} {None if values is None else values.shape}\n".encode())
+            if values is not None:
+                parts.append(np.ascontiguousarray(values).tobytes())
+        return digest_bytes(*parts)
 
     def last(self, days: int) -> "Panel":
         """The same tickers on the last `days` trading days; views, not copies."""

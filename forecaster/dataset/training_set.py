@@ -16,6 +16,7 @@ from forecaster.dataset.membership import (
 )
 from forecaster.dataset.panel import Days, Panel, build_panel, choose_tickers
 from forecaster.dataset.split import Split, split_days
+from forecaster.dataset.survivorship import count_survivors
 from forecaster.errors import ForecastError
 from forecaster.prices.market import MarketSeries, read_market
 from forecaster.prices.store import FILE_ERRORS, NotYetListedError, PriceStore
@@ -57,6 +58,7 @@ class TrainingSet:
         universe: what cards and documents say of the universe; None without one.
         whole_store: whether the tickers are all stocks that are stored.
         damaged: tickers that are left out, as their price files cannot be read.
+        survivorship: what cards and documents say of it, see `count_survivors`.
     """
 
     panel: Panel
@@ -64,6 +66,7 @@ class TrainingSet:
     universe: dict[str, Any] | None = None
     whole_store: bool = False
     damaged: tuple[str, ...] = ()
+    survivorship: dict[str, Any] | None = None
 
 
 def choose(
@@ -123,7 +126,8 @@ def load_training_set(
     panel = restrict_targets(panel, None if selection is None else selection.counting)
     split = split_rule(panel.dates)
     universe = None if selection is None else describe_selection(selection, panel, split)
-    return TrainingSet(panel, split, universe, chosen.whole_store, tuple(damaged))
+    survivorship = count_survivors(panel, split, selection)
+    return TrainingSet(panel, split, universe, chosen.whole_store, tuple(damaged), survivorship)
 
 
 def _read(store: PriceStore, chosen: Chosen) -> tuple[list[PriceTable], list[str]]:

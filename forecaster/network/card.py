@@ -1,6 +1,7 @@
 """A network's card: what is known of it, read from JSON of which nothing is believed that was not expected.
 
-Formats 1 and 2 are brought up to date as they are read: they told a network's sizes up to three times.
+Older formats are brought up to date as they are read: 1 and 2 told a network's sizes up to three times, and
+up to 3 the digest of the prices was one of tickers, closes and returns only.
 """
 
 import json
@@ -18,8 +19,8 @@ from forecaster.files import digest_bytes
 from forecaster.prices.table import checked_ticker
 from forecaster.settings import Recipe, override
 
-FORMAT = 3
-_READABLE = (1, 2, 3)  # from 2 on, weights may have seen the days that the card's scores are of
+FORMAT = 4
+_READABLE = (1, 2, 3, 4)  # from 2 on, weights may have seen the days that the card's scores are of
 SIZES = ("cell", "units", "layers", "bidirectional", "horizon", "lookback")
 """Of a network, in its recipe."""
 MOST_TICKERS = 100_000
@@ -59,10 +60,22 @@ class _Split(msgspec.Struct):
 
 
 class _Prices(msgspec.Struct):
-    """What the network knows."""
+    """What the network knows; the digest is of all inputs, in older cards of the closes alone."""
 
     last_day: date
-    digest: str
+    digest: str | None = None
+    closes_digest: str | None = None
+
+
+class _Survivorship(msgspec.Struct):
+    """How far the prices are those of survivors."""
+
+    tickers: _Count
+    ended_early: _Count
+    last_day: date
+    members_day: date | None = None
+    members: _Count | None = None
+    members_stored: _Count | None = None
 
 
 class _Universe(msgspec.Struct):
@@ -112,6 +125,7 @@ class _Card(msgspec.Struct):
     whole_store: bool = False
     damaged: list[str] = []
     market: list[str] = []
+    survivorship: _Survivorship | None = None
     gate: _Gate | None = None
     refit: _Refit | None = None
     reference: Literal["linear-t", "riskmetrics-t"] = "riskmetrics-t"
@@ -143,7 +157,7 @@ def parse_card(path: Path, content: bytes) -> dict[str, Any]:
     if not sound:
         raise damaged_file(path, "its content is not what was written")
     if written != FORMAT:
-        card = _brought_up_to_date(path, card)
+        card = _brought_up_to_date(path, card, written)
     _check(path, card)
     return card
 
@@ -186,13 +200,23 @@ def _quoted(key: str, value: object) -> str:
     return f"recipe: {key} = {str(value)[:40]}"
 
 
-def _brought_up_to_date(path: Path, card: Mapping[str, Any]) -> dict[str, Any]:
-    """A card of format 1 or 2 in the present format."""
+def _brought_up_to_date(path: Path, card: Mapping[str, Any], written: int) -> dict[str, Any]:
+    """A card of an older format in the present one."""
+    present = dict(card) if written > 2 else _with_sizes_in_the_recipe(path, card)
+    prices = present.get("prices")
+    if isinstance(prices, dict):
+        known = {name: value for name, value in prices.items() if name != "digest"}
+        present["prices"] = known | {"closes_digest": prices.get("digest")}
+    return present | {"format": FORMAT}
+
+
+def _with_sizes_in_the_recipe(path: Path, card: Mapping[str, Any]) -> dict[str, Any]:
+    """A card of format 1 or 2, with a network's sizes where later ones have them."""
     try:
         shape = {**card["network"], "lookback": card["lookback"]}
         recipe = {**card["recipe"], **{name: shape[name] for name in SIZES}}
         kept = {name: part for name, part in card.items() if name not in (*SIZES, "network")}
-        present = {**kept, "format": FORMAT, "recipe": recipe, "features": shape["features"]}
+        present = {**kept, "recipe": recipe, "features": shape["features"]}
         if recipe["bidirectional"]:
             raise _read_at_the_wrong_day(path, present)
     except (KeyError, TypeError) as error:

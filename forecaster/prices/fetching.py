@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from forecaster.errors import BadInputError, DiskError, ForecastError, UsageError, name_some
-from forecaster.prices.market import INDEX_MARK, read_market
+from forecaster.prices.market import INDEX_MARK, refresh_markets
 from forecaster.prices.soundness import odd_moves, splice
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import Days, Merge, PriceTable, merge_tables
@@ -259,7 +259,7 @@ def fetch_prices(source: PriceSource, store: PriceStore, request: Request, watch
         if ticker not in outcomes and ticker not in failures:
             reason = f"{source.name} has no usable price of it"
             failures[ticker] = Failure(ticker, FailureKind.NOT_FOUND, reason)
-    market = read_market(store)  # now, so that no later command has to compute it
+    market = refresh_markets(store)  # now, so that no later command has to compute it
     for ticker in store.tickers():
         if ticker not in market.members and not ticker.startswith(INDEX_MARK):
             _note_damage(store, ticker, log)

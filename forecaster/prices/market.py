@@ -1,16 +1,19 @@
 """The market's daily return, kept beside the prices so that one ticker's forecast does not read them all.
 
 Each calendar has a market of its own: on one day London closes hours before New York, whose return of that
-day cannot be known in London's evening.
+day cannot be known in London's evening. A trained network is given the market that it was trained with: the
+mean over the tickers that its card names, its composition.
 """
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,70 +21,158 @@ from numpy.typing import NDArray
 from forecaster.errors import DiskError, ForecastError
 from forecaster.files import atomic_path, digest_bytes, read_regular
 from forecaster.prices.calendar import last_closed_session, sessions_between
+from forecaster.prices.exchanges import XNYS, calendar_of_symbol
 from forecaster.prices.soundness import odd_moves
 from forecaster.prices.store import MOST_BYTES, MOST_DAYS, PriceStore, as_numpy
 from forecaster.prices.table import Days, Floats, PriceTable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FINGERPRINT_KEY = b"forecast.market"
 MEMBERS_KEY = b"forecast.market.members"
 CALENDARS_KEY = b"forecast.market.calendars"
 ODD_KEY = b"forecast.market.odd"
 INDEX_MARK = "^"
+COLUMNS_READ = ("close", "adj_close")
+ENOUGH = 0.5
+"""A day is thin if a smaller share of the listed members has a return. With so many of 491, 90 % widths move
+by less than 1 % (`benchmarks/market_bench.py`)."""
+OWN_VARIANCE = 2.2
+"""A stock's own daily variance over the market's: usual volatilities are 1.8 % and 1.0 % a day."""
+LISTED_DAYS = 365
+"""So many days after its last return a member counts as delisted, no longer as missing."""
+MOST_COMPOSITIONS = 8
+"""Markets of compositions that are kept; the one that was used longest ago goes first."""
 _FIRST_DAY = np.datetime64("1700-01-01", "D")
 """MOST_DAYS from it on: sums by day need one pass over the tickers."""
+_KEPT = re.compile(r"market-[0-9a-f]{16}\.parquet")
+
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class MarketSeries:
-    """The equal-weighted mean of the stored tickers' daily log returns; indices are left out.
+    """The equal-weighted mean of tickers' daily log returns; indices are left out.
 
     Attributes:
         dates: (D,) every day on which a ticker has a return; increasing within a calendar.
-        log_return: (D,) mean over tickers of log(adj_close / the previous session's adj_close).
+        mean: (D,) mean over tickers of log(adj_close / the previous session's adj_close).
         tickers: (D,) how many tickers the mean is of.
         members: the symbols whose returns it is the mean of.
         calendars: which rows are the market of which calendar; empty where all are that of every calendar.
         odd: members with moves that cannot be right, which are left out.
+        listed: (D,) how many members are listed: had a return within the year up to the day, or have no
+            prices here at all; empty where that is not known.
+        composition: how many members the composition has; 0 for the market of whatever is there.
     """
 
     dates: Days
-    log_return: Floats
-    tickers: NDArray[np.int64]
+    mean: Floats
+    tickers: Counts
     members: tuple[str, ...] = ()
     calendars: Mapping[str, slice] = field(default_factory=dict)
     odd: tuple[str, ...] = ()
+    listed: Counts = field(default_factory=lambda: np.empty(0, np.int64))
+    composition: int = 0
+
+    @property
+    def thin(self) -> NDArray[np.bool_]:
+        """(D,) whether fewer than half of the listed members have a return."""
+        if not len(self.listed):
+            return np.zeros(len(self.dates), dtype=bool)
+        return self.tickers < ENOUGH * self.listed
+
+    @property
+    def log_return(self) -> Floats:
+        """(D,) the market's return: the mean, and on thin days the mean on the scale of all members.
+
+        The mean of k stocks has the variance m (1 + c / k), where m is the market's and c how many times
+        as large a stock's own is: the fewer there are, the less their own moves cancel. On a thin day, k of
+        n, it is therefore multiplied by √((1 + c / n) / (1 + c / k)); c is OWN_VARIANCE.
+        """
+        thin = self.thin
+        if not thin.any():
+            return self.mean
+        variance = (1 + OWN_VARIANCE / self.listed[thin]) / (1 + OWN_VARIANCE / self.tickers[thin])
+        scaled = self.mean.copy()
+        scaled[thin] *= np.sqrt(variance)
+        return scaled
 
     def of(self, calendar: str) -> "MarketSeries":
         """The market of the tickers of one calendar; without a day where there is none."""
         if not self.calendars:
             return self
-        rows = self.calendars.get(calendar, slice(0, 0))
-        return MarketSeries(self.dates[rows], self.log_return[rows], self.tickers[rows], self.members)
+        return self._rows(self.calendars.get(calendar, slice(0, 0)))
+
+    def _rows(self, rows: slice) -> "MarketSeries":
+        return replace(
+            self,
+            dates=self.dates[rows],
+            mean=self.mean[rows],
+            tickers=self.tickers[rows],
+            listed=self.listed[rows],
+            calendars={},
+        )
 
 
-def read_market(store: PriceStore) -> MarketSeries:
-    """The market of all that is stored, from its own file if that is as new as the prices.
+@dataclass(frozen=True)
+class ThinDay:
+    """A day on which fewer than half of the market's listed members have a return.
+
+    Attributes:
+        date: the day.
+        tickers: how many have one; where none has, the market's return is not known.
+        listed: how many are listed.
+    """
+
+    date: str
+    tickers: int
+    listed: int
+
+
+def thin_days(market: MarketSeries, dates: Days) -> tuple[ThinDay, ...]:
+    """The thin days among `dates`, of one calendar's market; none where it is not known who is listed."""
+    if not len(market.listed):
+        return tuple(ThinDay(str(day), 0, market.composition) for day in dates if market.composition)
+    place = np.maximum(np.searchsorted(market.dates, dates, "right") - 1, 0)
+    there = market.dates[place] == dates
+    tickers, listed = np.where(there, market.tickers[place], 0), market.listed[place]
+    thin = np.flatnonzero(tickers < ENOUGH * listed)
+    return tuple(ThinDay(str(dates[row]), int(tickers[row]), int(listed[row])) for row in thin)
+
+
+def read_market(store: PriceStore, composition: Collection[str] = ()) -> MarketSeries:
+    """The market of the tickers of `composition`, or of all that is stored, from its file if that is as new.
 
     Otherwise it is computed, and kept where the folder allows. Of a store with `as_of` it is the market that
-    was known then. A damaged price file is left out, so that
-    it costs only its own ticker; `members` says which tickers are in.
+    was known then. A damaged price file is left out, so that it costs only its own ticker; `members` says
+    which tickers are in.
+
+    Args:
+        store: the prices.
+        composition: whose mean the market is. Those of them that are not stored count as members without a
+            return; on a calendar where none of them trades it is the mean of all that is stored.
     """
-    path = store.folder.parent / "market.parquet"
-    fingerprint = _fingerprint(store.folder)
-    market = _read(path, fingerprint)
-    if market is None:
-        market = _computed(store.whole())
-        if market.members:
-            with suppress(DiskError):  # a folder that cannot be written still answers, only slower
-                _write(path, market, fingerprint)
-    if store.as_of is not None and later_markets(market, store.as_of):
-        return _computed(store)
-    return market
+    (whole,) = _kept(store, [None])
+    chosen, composition = whole, frozenset(composition)
+    if composition:
+        inside = tuple(name for name in whole.members if name in composition)
+        if len(inside) < len(whole.members):
+            chosen = _kept(store, [inside])[0] if inside else _Sums().series()
+    if store.as_of is not None and later_markets(whole, store.as_of):
+        return mean_log_return(_stocks(store), composition)
+    return _composed(chosen, whole, composition)
 
 
-def _computed(store: PriceStore) -> MarketSeries:
-    stocks = [ticker for ticker in store.tickers() if not ticker.startswith(INDEX_MARK)]
-    return mean_log_return(table for table in store.read_each(stocks) if isinstance(table, PriceTable))
+def refresh_markets(store: PriceStore) -> MarketSeries:
+    """Compute the market of all that is stored, and those of the compositions that are kept, in one pass.
+
+    A fetch does so, so that no forecast has to. Returns that of all.
+    """
+    kept = [_read(path, None) for path in _kept_files(store)]
+    compositions = [market.members for market in kept if market is not None]
+    return _kept(store, [None, *compositions])[0]
 
 
 def later_markets(market: MarketSeries, now: datetime) -> dict[str, np.datetime64]:
@@ -90,45 +181,116 @@ def later_markets(market: MarketSeries, now: datetime) -> dict[str, np.datetime6
     return {name: day for name, day in last_days.items() if day > last_closed_session(now, name)}
 
 
-def mean_log_return(tables: Iterable[PriceTable]) -> MarketSeries:
-    """Average the daily log returns of each calendar's tables.
+def mean_log_return(tables: Iterable[PriceTable], composition: Collection[str] = ()) -> MarketSeries:
+    """Average the daily log returns of each calendar's tables, of those in `composition` where one is given.
 
-    Returns across a missing session are left out, and moves that cannot be right (see `soundness`).
+    Returns across a missing session are left out, and moves that cannot be right (see `soundness`). On a
+    calendar where no table is of `composition`, all of its tables count, beside as many members as that has.
     """
-    members: list[str] = []
-    odd_tickers: list[str] = []
-    sums: dict[str, Floats] = {}
-    counts: dict[str, NDArray[np.int64]] = {}
+    chosen, others = _Sums(), _Sums()
+    composition = frozenset(composition)
     for table in tables:
-        members.append(table.ticker)
-        days, returns = daily_returns(table)
-        if odd := odd_moves(table):
-            odd_tickers.append(table.ticker)
-            sound = ~np.isin(days, [move.day for move in odd])
-            days, returns = days[sound], returns[sound]
-        place = (days - _FIRST_DAY).astype(np.int64)
-        possible = (place >= 0) & (place < MOST_DAYS)
-        place, returns = place[possible], returns[possible]
-        sums.setdefault(table.calendar, np.zeros(MOST_DAYS))[place] += returns
-        counts.setdefault(table.calendar, np.zeros(MOST_DAYS, np.int64))[place] += 1
-    dates, means, numbers = [np.empty(0, "datetime64[D]")], [np.empty(0)], [np.empty(0, np.int64)]
-    calendars: dict[str, slice] = {}
-    first = 0
-    for calendar in sorted(sums):
-        traded = np.flatnonzero(counts[calendar])
-        dates.append(_FIRST_DAY + traded)
-        means.append(sums[calendar][traded] / counts[calendar][traded])
-        numbers.append(counts[calendar][traded])
-        calendars[calendar] = slice(first, first + len(traded))
-        first += len(traded)
+        if not composition or table.ticker in composition:
+            chosen.add(table, *_sound_returns(table))
+        elif table.calendar not in chosen.sums:
+            others.add(table, *_sound_returns(table))
+    return _composed(chosen.series(), others.series(), composition)
+
+
+class _Sums:
+    """Sums by calendar and day."""
+
+    def __init__(self) -> None:
+        self.members: list[str] = []
+        self.odd: list[str] = []
+        self.sums: dict[str, Floats] = {}
+        self.counts: dict[str, Counts] = {}
+        self.joining: dict[str, Counts] = {}
+
+    def add(self, table: PriceTable, place: NDArray[np.int64], returns: Floats, odd: bool) -> None:
+        """Add one ticker's returns, and the days on which it is listed: a year from each return on."""
+        self.members.append(table.ticker)
+        if odd:
+            self.odd.append(table.ticker)
+        self.sums.setdefault(table.calendar, np.zeros(MOST_DAYS))[place] += returns
+        self.counts.setdefault(table.calendar, np.zeros(MOST_DAYS, np.int64))[place] += 1
+        joining = self.joining.setdefault(table.calendar, np.zeros(MOST_DAYS + LISTED_DAYS + 1, np.int64))
+        if len(place):
+            breaks = np.flatnonzero(np.diff(place) > LISTED_DAYS)
+            joining[place[np.r_[0, breaks + 1]]] += 1
+            joining[place[np.r_[breaks, len(place) - 1]] + LISTED_DAYS + 1] -= 1
+
+    def series(self) -> MarketSeries:
+        """The means, calendar by calendar."""
+        parts = {}
+        for calendar in sorted(self.sums):
+            traded = np.flatnonzero(self.counts[calendar])
+            count = self.counts[calendar][traded]
+            parts[calendar] = MarketSeries(
+                _FIRST_DAY + traded,
+                self.sums[calendar][traded] / count,
+                count,
+                listed=np.cumsum(self.joining[calendar])[traded],
+            )
+        return _joined(parts, self.members, self.odd)
+
+
+def _joined(
+    parts: Mapping[str, MarketSeries], members: Iterable[str], odd: Iterable[str], composition: int = 0
+) -> MarketSeries:
+    """The markets of several calendars in one."""
+    calendars, first = {}, 0
+    for calendar, part in parts.items():
+        calendars[calendar] = slice(first, first + len(part.dates))
+        first += len(part.dates)
+    each = list(parts.values())
     return MarketSeries(
-        np.concatenate(dates),
-        np.concatenate(means),
-        np.concatenate(numbers),
+        np.concatenate([np.empty(0, "datetime64[D]"), *(part.dates for part in each)]),
+        np.concatenate([np.empty(0), *(part.mean for part in each)]),
+        np.concatenate([np.empty(0, np.int64), *(part.tickers for part in each)]),
         tuple(members),
         calendars,
-        tuple(odd_tickers),
+        tuple(odd),
+        np.concatenate([np.empty(0, np.int64), *(part.listed for part in each)]),
+        composition,
     )
+
+
+def _composed(chosen: MarketSeries, others: MarketSeries, composition: Collection[str]) -> MarketSeries:
+    """The market of a composition, from that of its members and that of whatever else is there.
+
+    Members that are not there count as listed, on the calendar that their symbol tells of.
+    """
+    if not composition:
+        return chosen
+    absent = [calendar_of_symbol(name) or XNYS for name in set(composition).difference(chosen.members)]
+    parts = {}
+    for name in sorted({*chosen.calendars, *others.calendars}):
+        if name in chosen.calendars:
+            part = chosen.of(name)
+            parts[name] = replace(part, listed=part.listed + absent.count(name))
+        else:
+            part = others.of(name)
+            parts[name] = replace(part, listed=np.maximum(part.listed, len(composition)))
+    return _joined(parts, chosen.members, chosen.odd, len(composition))
+
+
+def _stocks(store: PriceStore) -> Iterable[PriceTable]:
+    """The sound tables of the stored stocks."""
+    names = [name for name in store.tickers() if not name.startswith(INDEX_MARK)]
+    return (table for table in store.read_each(names, COLUMNS_READ) if isinstance(table, PriceTable))
+
+
+def _sound_returns(table: PriceTable) -> tuple[NDArray[np.int64], Floats, bool]:
+    """Places of days from the first possible one on, their returns, and whether some were odd."""
+    days, returns = daily_returns(table)
+    odd = odd_moves(table)
+    if odd:
+        sound = ~np.isin(days, [move.day for move in odd])
+        days, returns = days[sound], returns[sound]
+    place = (days - _FIRST_DAY).astype(np.int64)
+    possible = (place >= 0) & (place < MOST_DAYS)
+    return place[possible], returns[possible], bool(odd)
 
 
 def daily_returns(table: PriceTable) -> tuple[Days, Floats]:
@@ -144,35 +306,96 @@ def daily_returns(table: PriceTable) -> tuple[Days, Floats]:
     return table.dates[1:][daily], returns[daily]
 
 
-def _fingerprint(folder: Path) -> str:
-    """Digest of name, size and time of every price file: it changes when any of them is rewritten."""
-    files = []
+def _kept(store: PriceStore, wanted: Sequence[tuple[str, ...] | None]) -> list[MarketSeries]:
+    """The markets of these members (None: of all that is stored), read, or computed in one pass and kept."""
+    files = _price_files(store.folder)
+    prints = {members: _fingerprint(files, members) for members in wanted}
+    found = {members: _read(_path(store, members), prints[members]) for members in wanted}
+    missing = [members for members, market in found.items() if market is None]
+    computed = dict(zip(missing, _computed(store.whole(), missing), strict=True)) if missing else {}
+    for members, market in computed.items():
+        if market.members:
+            with suppress(DiskError):  # a folder that cannot be written still answers, only slower
+                _write(_path(store, members), market, prints[members])
+    _mark_as_used(store, [members for members in wanted if members is not None])
+    return [found[members] or computed[members] for members in wanted]
+
+
+def _computed(store: PriceStore, wanted: Sequence[tuple[str, ...] | None]) -> list[MarketSeries]:
+    sums = [(_Sums(), None if members is None else frozenset(members)) for members in wanted]
+    for table in _stocks(store):
+        if not any(names is None or table.ticker in names for _, names in sums):
+            continue
+        returns = _sound_returns(table)
+        for each, names in sums:
+            if names is None or table.ticker in names:
+                each.add(table, *returns)
+    return [each.series() for each, _ in sums]
+
+
+def _path(store: PriceStore, members: tuple[str, ...] | None) -> Path:
+    data = store.folder.parent
+    if members is None:
+        return data / "market.parquet"
+    return data / f"market-{digest_bytes(' '.join(sorted(members)).encode())[:16]}.parquet"
+
+
+def _kept_files(store: PriceStore) -> list[Path]:
+    """Markets of compositions, the one that was used longest ago first."""
+    try:
+        paths = [path for path in store.folder.parent.iterdir() if _KEPT.fullmatch(path.name)]
+        return sorted(paths, key=lambda path: path.lstat().st_mtime_ns)
+    except OSError:
+        return []
+
+
+def _mark_as_used(store: PriceStore, compositions: Iterable[tuple[str, ...]]) -> None:
+    """Let their files be the newest, and drop the oldest beyond MOST_COMPOSITIONS."""
+    for members in compositions:
+        with suppress(OSError):
+            os.utime(_path(store, members))
+    for path in _kept_files(store)[:-MOST_COMPOSITIONS]:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _price_files(folder: Path) -> dict[str, str]:
+    """By name, the size and the time of every price file."""
+    files = {}
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(".parquet") and not entry.name.startswith("."):
                 size, changed = 0, 0
                 with suppress(OSError):  # a link that leads nowhere
                     size, changed = entry.stat().st_size, entry.stat().st_mtime_ns
-                files.append(f"{entry.name} {size} {changed}")
-    return digest_bytes("\n".join(sorted(files)).encode(errors="surrogateescape"))
+                files[entry.name] = f"{size} {changed}"
+    return files
 
 
-def _read(path: Path, fingerprint: str) -> MarketSeries | None:
+def _fingerprint(files: Mapping[str, str], members: Collection[str] | None) -> str:
+    """Digest of name, size and time of the members' price files: it changes when one is rewritten."""
+    names = files if members is None else [f"{name}.parquet" for name in members]
+    lines = sorted(f"{name} {files.get(name)}" for name in names)
+    return digest_bytes("\n".join(lines).encode(errors="surrogateescape"))
+
+
+def _read(path: Path, fingerprint: str | None) -> MarketSeries | None:
+    """The market that a file holds; None if it is damaged, or has another fingerprint than the one given."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(pa.BufferReader(read_regular(path, most_bytes=MOST_BYTES))) as file:
             about = file.metadata.metadata or {}
-            if about.get(FINGERPRINT_KEY) != fingerprint.encode():
+            if fingerprint is not None and about.get(FINGERPRINT_KEY) != fingerprint.encode():
                 return None
             members = tuple(about[MEMBERS_KEY].decode().split())
             odd = tuple(about[ODD_KEY].decode().split())
             spans = json.loads(about[CALENDARS_KEY])
             calendars = {str(name): slice(int(first), int(end)) for name, (first, end) in spans.items()}
             table = file.read(use_threads=False)
-        dates, log_return, count = (
-            as_numpy(table.column(name)) for name in ("date", "log_return", "tickers")
+        dates, mean, count, listed = (
+            as_numpy(table.column(name)) for name in ("date", "mean", "tickers", "listed")
         )
     except (
         OSError,
@@ -184,14 +407,19 @@ def _read(path: Path, fingerprint: str) -> MarketSeries | None:
         pa.ArrowException,
     ):  # absent or damaged: it can be made again
         return None
-    return MarketSeries(dates, log_return, count, members, calendars, odd)
+    return MarketSeries(dates, mean, count, members, calendars, odd, listed)
 
 
 def _write(path: Path, market: MarketSeries, fingerprint: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = {"date": market.dates, "log_return": market.log_return, "tickers": market.tickers}
+    columns = {
+        "date": _arrow(market.dates.astype("datetime64[D]").astype("i4"), pa.date32()),
+        "mean": _arrow(market.mean, pa.float64()),
+        "tickers": _arrow(market.tickers, pa.int64()),
+        "listed": _arrow(market.listed, pa.int64()),
+    }
     spans = {name: (rows.start, rows.stop) for name, rows in market.calendars.items()}
     about = {
         FINGERPRINT_KEY: fingerprint,
@@ -199,6 +427,14 @@ def _write(path: Path, market: MarketSeries, fingerprint: str) -> None:
         CALENDARS_KEY: json.dumps(spans),
         ODD_KEY: " ".join(market.odd),
     }
-    table = pa.table(columns).replace_schema_metadata(about)
+    table = pa.Table.from_arrays(list(columns.values()), names=list(columns))
+    table = table.replace_schema_metadata(about)
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="lz4")
+
+
+def _arrow(values: NDArray[Any], kind: "pa.DataType") -> "pa.Array":
+    """As PyArrow's own conversion, which imports pandas: that takes longer than a whole forecast."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])

@@ -139,6 +139,7 @@ def _card(
         "universe": data.universe,
         "whole_store": data.whole_store,
         "damaged": list(data.damaged),
+        "survivorship": data.survivorship,
         "market": list(panel.market_members),
         "split": split_dates(panel.dates, data.split),
         "prices": {"last_day": str(panel.dates[-1]), "digest": panel.digest()},

@@ -103,6 +103,7 @@ def decide(
     unseen_after: np.datetime64,
     champion: Network,
     challenger: Network,
+    champions_panel: Panel | None = None,
 ) -> Decision:
     """Compare two networks of one shape, first and last step, on the origins after `unseen_after`.
 
@@ -116,12 +117,16 @@ def decide(
         unseen_after: the last day that either network was trained on or stopped on.
         champion: as it was evaluated; a refit has seen the sessions.
         challenger: the same.
+        champions_panel: the same prices beside the market that the champion was trained with; `panel`
+            without it.
 
     Raises:
         BadInputError: too few sessions are left that neither network has seen.
     """
     part = unseen_part(panel, unseen_after, champion.horizon)
-    scored = _score(panel, part, {"champion": champion, "challenger": challenger}, references=True)
+    networks = {"champion": champion, "challenger": challenger}
+    panels = {} if champions_panel is None else {"champion": champions_panel}
+    scored = _score(panel, part, networks, panels, references=True)
     return decision(scored, str(panel.dates[part.start]), str(panel.dates[part.stop - 1]))
 
 
@@ -132,21 +137,29 @@ def refit_fault(panel: Panel, part: range, evaluated: Network, refitted: Network
     that never saw them.
     """
     names = "refitted network", "evaluated one"
-    scored = _score(panel, part, dict(zip(names, (refitted, evaluated), strict=True)), references=False)
+    scored = _score(panel, part, dict(zip(names, (refitted, evaluated), strict=True)), {}, references=False)
     lost = [each for each in _duels(scored, *names, CRPS, LEVEL) if each.worse]
     return f"on days that it was trained on it is significantly worse: {lost[0].text}" if lost else None
 
 
 def _score(
-    panel: Panel, part: range, networks: Mapping[str, Network], *, references: bool
+    panel: Panel,
+    part: range,
+    networks: Mapping[str, Network],
+    panels: Mapping[str, Panel],
+    *,
+    references: bool,
 ) -> dict[str, dict[int, ScoredStep]]:
-    """Networks of one shape, and the references, at the first and the last step of the same origins."""
+    """Networks of one shape, and the references, at the first and the last step of the same origins.
+
+    `panels` are those of the networks that read another one than `panel`.
+    """
     shape = next(iter(networks.values()))
     features, horizon = compute_features(panel, shape.features), shape.horizon
-    made = {
-        name: network_forecasts(network, features, part, panel.target_mask)
-        for name, network in networks.items()
-    }
+    made = {}
+    for name, network in networks.items():
+        own = compute_features(panels[name], shape.features) if name in panels else features
+        made[name] = network_forecasts(network, own, part, panel.target_mask)
     origins = next(iter(made.values()))[0]
     if not len(origins):
         raise BadInputError(

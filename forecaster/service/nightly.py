@@ -235,7 +235,13 @@ def predict_step(settings: Settings, now: datetime) -> str:
             model = registry.load(name)
             check_recordable(model, store, now)
             reference = registry.load_reference(*registry.resolve(model.reference))
-            batch = predict_stored(store, model.network, store.tickers(), reference=reference)
+            batch = predict_stored(
+                store,
+                model.network,
+                store.tickers(),
+                composition=model.card.get("market", ()),
+                reference=reference,
+            )
             if batch.failures and not batch.predictions:
                 raise next(iter(batch.failures.values()))
         except ForecastError as error:

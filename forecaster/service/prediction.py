@@ -1,6 +1,6 @@
 """Predict tickers from a registered network, all of them as one batch and without Keras."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -19,7 +19,7 @@ from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.prices.calendar import last_closed_session, next_sessions, session_count
 from forecaster.prices.exchanges import XNYS
-from forecaster.prices.market import MarketSeries, read_market
+from forecaster.prices.market import MarketSeries, ThinDay, read_market, thin_days
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
 from forecaster.registry.versions import RegisteredModel
@@ -56,6 +56,7 @@ class Prediction:
         calendar: of its exchange.
         currency: of the prices; empty where it is not known.
         bridged: the sessions without a bar among the days that the network looked back on.
+        thin_market: those of these days on which fewer than half of the market's members have a return.
     """
 
     ticker: str
@@ -75,6 +76,7 @@ class Prediction:
     calendar: str = XNYS
     currency: str = ""
     bridged: tuple[str, ...] = ()
+    thin_market: tuple[ThinDay, ...] = ()
 
     def sessions_old(self, now: datetime) -> int:
         """How many sessions have closed since the last price."""
@@ -96,6 +98,7 @@ def predict_stored(
     horizon: int | None = None,
     levels: Sequence[float] = (50, 90),
     market: MarketSeries | None = None,
+    composition: Collection[str] = (),
     reference: Network | None = None,
 ) -> Batch:
     """Predict stored tickers from their last closes; one that cannot be predicted costs only itself.
@@ -106,7 +109,9 @@ def predict_stored(
         tickers: symbols.
         horizon: steps, at most those trained for (None: all of them).
         levels: of the intervals, in per cent.
-        market: the market's daily return; that of the whole store without it.
+        market: the market's daily return; without it the mean over `composition`.
+        composition: the tickers whose mean the network's market was, as its card records them; empty for all
+            that are stored.
         reference: the network's linear-t; RiskMetrics-t is the reference without it.
 
     Raises:
@@ -123,7 +128,8 @@ def predict_stored(
             tables.append(read)
     if not tables:
         return Batch((), failures)
-    batch = predict_tables(network, tables, market or read_market(store), horizon, levels, reference)
+    known_market = market or read_market(store, composition)
+    batch = predict_tables(network, tables, known_market, horizon, levels, reference)
     failures |= batch.failures
     return Batch(batch.predictions, {ticker: failures[ticker] for ticker in tickers if ticker in failures})
 
@@ -152,9 +158,14 @@ def predict_tables(
     naive = _quantiles(walk, levels, steps)
     predictions: list[Prediction] = []
     failures: dict[str, ForecastError] = {}
+    markets = {name: market.of(name) for name in set(latest.calendars)}
     for row, ticker in enumerate(latest.tickers):
         if valid[row] < network.lookback:
             failures[ticker] = _too_few_days(tables[row], latest, row, network.lookback)
+            continue
+        thin = thin_days(markets[tables[row].calendar], latest.dates[row, -network.lookback :])
+        if sum(not day.tickers for day in thin) > MOST_BRIDGED:
+            failures[ticker] = _unknown_market(ticker, thin, network.lookback)
             continue
         last_close, last_date = float(latest.close[row, -1]), latest.dates[row, -1]
         ends, walk_ends = last_close * np.exp(inside[:-1, :, row]), last_close * np.exp(naive[:, :, row])
@@ -178,6 +189,7 @@ def predict_tables(
                 calendar=tables[row].calendar,
                 currency=tables[row].currency,
                 bridged=_days_without_bar(latest, row, network.lookback),
+                thin_market=thin,
             )
         )
     return Batch(tuple(predictions), failures)
@@ -290,6 +302,19 @@ def _too_few_days(table: PriceTable, latest: LatestDays, row: int, lookback: int
         "fetch the missing days (`forecast data status` names them); if its exchange was closed on them, "
         "import it with the right --calendar",
     )
+
+
+def _unknown_market(ticker: str, thin: Sequence[ThinDay], lookback: int) -> BadInputError:
+    unknown = [day for day in thin if not day.tickers]
+    return BadInputError(
+        f"{ticker}: on {len(unknown)} of the {lookback} days that the network looks back on, the last "
+        f"{unknown[-1].date}, no member of the market that it was trained with has a return; "
+        f"at most {MOST_BRIDGED} such days are passed over",
+        MARKET_REMEDY,
+    )
+
+
+MARKET_REMEDY = "bring its members up to date with `forecast fetch`, or train a model on what is stored"
 
 
 def _quantiles(forecast: ForecastDistribution, levels: Sequence[float], steps: int) -> Prices:

@@ -23,6 +23,7 @@ from forecaster.network.network import Network
 from forecaster.network.training import TrainedNetwork, refit_network
 from forecaster.prices.calendar import last_closed_session, session_count
 from forecaster.prices.known import known_prices
+from forecaster.prices.market import read_market
 from forecaster.prices.store import PriceStore
 from forecaster.prices.universe import find_universe
 from forecaster.registry.versions import ModelRegistry, RegisteredModel
@@ -49,6 +50,7 @@ class Retraining:
         decision: the gate's; None where none was trained.
         refit: account of the fit through the last session; None where there was none.
         damaged: tickers that were left out, as their price files could not be read.
+        survivorship: of the prices it was trained on, see `count_survivors`; None where it was not.
     """
 
     name: str
@@ -59,12 +61,16 @@ class Retraining:
     decision: Decision | None = None
     refit: dict[str, Any] | None = None
     damaged: tuple[str, ...] = ()
+    survivorship: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class _Plan:
+    """What is trained; `champions_panel` has the same prices beside the champion's own market."""
+
     data: TrainingSet
     recipe: Recipe
+    champions_panel: Panel
 
 
 def retrain(
@@ -148,7 +154,7 @@ def _challenge(
     evaluated = registry.load_evaluated(name, version)
     start = evaluated if warm else None
     candidate = train_candidate(plan.data, recipe, now, partial(report, name), start)
-    decision = decide(panel, unseen_after, evaluated, candidate.trained.network)
+    decision = decide(panel, unseen_after, evaluated, candidate.trained.network, plan.champions_panel)
     refitted = Refit(None, {})
     if decision.promote:
         refitted = refit(panel, split, candidate.trained, recipe, partial(report, f"{name}, refit"))
@@ -167,7 +173,17 @@ def _challenge(
     )
     log_event(registry.home, now, "gate", name=name, version=challenger, **verdict, refit=account)
     outcome = "promoted" if decision.promote else "rejected"
-    return Retraining(name, version, outcome, decision.text, challenger, decision, account, plan.data.damaged)
+    return Retraining(
+        name,
+        version,
+        outcome,
+        decision.text,
+        challenger,
+        decision,
+        account,
+        plan.data.damaged,
+        plan.data.survivorship,
+    )
 
 
 def gate_split(dates: np.ndarray[Any, np.dtype[np.datetime64]], horizon: int) -> Split:
@@ -189,9 +205,13 @@ def _plan(settings: Settings, store: PriceStore, champion: RegisteredModel, now:
     recipe = replace(_recipe_of(champion), device=settings.train.device)
     chosen = _chosen_as(champion.card, settings.home, store)
     reject_unfit_prices(store, chosen.tickers, now)
-    data = load_training_set(store, chosen, lambda dates: gate_split(dates, recipe.horizon))
+    split_rule = partial(gate_split, horizon=recipe.horizon)
+    data = load_training_set(store, chosen, split_rule)
     _reject_other_features(champion.network, data.panel)
-    return _Plan(data, recipe)
+    composition, own = champion.card.get("market", ()), data.panel
+    if composition and set(composition) != set(own.market_members):
+        own = load_training_set(store, chosen, split_rule, read_market(store, composition)).panel
+    return _Plan(data, recipe, own)
 
 
 def _recipe_of(champion: RegisteredModel) -> Recipe:

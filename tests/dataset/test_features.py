@@ -115,7 +115,7 @@ def after(origin: int, factors: Sequence[float], chosen: Sequence[str], row: int
     changed = [*whole[:row], replace(table, columns=columns), *whole[row + 1 :]]
     market = mean_log_return(changed)
     future = market.dates > table.dates[origin]
-    shaken = replace(market, log_return=np.where(future, market.log_return * 3 + 0.1, market.log_return))
+    shaken = replace(market, mean=np.where(future, market.mean * 3 + 0.1, market.mean))
     return panel_of(*whole), panel_beside(shaken, changed)
 
 
@@ -193,7 +193,7 @@ def test_a_prediction_is_the_same_whether_the_future_is_known_or_not(
         network, compute_features(latest_days(past, market, DAYS), network.features)
     )
     assert (valid == LOOKBACK).all()
-    shaken = replace(market, log_return=market.log_return + (market.dates > past[0].dates[-1]))
+    shaken = replace(market, mean=market.mean + (market.dates > past[0].dates[-1]))
     again, _ = forecast_latest(network, compute_features(latest_days(past, shaken, DAYS), network.features))
     assert_same(predicted, again, np.array([0, 1]))
     features = compute_features(panel_beside(market, tables()), NAMES)

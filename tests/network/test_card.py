@@ -145,7 +145,7 @@ json_values = st.recursive(
 
 @given(st.data())
 def test_whatever_stands_in_one_place_is_taken_or_named(data: st.DataObject) -> None:
-    card = json.loads(json.dumps(card_of(random_network()) | {"format": 3, "digests": {"weights.npz": "0"}}))
+    card = json.loads(json.dumps(card_of(random_network()) | {"format": 4, "digests": {"weights.npz": "0"}}))
     place: Any = card
     while isinstance(place, dict) and place:
         key = data.draw(st.sampled_from(sorted(place)))
