@@ -97,7 +97,7 @@ def card_of(network: RecurrentNetwork, **changes: Any) -> dict[str, Any]:
 
 
 def make_old(folder: Path, written: int) -> None:
-    """Rewrite a version's card as an older format had it: 1 and 2 with the network's sizes at three places."""
+    """Rewrite a version's card as an older format had it; 1 and 2 told the sizes at three places."""
     path = folder / "card.json"
     card = json.loads(path.read_text())
     del card["digest"]

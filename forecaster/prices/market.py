@@ -8,6 +8,7 @@ mean over the tickers that its card names, its composition.
 import json
 import os
 import re
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -353,7 +354,7 @@ def _mark_as_used(store: PriceStore, compositions: Iterable[tuple[str, ...]]) ->
     """Let their files be the newest, and drop the oldest beyond MOST_COMPOSITIONS."""
     for members in compositions:
         with suppress(OSError):
-            os.utime(_path(store, members))
+            os.utime(_path(store, members), ns=(time.time_ns(),) * 2)  # finer than the system's own stamp
     for path in _kept_files(store)[:-MOST_COMPOSITIONS]:
         with suppress(OSError):
             path.unlink()

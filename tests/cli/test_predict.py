@@ -229,6 +229,21 @@ def test_a_bridged_gap_is_named_and_drawn(own_home: Path, capsys: pytest.Capture
     assert json.loads(capsys.readouterr().out)["predictions"][0]["bridged"] == [day]
 
 
+def test_a_market_of_few_is_a_warning_and_stands_in_the_document(
+    own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = PriceStore(own_home)
+    for ticker in ("BBB", "CCC"):
+        kept = store.read(ticker).take(slice(0, -1))
+        store.write(kept, source="test", fetched_at=datetime(2026, 11, 21, tzinfo=UTC))
+    assert run(["predict", "AAA", "--json", "--home", str(own_home)]) == 0
+    out, err = capsys.readouterr()
+    assert "warning: on 2026-11-20 the market is that of 1 of 3 members, brought to their usual size" in err
+    assert "`forecast fetch`" in err
+    day = {"date": "2026-11-20", "tickers": 1, "listed": 3}
+    assert json.loads(out)["predictions"][0]["thin_market"] == [day]
+
+
 def test_another_currency_and_calendar_are_shown(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = PriceStore(own_home)
     table = replace(store.read("AAA"), ticker="AAA.L", calendar="XLON", currency="GBp")

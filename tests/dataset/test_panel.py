@@ -202,3 +202,26 @@ def test_beside_stocks_a_coin_has_its_weekends_on_mondays() -> None:
     alone = panel_of(coin)
     assert alone.shape == (1, len(every_day))
     np.testing.assert_allclose(alone.log_return[0, 1:], 0.01, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["close", "log_return", "log_range", "log_volume", "market_return", "bridged", "target_mask", "dates"],
+)
+def test_the_digest_is_of_all_that_a_network_sees_or_is_scored_on(name: str) -> None:
+    tables = [random_walk_table(ticker, 60, seed) for seed, ticker in enumerate("AB")]
+    bridged, mask = np.zeros((2, 60), bool), np.ones((2, 60), bool)
+    panel = replace(panel_of(*tables), bridged=bridged, target_mask=mask)
+    values = getattr(panel, name).copy()
+    values[..., -1] = ~values[..., -1] if values.dtype == bool else values[..., -1] + 1
+    changed = replace(panel, **{name: values})
+    assert changed.digest() != panel.digest()
+    assert replace(changed, **{name: getattr(panel, name).copy()}).digest() == panel.digest()
+    if name not in ("close", "log_return", "market_return", "dates"):
+        assert replace(panel, **{name: None}).digest() != panel.digest()
+
+
+def test_ranges_in_place_of_volumes_are_another_digest() -> None:
+    panel = panel_of(random_walk_table("A", 60))
+    one, other = replace(panel, log_volume=None), replace(panel, log_range=None, log_volume=panel.log_range)
+    assert one.digest() != other.digest()

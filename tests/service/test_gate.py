@@ -8,6 +8,7 @@ from factories import panel_of, random_walk_table
 from network_factory import random_network
 from scipy import stats
 
+from forecaster.dataset.panel import Panel
 from forecaster.errors import BadInputError
 from forecaster.evaluation.scoring import ScoredStep, StepScores
 from forecaster.evaluation.significance import diebold_mariano
@@ -191,3 +192,17 @@ def test_no_window_after_the_last_day_seen_is_an_error() -> None:
     network = random_network(features=("return",), lookback=55, horizon=1)
     with pytest.raises(BadInputError, match=r"no ticker has 55 days in a row from \d{4}-"):
         gate.decide(panel, panel.dates[30], network, network)
+
+
+def test_the_champion_is_scored_beside_the_market_that_it_was_trained_with() -> None:
+    tables = [random_walk_table(name, 300, seed) for seed, name in enumerate("ABC")]
+    panel = panel_of(*tables)
+    own = replace(panel, market_return=panel.market_return * np.float32(0.2))
+    champion, challenger = random_network(lookback=10), random_network(lookback=10, seed=1)
+
+    def crps(champions_panel: Panel | None, name: str) -> float:
+        found = gate.decide(panel, panel.dates[120], champion, challenger, champions_panel)
+        return next(each.value for each in found.duels if each.first == name and each.second != "champion")
+
+    assert crps(None, "champion") != crps(own, "champion")
+    assert crps(None, "challenger") == crps(own, "challenger")

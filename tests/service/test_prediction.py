@@ -20,10 +20,11 @@ from forecaster.evaluation.baselines import naive, riskmetrics_t
 from forecaster.evaluation.forecasts import Origins, at_origins, network_forecasts
 from forecaster.network.linear_training import train_linear
 from forecaster.prices.calendar import is_session, sessions_between
-from forecaster.prices.market import mean_log_return
+from forecaster.prices.market import ThinDay, mean_log_return
 from forecaster.prices.store import PriceStore
 from forecaster.registry.versions import ModelRegistry
 from forecaster.service.prediction import (
+    Batch,
     Prediction,
     forecast_latest,
     ledger_rows,
@@ -300,3 +301,93 @@ print(json.dumps([code, sorted(heavy & set(sys.modules))]))
         [sys.executable, "-c", script, str(trained_home)], capture_output=True, text=True, check=True
     )
     assert json.loads(ran.stdout.splitlines()[-1]) == [0, []]
+
+
+TRAINED = ("AAA", "BBB", "CCC")
+
+
+def with_composition(home: Path, tickers: Sequence[str] = ("AAA",)) -> Batch:
+    model = ModelRegistry(home).load(None)
+    assert tuple(model.card["market"]) == TRAINED
+    return predict_stored(PriceStore(home), model.network, tickers, composition=model.card["market"])
+
+
+def keep_to(home: Path, ticker: str, end: int) -> None:
+    """Take the ticker's last days away, as if it had not been refreshed."""
+    store = PriceStore(home)
+    store.write(store.read(ticker).take(slice(0, end)), source="test", fetched_at=NOW)
+
+
+def test_what_else_is_stored_does_not_move_a_forecast(own_home: Path) -> None:
+    store = PriceStore(own_home)
+    before = with_composition(own_home).predictions[0]
+    wild = replace(random_walk_table("WILD", volatility=0.2), dates=store.read("AAA").dates)
+    store.write(wild, source="test", fetched_at=NOW)
+    after = with_composition(own_home).predictions[0]
+    np.testing.assert_array_equal(after.intervals[90], before.intervals[90])
+    assert before.thin_market == after.thin_market == ()
+    assert not np.array_equal(predicted(own_home).intervals[90], before.intervals[90])
+
+
+def test_a_day_on_which_one_of_three_members_is_refreshed_is_reported(own_home: Path) -> None:
+    last = [str(day) for day in PriceStore(own_home).read("AAA").dates[-2:]]
+    for ticker in ("BBB", "CCC"):
+        keep_to(own_home, ticker, -2)
+    (prediction,) = with_composition(own_home).predictions
+    assert prediction.thin_market == tuple(ThinDay(day, 1, 3) for day in last)
+    keep_to(own_home, "AAA", -2)
+    assert with_composition(own_home).predictions[0].thin_market == ()
+
+
+def test_the_network_sees_the_thin_day_on_the_usual_scale(own_home: Path) -> None:
+    tables = list(PriceStore(own_home).read_many(TRAINED))
+    short = [tables[0], *(table.take(slice(0, -1)) for table in tables[1:])]
+    market = mean_log_return(short, TRAINED)
+    own = np.diff(np.log(tables[0].columns["adj_close"]))[-1] * ((1 + 2.2 / 3) / (1 + 2.2)) ** 0.5
+    for panel in (latest_days(short[:1], market, 5), build_panel(short[:1], market)):
+        assert panel.market_return[..., -1] == pytest.approx(own, rel=1e-6)
+
+
+def test_delisted_members_leave_an_old_model_usable(own_home: Path) -> None:
+    """Two of three members ended more than a year before the last close."""
+    store, days = PriceStore(own_home), 300
+    long = {name: recent_table(name, 2 * days, seed) for seed, name in enumerate(TRAINED)}
+    for name, table in long.items():
+        kept = table if name == "AAA" else table.take(slice(0, days))
+        store.write(kept, source="test", fetched_at=NOW)
+    (prediction,) = with_composition(own_home).predictions
+    assert prediction.thin_market == ()
+
+
+def test_a_forecast_without_a_market_is_refused_after_five_days(own_home: Path) -> None:
+    """NEW is no member; it goes on alone."""
+    for lost, served in ((5, True), (6, False)):
+        for ticker in TRAINED:
+            keep_to(own_home, ticker, 300 - lost)
+        batch = with_composition(own_home, ["NEW"])
+        assert bool(batch.predictions) == served
+        if served:
+            assert [day.tickers for day in batch.predictions[0].thin_market] == [0] * 5
+        else:
+            error = batch.failures["NEW"]
+            assert "on 6 of the 12 days that the network looks back on, the last 2026-11-20" in error.message
+            assert "forecast fetch" in error.remedy
+
+
+def test_no_later_price_of_a_member_moves_a_forecast(own_home: Path) -> None:
+    """Replayed at an earlier day, whatever the members do after it."""
+    store, network = PriceStore(own_home), ModelRegistry(own_home).load(None).network
+    then = datetime(2026, 11, 9, 23, tzinfo=UTC)
+
+    def replayed() -> Batch:
+        return predict_stored(PriceStore(own_home, then), network, ["AAA"], composition=TRAINED)
+
+    (before,) = replayed().predictions
+    for ticker in TRAINED[1:]:
+        table = store.read(ticker)
+        later = np.where(table.dates > before.last_date, 1.3, 1.0)
+        columns = {name: values * later for name, values in table.columns.items()}
+        store.write(replace(table, columns=columns), source="test", fetched_at=NOW)
+    (after,) = replayed().predictions
+    np.testing.assert_array_equal(after.intervals[90], before.intervals[90])
+    assert str(after.last_date) == "2026-11-09"
