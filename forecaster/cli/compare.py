@@ -65,7 +65,6 @@ def compare(
     data = Home(settings.home).training_set(tickers, universe=universe, all_days=all_days, recipe=recipe)
     facts = stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet)
     show_universe(data.universe, facts)
-    show_survivorship(data.survivorship, facts)
     warn_of_damaged(data.damaged)
     _announce(recipe, seeds, quiet=quiet)
     with training_progress(quiet=quiet) as report:
@@ -93,6 +92,7 @@ def compare(
         }
         print_json("forecast.compare/1", document)
     else:
+        show_survivorship(data.survivorship, facts)
         show_comparison(comparison, verdict, recipes, stdout_console(quiet=quiet))
 
 

@@ -57,7 +57,6 @@ def train(
     notes = stderr_console(quiet=quiet)
     facts = notes if json else stdout_console(quiet=quiet)
     show_universe(data.universe, facts)
-    show_survivorship(data.survivorship, facts)
     warn_of_damaged(data.damaged)
     if recipe.bidirectional:
         notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
@@ -66,6 +65,7 @@ def train(
     if json:
         print_json("forecast.train/2", model.card)
     else:
+        show_survivorship(data.survivorship, facts)
         _show(model, quiet=quiet)
 
 
