@@ -19,7 +19,7 @@ from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import split_days
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.errors import BadInputError, NotFoundError
-from forecaster.evaluation.baselines import BASELINES
+from forecaster.evaluation.baselines import BASELINES, linear_t
 from forecaster.evaluation.experiment import TrainResult, train_and_forecast
 from forecaster.evaluation.scoring import actuals, score_step
 from forecaster.prices.universe import Span, Universe
@@ -136,6 +136,12 @@ def test_what_happens_to_a_company_that_left_changes_nothing() -> None:
             for panel, outcome in ((one, first), (other, second))
         ]
         assert scores[0] == scores[1]
+    fits = [
+        linear_t(TrainingSet(panel, split), RECIPE, outcome.origins)
+        for panel, outcome in ((one, first), (other, second))
+    ]
+    np.testing.assert_array_equal(fits[0].scale, fits[1].scale)
+    assert split.train.stop > 153  # the changed days are days of training
 
 
 def test_without_membership_it_changes_much() -> None:
