@@ -65,7 +65,6 @@ def compare(
     data = Home(settings.home).training_set(tickers, universe=universe, all_days=all_days, recipe=recipe)
     facts = stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet)
     show_universe(data.universe, facts)
-    show_survivorship(data.survivorship, facts)
     warn_of_damaged(data.damaged)
     _announce(recipe, seeds, quiet=quiet)
     with training_progress(quiet=quiet) as report:
@@ -81,6 +80,7 @@ def compare(
             isolated=True,
         )
     comparison, verdict, recipes = result.comparison, result.verdict, result.recipes
+    show_survivorship(data.survivorship, facts)
     if output is not None:
         write_forecasts(output, comparison)
         stderr_console(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)

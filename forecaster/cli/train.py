@@ -57,12 +57,12 @@ def train(
     notes = stderr_console(quiet=quiet)
     facts = notes if json else stdout_console(quiet=quiet)
     show_universe(data.universe, facts)
-    show_survivorship(data.survivorship, facts)
     warn_of_damaged(data.damaged)
     if recipe.bidirectional:
         notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
     with training_progress(quiet=quiet) as report:
         model = train_on(data, recipe, lambda progress: report(recipe.cell, progress)).save(home.path, name)
+    show_survivorship(data.survivorship, facts)
     if json:
         print_json("forecast.train/2", model.card)
     else:

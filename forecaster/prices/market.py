@@ -38,7 +38,7 @@ INDEX_MARK = "^"
 COLUMNS_READ = ("close", "adj_close")
 ENOUGH = 0.5
 """A day is thin if a smaller share of the listed members has a return. With so many of 491, 90 % widths move
-by less than 1 % (`benchmarks/market_bench.py`)."""
+by less than 2 % (root mean square, `benchmarks/market_bench.py`)."""
 OWN_VARIANCE = 2.2
 """A stock's own daily variance over the market's: usual volatilities are 1.8 % and 1.0 % a day."""
 LISTED_DAYS = 365
