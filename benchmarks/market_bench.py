@@ -3,11 +3,12 @@
     python benchmarks/market_bench.py INDEX [CELL]
 
 INDEX is a long Parquet or CSV file; CELL is gru without it. A network is trained through 2015 on all tickers.
-At each of 12 origins of the last three years, 25 tickers are forecast with the market of all members, and
+At each of 10 origins of the last three years, 15 tickers are forecast with the market of all members, and
 again where on the last days only the ticker itself, or a few random members, have a return: with their plain
 mean as the market, with that mean on the scale of all members (as `predict` does), and with no market.
 
-Then `forecast predict AAPL` is timed in turn with a market that is that of the whole store, with one of a
+Before, the mean return of stocks on days in and out of the S&P 500 shows what survivorship does. At the end
+`forecast predict AAPL` is timed in turn with a market that is that of the whole store, with one of a
 composition that is kept, and with one that has to be computed.
 """
 
@@ -24,16 +25,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import compute_features
-from forecaster.dataset.panel import latest_days
+from forecaster.dataset.membership import member_days, select_members
+from forecaster.dataset.panel import latest_days, load_panel
 from forecaster.network.network import Network
-from forecaster.prices.market import MarketSeries, daily_returns, mean_log_return, read_market
+from forecaster.prices.market import MarketSeries, daily_returns, mean_log_return
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
+from forecaster.prices.universe import SP500_COMPLETE_FROM, find_universe
 from forecaster.registry.versions import ModelRegistry
 from forecaster.service.prediction import forecast_latest
 
 FORECAST = Path(sys.executable).parent / "forecast"
-ORIGINS, TICKERS, ROUNDS = 12, 25, 10
+ORIGINS, TICKERS, ROUNDS = 10, 15, 10
 DAYS = (1, 5, 20, 1200)
 FEW = (1, 3, 10, 50, 245)
 WARM_UP = 1000
@@ -100,8 +103,7 @@ class Trial:
     def widths(self, tables: Sequence[PriceTable], market: MarketSeries) -> Widths:
         """(tickers, steps) of the 90 % intervals of the log return."""
         latest = latest_days(tables, market, self.network.lookback + WARM_UP)
-        features = compute_features(latest, self.network.features)
-        forecast, _ = forecast_latest(self.network, features)
+        forecast, _ = forecast_latest(self.network, compute_features(latest, self.network.features))
         ends = forecast.quantile(np.array([0.05, 0.95]))
         return np.asarray(ends[..., 1] - ends[..., 0])
 
@@ -127,6 +129,17 @@ def _rms(values: Widths) -> float:
 
 def _is_old(table: PriceTable, day: np.datetime64) -> bool:
     return bool(table.dates[0] < day - np.timedelta64(1500) and table.dates[-1] >= day)
+
+
+def show_survivors(store: PriceStore) -> None:
+    """Mean daily returns of stocks of the S&P 500 on days in it and on days before and after."""
+    selection = select_members(store, find_universe("sp500", store.folder), all_days=True)
+    panel = load_panel(store, selection.tickers)
+    member = member_days(selection.universe, panel.tickers, panel.dates)
+    known = np.isfinite(panel.log_return) & (panel.dates >= np.datetime64(SP500_COMPLETE_FROM))
+    for who, days in (("in the index", known & member), ("not in it", known & ~member)):
+        mean = panel.log_return[days].mean(dtype=np.float64)
+        print(f"{who}: {1e4 * mean:.1f} basis points a day, {days.sum() / known.sum():.0%} of all days")
 
 
 def time_predictions(home: Path) -> None:
@@ -162,7 +175,7 @@ def main() -> None:
         run(home, "fetch", "--source", sys.argv[1])
         run(home, "train", "--cell", cell, "--train-end", "2015-12-31", "--validation-end", "2016-12-31")
         store = PriceStore(home)
-        read_market(store)
+        show_survivors(store)
         trial = Trial(ModelRegistry(home).load(None).network, list(store.read_many(store.tickers())))
         random = np.random.default_rng(0)
         days = len(trial.whole.dates)

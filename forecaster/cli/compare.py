@@ -80,6 +80,7 @@ def compare(
             isolated=True,
         )
     comparison, verdict, recipes = result.comparison, result.verdict, result.recipes
+    show_survivorship(data.survivorship, facts)
     if output is not None:
         write_forecasts(output, comparison)
         stderr_console(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
@@ -92,7 +93,6 @@ def compare(
         }
         print_json("forecast.compare/1", document)
     else:
-        show_survivorship(data.survivorship, facts)
         show_comparison(comparison, verdict, recipes, stdout_console(quiet=quiet))
 
 

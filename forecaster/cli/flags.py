@@ -160,7 +160,7 @@ def _doubt(found: Mapping[str, Any]) -> str:
         return "Survivors are overrepresented" if found["members_stored"] < found["members"] else ""
     if found["ended_early"]:
         return "Whether other delisted companies are missing is not known"
-    return "Only survivors are in the store"
+    return "All of them are survivors"
 
 
 def warn_of_damaged(damaged: Sequence[str]) -> None:

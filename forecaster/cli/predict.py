@@ -201,10 +201,9 @@ def _thin_market(thin: "Mapping[str, Sequence[ThinDay]]") -> str:
     most = max(len(days) for days in thin.values())
     last = max((days[-1] for days in thin.values()), key=lambda day: day.date)
     span = f"on {last.date}" if most == 1 else f"on {most} of the days looked back on, the last {last.date},"
-    tickers = "" if len(thin) == 1 else f" ({len(thin):,} tickers)"
     return (
-        f"warning: {span} the market is that of {last.tickers:,} of {last.listed:,} members, brought to "
-        f"their usual size: the intervals are less certain{tickers}; {MARKET_REMEDY}"
+        f"warning: {name_some(thin)}: {span} {last.tickers:,} of {last.listed:,} members of the market have "
+        f"a price; their mean is scaled, and the intervals are less certain; {MARKET_REMEDY}"
     )
 
 

@@ -62,10 +62,10 @@ def train(
         notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
     with training_progress(quiet=quiet) as report:
         model = train_on(data, recipe, lambda progress: report(recipe.cell, progress)).save(home.path, name)
+    show_survivorship(data.survivorship, facts)
     if json:
         print_json("forecast.train/2", model.card)
     else:
-        show_survivorship(data.survivorship, facts)
         _show(model, quiet=quiet)
 
 

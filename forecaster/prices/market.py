@@ -38,11 +38,14 @@ INDEX_MARK = "^"
 COLUMNS_READ = ("close", "adj_close")
 ENOUGH = 0.5
 """A day is thin if a smaller share of the listed members has a return. With so many of 491, 90 % widths move
-by less than 1 % (`benchmarks/market_bench.py`)."""
+by less than 2 % (root mean square, `benchmarks/market_bench.py`)."""
 OWN_VARIANCE = 2.2
 """A stock's own daily variance over the market's: usual volatilities are 1.8 % and 1.0 % a day."""
 LISTED_DAYS = 365
 """So many days after its last return a member counts as delisted, no longer as missing."""
+LEAST_LISTED = 0.5
+"""Of the most that were ever listed so large a share stays so: a store of which one ticker is refreshed for
+years is no market of one."""
 MOST_COMPOSITIONS = 8
 """Markets of compositions that are kept; the one that was used longest ago goes first."""
 _FIRST_DAY = np.datetime64("1700-01-01", "D")
@@ -64,7 +67,7 @@ class MarketSeries:
         calendars: which rows are the market of which calendar; empty where all are that of every calendar.
         odd: members with moves that cannot be right, which are left out.
         listed: (D,) how many members are listed: had a return within the year up to the day, or have no
-            prices here at all; empty where that is not known.
+            prices here at all; at least half of the most up to then; empty where that is not known.
         composition: how many members the composition has; 0 for the market of whatever is there.
     """
 
@@ -227,11 +230,13 @@ class _Sums:
         for calendar in sorted(self.sums):
             traded = np.flatnonzero(self.counts[calendar])
             count = self.counts[calendar][traded]
+            listed = np.cumsum(self.joining[calendar])[traded]
+            least = np.ceil(LEAST_LISTED * np.maximum.accumulate(listed)).astype(np.int64)
             parts[calendar] = MarketSeries(
                 _FIRST_DAY + traded,
                 self.sums[calendar][traded] / count,
                 count,
-                listed=np.cumsum(self.joining[calendar])[traded],
+                listed=np.maximum(listed, least),
             )
         return _joined(parts, self.members, self.odd)
 

@@ -228,7 +228,7 @@ def predict_step(settings: Settings, now: datetime) -> str:
         ForecastError: a champion cannot be loaded, or can forecast no ticker at all.
     """
     registry, store = ModelRegistry(settings.home), known_prices(settings.home, now, os.environ)
-    new, left_out = 0, set[str]()
+    new, left_out, thin = 0, set[str](), set[str]()
     failures: list[ForecastError] = []
     for name in registry.names() or [registry.default_name()]:
         try:
@@ -249,10 +249,12 @@ def predict_step(settings: Settings, now: datetime) -> str:
             continue
         new += Ledger(settings.home).record(ledger_rows(model.reference, batch.predictions), now).new
         left_out |= batch.failures.keys()
+        thin |= {each.ticker for each in batch.predictions if each.thin_market}
     if failures:
         raise failures[0]
     named = f" ({name_some(sorted(left_out))})" if left_out else ""
-    return f"forecasts recorded: {new}, tickers left out: {len(left_out)}{named}"
+    text = f"forecasts recorded: {new}, tickers left out: {len(left_out)}{named}"
+    return f"{text}, beside a market of few members: {len(thin)}" if thin else text
 
 
 def score_step(settings: Settings, now: datetime) -> str:

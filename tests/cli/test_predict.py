@@ -238,7 +238,9 @@ def test_a_market_of_few_is_a_warning_and_stands_in_the_document(
         store.write(kept, source="test", fetched_at=datetime(2026, 11, 21, tzinfo=UTC))
     assert run(["predict", "AAA", "--json", "--home", str(own_home)]) == 0
     out, err = capsys.readouterr()
-    assert "warning: on 2026-11-20 the market is that of 1 of 3 members, brought to their usual size" in err
+    assert (
+        "warning: AAA: on 2026-11-20 1 of 3 members of the market have a price; their mean is scaled" in err
+    )
     assert "`forecast fetch`" in err
     day = {"date": "2026-11-20", "tickers": 1, "listed": 3}
     assert json.loads(out)["predictions"][0]["thin_market"] == [day]

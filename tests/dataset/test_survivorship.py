@@ -70,7 +70,7 @@ NOBODY = {"members_day": None, "members": None, "members_stored": None}
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        pytest.param(NOBODY, "0 of 9. Only survivors are in the store: trust", id="survivors"),
+        pytest.param(NOBODY, "0 of 9. All of them are survivors: trust", id="survivors"),
         pytest.param(
             NOBODY | {"ended_early": 2}, "2 of 9. Whether other delisted companies are missing", id="some"
         ),

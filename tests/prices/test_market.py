@@ -87,7 +87,8 @@ def same(one: market.MarketSeries, other: market.MarketSeries) -> bool:
 
 
 def test_the_numbers_that_decide() -> None:
-    assert (market.ENOUGH, market.LISTED_DAYS, market.MOST_COMPOSITIONS) == (0.5, 365, 8)
+    assert (market.ENOUGH, market.LEAST_LISTED, market.LISTED_DAYS) == (0.5, 0.5, 365)
+    assert market.MOST_COMPOSITIONS == 8
     usual = np.exp(2 * (MARKET_SHIFT - VOLATILITY_SHIFT)) - 1  # a stock's variance over the market's, less it
     assert pytest.approx(usual, rel=0.1) == market.OWN_VARIANCE
 
@@ -200,7 +201,14 @@ def test_a_member_that_ended_more_than_a_year_ago_was_delisted() -> None:
     ended = tables[1].dates[49]
     missing = (found.dates > ended) & (found.dates <= ended + np.timedelta64(365))
     np.testing.assert_array_equal(found.thin, missing)
-    assert set(found.listed[found.dates > ended + np.timedelta64(365)]) == {1}
+    assert set(found.listed[found.dates > ended + np.timedelta64(365)]) == {2}
+
+
+def test_one_ticker_that_goes_on_for_years_is_no_market_of_one() -> None:
+    tables = walks("ABCDEFGHIJ", 700)
+    found = mean_log_return([tables[0], *(table.take(slice(0, 50)) for table in tables[1:])])
+    assert (found.tickers[-1], found.listed[-1]) == (1, 5)
+    assert found.thin[-1]
 
 
 def test_a_day_without_any_member_is_thin_and_one_without_a_known_market_is_not() -> None:

@@ -20,9 +20,9 @@ from forecaster.prices.store import PriceStore
 from forecaster.registry.versions import ModelRegistry
 from forecaster.service import nightly as daily
 from forecaster.service.events import log_event
-from forecaster.service.nightly import daily_run
+from forecaster.service.nightly import daily_run, predict_step
 from forecaster.service.run_status import RunStatus, read_run_status, write_run_status
-from forecaster.settings import RunSettings, Settings
+from forecaster.settings import RunSettings, Settings, load_settings
 
 NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
 SIZES = {"lookback": 12, "horizon": 3, "units": 2, "epochs": 1, "batch-size": 8}
@@ -175,3 +175,12 @@ def test_a_report_without_failures_says_nothing() -> None:
     assert daily.DailyReport(()).exit_code == ExitCode.DONE
     daily.DailyReport(()).complain()
     assert daily.DailyReport((failed,)).exit_code == ExitCode.FAILED
+
+
+def test_the_night_tells_of_forecasts_beside_a_market_of_few(own_home: Path) -> None:
+    settings, store = load_settings(own_home, {}), PriceStore(own_home)
+    now = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)
+    assert "market" not in predict_step(settings, now)
+    for ticker in ("BBB", "CCC"):
+        store.write(store.read(ticker).take(slice(0, -1)), source="test", fetched_at=now)
+    assert predict_step(settings, now).endswith(", beside a market of few members: 2")

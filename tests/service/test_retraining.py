@@ -299,9 +299,22 @@ def test_what_the_gates_sessions_hold_moves_no_challenger(
 
 
 @pytest.mark.usefixtures("quick_training")
-def test_a_model_of_the_whole_store_takes_in_what_the_store_has_now(home: Path) -> None:
+def test_a_model_of_the_whole_store_takes_in_what_the_store_has_now(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     filled_store(home, persistent_table("D", DAYS, 9, 0.8, after=STARTS_AFTER))
+    seen: list[Panel] = []
+
+    def watched(panel: Panel, *rest: Any) -> Decision:
+        seen.extend((panel, rest[-1]))
+        return decide(panel, *rest)
+
+    monkeypatch.setattr("forecaster.service.retraining.decide", watched)
     registry = retrained(home)
+    # The champion is scored beside its own market.
+    assert [panel.market_members for panel in seen] == [("A", "B", "C", "D"), ("A", "B", "C")]
+    assert [panel.tickers for panel in seen] == [("A", "B", "C", "D")] * 2
+    assert registry.card("main", 2)["market"] == ["A", "B", "C", "D"]
     assert registry.card("main", 1)["tickers"] == ["A", "B", "C"]
     assert registry.card("main", 2)["tickers"] == ["A", "B", "C", "D"]
     assert registry.card("main", 2)["whole_store"]
