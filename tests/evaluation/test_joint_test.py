@@ -159,6 +159,15 @@ def test_it_names_itself() -> None:
     )
 
 
+@pytest.mark.slow
+def test_the_power_that_the_method_tells() -> None:
+    """docs/method.md: 750 days, five steps."""
+    somewhat, much_but_one = dict.fromkeys(FIVE, 0.2), dict.fromkeys(FIVE[1:], 3.0)
+    assert share(FIVE, 750, 0.0, 2000, somewhat) == pytest.approx((0.88, 0.85, 0.65), abs=0.02)
+    assert share(FIVE, 750, 0.0, 2000, much_but_one)[1:] == pytest.approx((0.17, 0.04), abs=0.02)
+    assert share(FIVE, 750, 0.0, 2000)[2] < 0.02
+
+
 def test_a_comparison_scores_the_steps_between(walk: Compared) -> None:
     """The joint losses are the ones that the tables are of, on the days that all steps know."""
     comparison = walk.comparison

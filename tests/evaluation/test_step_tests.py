@@ -156,6 +156,13 @@ def test_the_size_of_both_is_five_per_cent(horizon: int, memory: float) -> None:
         assert calibration_size(days, horizon, memory, 4000) == pytest.approx(0.05, abs=0.015)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("horizon", "found"), [(1, 0.99), (5, 0.63)])
+def test_the_power_that_the_method_tells(horizon: int, found: float) -> None:
+    """docs/method.md: 750 days, actuals that spread nine tenths as far as forecast."""
+    assert calibration_size(750, horizon, 0.0, 1000, scale=0.9) == pytest.approx(found, abs=0.02)
+
+
 def test_legendre_moments_are_orthonormal() -> None:
     nodes, weights = np.polynomial.legendre.leggauss(20)
     values = np.array([np.ones(20), *legendre((nodes + 1) / 2)])
