@@ -107,7 +107,7 @@ def judge(comparison: Comparison) -> Verdict:
         for step in best.steps
     }
     gains = {} if linear is None else {step: _gain(best, linear, step) for step in best.steps}
-    joint = _joint(comparison, best)
+    joint = _joint(comparison, best, LEVEL / len(cells))
     sentences = [
         _ranking(cells, best),
         _set_sentence(sets),
@@ -163,9 +163,13 @@ class _Wins:
         )
 
 
-def _joint(comparison: Comparison, best: ModelResult) -> dict[str, JointTest]:
+def _joint(comparison: Comparison, best: ModelResult, level: float) -> dict[str, JointTest]:
     losses = comparison.joint_crps
-    return {name: joint_test(losses[best.model], losses[name]) for name in JOINT_REFERENCES if name in losses}
+    return {
+        name: joint_test(losses[best.model], losses[name], level)
+        for name in JOINT_REFERENCES
+        if name in losses
+    }
 
 
 def _gain(cell: ModelResult, row: ModelResult, step: int) -> Interval:

@@ -348,6 +348,19 @@ def test_nothing_at_all_to_tell() -> None:
     assert not found.beats_naive
 
 
+def test_better_at_every_step_counts_the_cells_that_were_tried() -> None:
+    """A lead with a one-sided p of 0.02 is enough for one cell, and may be luck for the best of three."""
+    naive = row("naive", "baseline", flat(1, 2))
+    gru, *others = (row(name, "cell", flat(1, 2)) for name in ("gru", "lstm", "rnn"))
+    joint = {"gru": {1: losses(0.04), 2: losses(0.04)}, "naive": flat(1, 2)}
+    alone = judge(replace(compared(gru, naive), joint_crps=joint))
+    best_of_three = judge(replace(compared(gru, *others, naive), joint_crps=joint))
+    assert alone.joint["naive"].better_everywhere
+    assert "better at every one" in alone.text
+    assert not best_of_three.joint["naive"].better_everywhere
+    assert "better at every one" not in best_of_three.text
+
+
 def test_all_steps_together_are_said() -> None:
     gru, naive = row("gru", "cell", flat(1, 2)), row("naive", "baseline", flat(1, 2))
     lstm = row("lstm", "cell", flat(1, 2))
