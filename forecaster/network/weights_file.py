@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from forecaster.network.cells import Shape
 
+_ENDING = ".npy"
 _ENCRYPTED = 0x1
 _LARGEST_ITEM = 8
 _HEADER = re.compile(
@@ -55,11 +56,12 @@ def unpack_weights(content: bytes, shapes: Mapping[str, Shape]) -> dict[str, NDA
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = [member.filename.removesuffix(".npy") for member in archive.infolist()]
-            for name in sorted(shapes.keys() ^ set(names)):
-                fault = "is missing" if name in shapes else "is not one of this network's"
-                raise ValueError(f"the weight {name[:80]} {fault}")
-            if len(names) != len(shapes):
+            members = {f"{name}{_ENDING}": name for name in shapes}
+            found = archive.namelist()
+            for member in sorted(members.keys() ^ set(found)):
+                fault = "is missing" if member in members else "is not one of this network's"
+                raise ValueError(f"the weight {member.removesuffix(_ENDING)[:80]} {fault}")
+            if len(found) != len(shapes):
                 raise ValueError("it holds a weight twice")
             return {name: _weight(archive, name, shape) for name, shape in shapes.items()}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OverflowError) as error:
@@ -67,7 +69,7 @@ def unpack_weights(content: bytes, shapes: Mapping[str, Shape]) -> dict[str, NDA
 
 
 def _weight(archive: zipfile.ZipFile, name: str, shape: Shape) -> NDArray[Any]:
-    member = archive.getinfo(f"{name}.npy")
+    member = archive.getinfo(f"{name}{_ENDING}")
     if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & _ENCRYPTED:
         raise ValueError(f"the weight {name} is compressed or encrypted")
     data = archive.read(member)

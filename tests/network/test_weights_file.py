@@ -104,6 +104,14 @@ def test_what_was_packed_is_unpacked() -> None:
     )
 
 
+def test_a_name_without_its_ending_is_another_name() -> None:
+    """zipfile takes a name to end at a zero."""
+    first = next(iter(SHAPES))
+    cut = SOUND.replace(f"{first}.npy".encode(), f"{first}\0npy".encode())
+    with pytest.raises(ValueError, match=f"the weight {first} is"):
+        unpack_weights(cut, SHAPES)
+
+
 @given(st.integers(0, len(SOUND) - 1), st.binary(min_size=1, max_size=8))
 def test_any_bytes_in_any_place_are_taken_or_named(place: int, noise: bytes) -> None:
     content = SOUND[:place] + noise + SOUND[place + len(noise) :]
