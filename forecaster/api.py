@@ -27,7 +27,7 @@ from forecaster.settings import CELLS, LINEAR, Recipe, current_time, find_home, 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecaster.evaluation.comparison import Comparison
+    from forecaster.evaluation.comparison import Comparison, FitReport
     from forecaster.evaluation.verdict import Verdict
     from forecaster.network.fitting import Progress
     from forecaster.service.prediction import Prediction
@@ -208,7 +208,7 @@ class ComparisonResult:
 
     @property
     def forecasts(self) -> "pd.DataFrame":
-        """Every test forecast.
+        """Every test forecast; those of historical and boosting only at the steps that are scored.
 
         Columns: model, ticker, origin, step, date, last_close, close, median, quantiles, regime.
         """
@@ -282,6 +282,7 @@ def compare(
     market: "pd.Series | None" = None,
     match: str = "units",
     seeds: int = 1,
+    baselines: Sequence[str] = (),
 ) -> ComparisonResult:
     """Train the cells on the same windows and test them on the same days, beside the baselines.
 
@@ -292,14 +293,17 @@ def compare(
         market: as for `train`.
         match: `units` for equal units, `parameters` for about equal parameters.
         seeds: runs of each cell.
+        baselines: further ones, of garch-t, gjr-t, historical, auto-arima, auto-ets, theta, boosting, or all;
+            some need the extra `baselines`.
 
     Raises:
-        UsageError: a cell or `match` is not known.
+        UsageError: a cell, a baseline or `match` is not known, or a baseline needs what is not installed.
         BadInputError: the prices are too few, or no row can be used.
         ForecastError: a loss became NaN.
     """
     chosen = recipe or Recipe()
-    return compare_on(_training_set(prices, market, chosen), cells, chosen, match=match, seeds=seeds)
+    data = _training_set(prices, market, chosen)
+    return compare_on(data, cells, chosen, match=match, seeds=seeds, baselines=baselines)
 
 
 def compare_on(
@@ -309,7 +313,9 @@ def compare_on(
     *,
     match: str = "units",
     seeds: int = 1,
+    baselines: Sequence[str] = (),
     report: "Callable[[str, int, Progress], None]" = lambda *_: None,
+    report_fits: "FitReport" = lambda *_: None,
     isolated: bool = False,
 ) -> ComparisonResult:
     """`compare` on a training set.
@@ -320,7 +326,9 @@ def compare_on(
         recipe: as for `compare`.
         match: as for `compare`.
         seeds: as for `compare`.
+        baselines: as for `compare`.
         report: called with cell, number of the run, and progress.
+        report_fits: called with a further baseline's name, how many of its fits are done, and of how many.
         isolated: whether each training has a process of its own, so that time and memory are its alone.
 
     Raises:
@@ -328,6 +336,7 @@ def compare_on(
     """
     from forecaster.dataset.features import available_features
     from forecaster.evaluation.comparison import cell_recipes, compare_cells
+    from forecaster.evaluation.extra_baselines import chosen_baselines
     from forecaster.evaluation.verdict import judge
     from forecaster.processes import run_isolated
 
@@ -338,7 +347,8 @@ def compare_on(
         raise UsageError(f"match {match!r} is not known", "choose units or parameters")
     recipes = cell_recipes(recipe, cells, len(available_features(data.panel)), match)
     run = run_isolated if isolated else _run_here
-    comparison = compare_cells(data, recipes, seeds, report, run)
+    extra = chosen_baselines(baselines)
+    comparison = compare_cells(data, recipes, seeds, report, run, extra, report_fits)
     return ComparisonResult(comparison, judge(comparison), tuple(recipes))
 
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -77,6 +77,31 @@ def run_isolated(
         process.kill()
         process.join()
         ours.close()
+
+
+def run_parallel(
+    work: Callable[[Task], Result], tasks: Sequence[Task], report: Callable[[int, int], None]
+) -> list[Result]:
+    """What `work` makes of each task, in their order, on all cores; `work`, tasks and results must pickle.
+
+    A single task is done here: starting a process takes longer than most.
+
+    Args:
+        work: what to do.
+        tasks: its arguments.
+        report: called with how many tasks are done, and how many there are.
+
+    Raises:
+        Exception: what `work` raised.
+    """
+    from joblib import Parallel, cpu_count, delayed
+
+    results: list[Result] = []
+    jobs = min(cpu_count(), len(tasks))
+    for result in Parallel(n_jobs=max(jobs, 1), return_as="generator")(delayed(work)(task) for task in tasks):
+        results.append(result)
+        report(len(results), len(tasks))
+    return results
 
 
 def peak_memory_mb() -> float:

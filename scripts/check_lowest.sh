@@ -27,6 +27,6 @@ small=(AAPL MSFT --epochs 1 --units 4 --lookback 20 --quiet)
 # Warnings of old libraries about each other are not ours to fix.
 "$bin/python" -m pytest --numprocesses 2 -W default --ignore tests/dataset/test_membership.py tests/dataset tests/evaluation tests/ledger tests/registry \
     tests/network/test_artifact.py tests/network/test_recurrent.py tests/network/test_cells.py \
-    --ignore tests/evaluation/test_confidence_set.py \
+    --ignore tests/evaluation/test_confidence_set.py --ignore tests/evaluation/test_extra_baselines.py \
     tests/prices/test_store.py tests/prices/importing tests/service/test_prediction.py tests/cli/test_predict.py \
     tests/test_settings.py

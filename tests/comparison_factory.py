@@ -28,6 +28,7 @@ def compared(
     cells: Sequence[str],
     match: str,
     seeds: int,
+    baselines: Sequence[str] = (),
 ) -> Compared:
     """A comparison in this process: starting TensorFlow in one a cell is left to the command's test."""
     store = filled_store(home, *tables)
@@ -39,6 +40,6 @@ def compared(
         return work(task, report)
 
     comparison = compare_cells(
-        data, recipes, seeds, lambda cell, run, _: reports.append((cell, run)), run=here
+        data, recipes, seeds, lambda cell, run, _: reports.append((cell, run)), here, baselines
     )
     return Compared(comparison, recipes, reports)

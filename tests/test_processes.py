@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from forecaster.errors import BadInputError, ForecastError, NotFoundError
-from forecaster.processes import TaskTimeoutError, peak_memory_mb, run_isolated
+from forecaster.processes import TaskTimeoutError, peak_memory_mb, run_isolated, run_parallel
 
 MEGABYTE = 10**6
 
@@ -21,6 +21,12 @@ def square(number: int, report: Callable[[str], None]) -> tuple[int, int]:
     report("begun")
     report("done")
     return number**2, os.getpid()
+
+
+def halved(number: int) -> tuple[float, int]:
+    if number % 2:
+        raise BadInputError(f"{number} is odd", "halve another")
+    return number / 2, os.getpid()
 
 
 def complain(error: ForecastError, _: Callable[[str], None]) -> None:
@@ -123,3 +129,20 @@ def test_a_worker_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
 def test_memory_is_the_worker_s_own() -> None:
     small, large = run_isolated(hold, 1), run_isolated(hold, 300)
     assert 290 < large - small < 310
+
+
+def test_tasks_run_beside_each_other_and_come_back_in_order() -> None:
+    seen: list[tuple[int, int]] = []
+    found = run_parallel(halved, list(range(0, 12, 2)), lambda done, of: seen.append((done, of)))
+    assert [half for half, _ in found] == [0, 1, 2, 3, 4, 5]
+    assert seen == [(done, 6) for done in range(1, 7)]
+
+
+def test_a_single_task_is_done_here_and_none_is_no_work() -> None:
+    assert run_parallel(halved, [4], lambda *_: None) == [(2.0, os.getpid())]
+    assert run_parallel(halved, [], lambda *_: None) == []
+
+
+def test_what_a_task_raises_comes_through() -> None:
+    with pytest.raises(BadInputError, match="3 is odd; halve another"):
+        run_parallel(halved, [2, 3, 4], lambda *_: None)

@@ -35,6 +35,16 @@ def compare(
         str, typer.Option("--match", help="units: equal units; parameters: about equal parameters.")
     ] = "units",
     seeds: Annotated[int, typer.Option("--seeds", help="Runs of each cell.", min=1, max=1000)] = 1,
+    baselines: Annotated[
+        str | None,
+        typer.Option(
+            "--baselines",
+            metavar="NAMES",
+            help="Further baselines, with commas: garch-t, gjr-t, historical, auto-arima, auto-ets, theta, "
+            "boosting; or all.",
+            show_default=False,
+        ),
+    ] = None,
     universe: TrainingUniverse = None,
     all_days: AllDaysFlag = False,
     output: Annotated[
@@ -56,10 +66,12 @@ def compare(
     from forecaster.api import compare_on
     from forecaster.cli.comparison_screen import comparison_document, show_comparison
     from forecaster.cli.progress import training_progress
+    from forecaster.evaluation.extra_baselines import chosen_baselines
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
     from forecaster.home import Home
 
     chosen, match = chosen_cells(cells), checked_match(match)
+    extra = () if baselines is None else chosen_baselines(baselines.lower().replace(" ", "").split(","))
     check_output(output)
     note_replay(settings.home, quiet=quiet)
     data = Home(settings.home).training_set(tickers, universe=universe, all_days=all_days, recipe=recipe)
@@ -74,9 +86,11 @@ def compare(
             recipe,
             match=match,
             seeds=seeds,
+            baselines=extra,
             report=lambda cell, run, progress: report(
                 cell if seeds == 1 else f"{cell} {run}/{seeds}", progress
             ),
+            report_fits=report.fits,
             isolated=True,
         )
     comparison, verdict, recipes = result.comparison, result.verdict, result.recipes

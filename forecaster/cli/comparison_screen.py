@@ -12,7 +12,7 @@ from rich.text import Text
 from forecaster.cli.screen import figures_table, headline, stacked
 from forecaster.dataset.split import split_dates
 from forecaster.dataset.volatility import REGIMES
-from forecaster.evaluation.baselines import LINEAR_T
+from forecaster.evaluation.baselines import SAME_INPUTS
 from forecaster.evaluation.breakdown import GROUPINGS, scores_by
 from forecaster.evaluation.comparison import Comparison, ModelResult, Spread
 from forecaster.evaluation.significance import LEAST_HORIZONS, DieboldMariano
@@ -28,6 +28,7 @@ _LEGEND = (
     "skill: CRPS saved against the naive forecast, per cent; p: how often a difference this large would "
     "appear if the two were equally good."
 )
+_NAMED = 5
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -57,6 +58,7 @@ def _model_document(row: ModelResult, recipe: Recipe | None) -> dict[str, Any]:
         "peak_memory_mb": None,
         "scores": {str(step): asdict(scores) for step, scores in row.steps.items()},
         "tests": {str(step): tests.described() for step, tests in row.tests.items()},
+        "substituted": list(row.substituted),
     }
     if recipe is None:
         return document
@@ -94,6 +96,9 @@ def show_comparison(
     for step in comparison.models[0].steps:
         screen.print()
         screen.print(_error_table(comparison, step))
+    for row in comparison.models:
+        if row.substituted:
+            screen.print(_substitution(row), style="dim")
     screen.print()
     best = comparison.model(verdict.best)
     screen.print(f"{_LEGEND} {_tests_legend(best)}", style="dim")
@@ -108,6 +113,16 @@ def show_comparison(
     for sentence in verdict.sentences:
         lines.add_row("·", sentence)
     screen.print(lines)
+
+
+def _substitution(row: ModelResult) -> str:
+    """For which tickers a baseline is RiskMetrics-t."""
+    count, named = len(row.substituted), ", ".join(row.substituted[:_NAMED])
+    more = f" and {count - _NAMED} more" if count > _NAMED else ""
+    tickers = "ticker" if count == 1 else "tickers"
+    return (
+        f"{MODEL_TITLES[row.model]}: not fitted to {count} {tickers}, {named}{more}: RiskMetrics-t instead."
+    )
 
 
 def _cost_table(comparison: Comparison, recipes: Sequence[Recipe]) -> Table:
@@ -203,9 +218,10 @@ def _bars(counts: Sequence[float]) -> str:
 
 
 def _groups_table(comparison: Comparison, best: ModelResult) -> Table:
-    """The best cell beside the best naive forecast, when the market was calm or not, and by year."""
-    walks = [row for row in comparison.models if row.kind == "baseline" and row.model != LINEAR_T]
-    rival = min(walks, key=lambda row: row.steps[1].crps)
+    """The best cell beside the best simple forecast, when the market was calm or not, and by year."""
+    baselines = [row for row in comparison.models if row.kind == "baseline"]
+    simple = [row for row in baselines if row.model not in SAME_INPUTS]
+    rival = min(simple, key=lambda row: row.steps[1].crps)
     table = figures_table(
         f"{MODEL_TITLES[best.model]} one day ahead, by volatility and year",
         *("market, year", "forecasts", "CRPS", "90 %", f"over {MODEL_TITLES[rival.model]}"),

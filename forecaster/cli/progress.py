@@ -9,15 +9,22 @@ from typing import TYPE_CHECKING, Protocol
 from forecaster.cli.screen import stacked, stderr_console
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
     from forecaster.network.fitting import Progress
     from forecaster.prices.fetching import Watch
 
 
 class ProgressReport(Protocol):
-    """What training calls after every batch."""
+    """What training and fitting call as they get on."""
 
     def __call__(self, label: str, progress: "Progress") -> None:
-        """Show how far the network called `label` has come."""
+        """Show how far the network called `label` has come, after a batch."""
+
+    def fits(self, name: str, done: int, of: int) -> None:
+        """Show how many of a baseline's fits are done."""
 
 
 @contextmanager
@@ -25,9 +32,9 @@ def training_progress(*, quiet: bool) -> Iterator[ProgressReport]:
     """Show loss, validation loss, targets a second and time left, on stderr."""
     console = stderr_console(quiet=quiet)
     if not console.is_terminal or quiet:
-        yield _plain_lines(quiet=quiet)
+        yield _Lines(console)
         return
-    from rich.progress import BarColumn, TaskID, TextColumn
+    from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bars
 
     columns = (
@@ -36,26 +43,42 @@ def training_progress(*, quiet: bool) -> Iterator[ProgressReport]:
         TextColumn("{task.fields[figures]}", markup=False),
     )
     with Bars(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(label: str, progress: "Progress") -> None:
-            if label not in tasks:
-                tasks[label] = bars.add_task(label, figures="")
-            total = progress.epochs * progress.steps
-            done = (progress.epoch - 1) * progress.steps + progress.step
-            bars.update(tasks[label], total=total, completed=done, figures=_figures(progress))
-
-        yield show
+        yield _LiveBars(bars)
 
 
-def _plain_lines(*, quiet: bool) -> ProgressReport:
-    console = stderr_console(quiet=quiet)
+class _LiveBars:
+    """A bar for each network and each baseline that is fitted."""
 
-    def show(label: str, progress: "Progress") -> None:
+    def __init__(self, bars: "Bars") -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, label: str, progress: "Progress") -> None:
+        done = (progress.epoch - 1) * progress.steps + progress.step
+        self._show(label, done, progress.epochs * progress.steps, _figures(progress))
+
+    def fits(self, name: str, done: int, of: int) -> None:
+        self._show(name, done, of, f"{done} of {of} fits")
+
+    def _show(self, label: str, done: int, of: int, figures: str) -> None:
+        if label not in self._tasks:
+            self._tasks[label] = self._bars.add_task(label, figures="")
+        self._bars.update(self._tasks[label], total=of, completed=done, figures=figures)
+
+
+class _Lines:
+    """A line an epoch, and one for each baseline that is fitted."""
+
+    def __init__(self, console: "Console") -> None:
+        self._console = console
+
+    def __call__(self, label: str, progress: "Progress") -> None:
         if progress.step == progress.steps:
-            console.print(f"{label}: {_figures(progress)}", soft_wrap=True)
+            self._console.print(f"{label}: {_figures(progress)}", soft_wrap=True)
 
-    return show
+    def fits(self, name: str, done: int, of: int) -> None:
+        if done == of:
+            self._console.print(f"{name}: fitted", soft_wrap=True)
 
 
 def _figures(progress: "Progress") -> str:

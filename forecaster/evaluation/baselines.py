@@ -22,6 +22,9 @@ from forecaster.settings import Recipe
 Baseline = Callable[[Panel, Origins, int], ForecastDistribution]
 
 RISKMETRICS_T, LINEAR_T = "riskmetrics-t", "linear-t"
+BOOSTING = "boosting"
+SAME_INPUTS = (LINEAR_T, BOOSTING)
+"""Baselines that read what the networks read, without recurrence that is learned."""
 _TAIL_DEGREES = 6.0
 
 

@@ -14,7 +14,9 @@ from forecaster.dataset.volatility import market_regimes
 from forecaster.errors import ForecastError
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, all_baselines
 from forecaster.evaluation.experiment import TrainResult, run_experiment
-from forecaster.evaluation.forecasts import Origins
+from forecaster.evaluation.extra_baselines import EXTRA_BASELINES
+from forecaster.evaluation.fitted import Wanted
+from forecaster.evaluation.forecasts import Forecast, Origins
 from forecaster.evaluation.joint_test import joint_steps
 from forecaster.evaluation.scoring import (
     Actuals,
@@ -29,7 +31,6 @@ from forecaster.evaluation.scoring import (
 from forecaster.evaluation.step_tests import StepTests, step_tests
 from forecaster.network.fitting import Progress
 from forecaster.network.recurrent import matched_units
-from forecaster.network.student_t import ForecastDistribution
 from forecaster.network.training import TrainedNetwork
 from forecaster.processes import run_isolated
 from forecaster.settings import Recipe
@@ -39,6 +40,8 @@ REFERENCE_CELL = "gru"
 JOINT_REFERENCES = (LINEAR_T, RISKMETRICS_T, NAIVE)
 """Over which the best cell is tested at several steps at once."""
 Runner = Callable[..., TrainResult]
+FitReport = Callable[[str, int, int], None]
+"""Called with a baseline's name, how many of its fits are done, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class ModelResult:
         deviations: standard deviation over seeds of each score, by step.
         seed_crps: mean CRPS of each seed's run, by step; empty for a baseline.
         tests: what the tests of its own found, by step.
+        substituted: tickers of an extra baseline for which RiskMetrics-t stands in, see `Fitted`.
         trained: one a seed; empty for a baseline.
         peak_memory_mb: the most that one seed's process held.
     """
@@ -72,6 +76,7 @@ class ModelResult:
     peak_memory_mb: float = 0.0
     seed_crps: dict[int, tuple[float, ...]] = field(default_factory=dict)
     tests: dict[int, StepTests] = field(default_factory=dict)
+    substituted: tuple[str, ...] = ()
 
     def seconds(self) -> Spread:
         """Training time over seeds."""
@@ -95,7 +100,7 @@ class Comparison:
     horizon: int
     models: tuple[ModelResult, ...]
     actual: Actuals
-    forecasts: dict[str, ForecastDistribution]
+    forecasts: dict[str, Forecast]
     joint_crps: dict[str, dict[int, NDArray[np.float64]]] = field(default_factory=dict)
 
     @cached_property
@@ -135,6 +140,8 @@ def compare_cells(
     seeds: int,
     report: Callable[[str, int, Progress], None],
     run: Runner = run_isolated,
+    baselines: Sequence[str] = (),
+    report_fits: FitReport = lambda *_: None,
 ) -> Comparison:
     """Train every recipe with every seed, and score all of them beside the baselines.
 
@@ -145,6 +152,8 @@ def compare_cells(
         report: called with cell, number of the seed's run, and progress.
         run: calls `work(task, report)`; by default in a process of its own for each training, so that time
             and memory are that training's alone.
+        baselines: of EXTRA_BASELINES, beside those that are always there.
+        report_fits: told how far an extra baseline is.
 
     Raises:
         ForecastError: no ticker has a window in the test part, or a run failed.
@@ -159,13 +168,20 @@ def compare_cells(
     origins = _shared_origins(outcomes)
     horizon = recipes[0].horizon
     truth = actuals(panel, origins, horizon, split.train)
-    forecasts = all_baselines(data, recipes[0], origins)
-    baselines = tuple(forecasts)
-    references = {step: score_step(forecasts[NAIVE], truth, step) for step in shown_steps(horizon)}
+    steps = shown_steps(horizon)
+    forecasts: dict[str, Forecast] = dict(all_baselines(data, recipes[0], origins))
+    substituted: dict[str, tuple[str, ...]] = {}
+    for name in baselines:
+        fitted = EXTRA_BASELINES[name](Wanted(data, recipes[0], origins, steps, partial(report_fits, name)))
+        forecasts[name], substituted[name] = fitted.forecast, fitted.substituted
+    references = {step: score_step(forecasts[NAIVE], truth, step) for step in steps}
     rows = [_cell_result(cell, runs, truth, references) for cell, runs in outcomes.items()]
-    rows += [_baseline_result(name, forecasts[name], truth, references) for name in baselines]
+    rows += [
+        _baseline_result(name, forecast, truth, references, substituted.get(name, ()))
+        for name, forecast in forecasts.items()
+    ]
     best = best_cell(rows)
-    compared = {best.model: [run.forecast for run in outcomes[best.model]]}
+    compared: dict[str, list[Forecast]] = {best.model: [run.forecast for run in outcomes[best.model]]}
     compared |= {name: [forecasts[name]] for name in JOINT_REFERENCES if name in forecasts}
     joint = {} if horizon == 1 else _joint_crps(compared, truth, {row.model: row.losses for row in rows})
     for cell, runs in outcomes.items():
@@ -175,7 +191,7 @@ def compare_cells(
 
 
 def _joint_crps(
-    compared: Mapping[str, Sequence[ForecastDistribution]],
+    compared: Mapping[str, Sequence[Forecast]],
     truth: Actuals,
     scored: Mapping[str, Mapping[int, ScoredStep]],
 ) -> dict[str, dict[int, NDArray[np.float64]]]:
@@ -196,7 +212,7 @@ def _joint_crps(
 
 
 def _mean_crps(
-    runs: Sequence[ForecastDistribution], truth: Actuals, step: int
+    runs: Sequence[Forecast], truth: Actuals, step: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Days, and the mean CRPS of each over seeds."""
     found = [daily_crps(run, truth, step) for run in runs]
@@ -235,7 +251,11 @@ def _cell_result(
 
 
 def _baseline_result(
-    name: str, forecast: ForecastDistribution, truth: Actuals, references: dict[int, ScoredStep]
+    name: str,
+    forecast: Forecast,
+    truth: Actuals,
+    references: dict[int, ScoredStep],
+    substituted: tuple[str, ...],
 ) -> ModelResult:
     scored = {step: score_step(forecast, truth, step) for step in references}
     return ModelResult(
@@ -245,6 +265,7 @@ def _baseline_result(
         losses=scored,
         deviations={},
         tests={step: step_tests(scored[step], references[step], step) for step in references},
+        substituted=substituted,
     )
 
 

@@ -9,16 +9,14 @@ import numpy as np
 from forecaster.dataset.volatility import REGIMES
 from forecaster.errors import UsageError
 from forecaster.evaluation.comparison import Comparison
-from forecaster.evaluation.metrics import QUANTILE_LEVELS
+from forecaster.evaluation.forecasts import Forecast
+from forecaster.evaluation.metrics import FILE_LEVELS
 from forecaster.files import atomic_path, check_writable
-from forecaster.network.student_t import ForecastDistribution
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _ENDINGS = (".parquet", ".csv")
-_TAILS = np.array([0.005, 0.01, 0.025])
-_LEVELS = np.concatenate([_TAILS, QUANTILE_LEVELS, 1 - _TAILS[::-1]])
 
 
 def check_output(path: Path | None) -> None:
@@ -46,7 +44,7 @@ def write_forecasts(path: Path, comparison: Comparison) -> None:
     Columns: model, ticker, origin, step, date, last_close, close, median, q005, q01, q025, q05 … q95,
     q975, q99, q995, regime (see `market_regimes`). The median and the quantiles are those of the price;
     there is no mean, which is infinite under Student-t tails in log return. Forecasts without an actual are
-    left out.
+    left out. Forecasts that are quantiles only are there at the steps that are scored.
 
     Raises:
         DiskError: the file cannot be written.
@@ -70,22 +68,19 @@ def write_forecasts(path: Path, comparison: Comparison) -> None:
 def forecast_tables(comparison: Comparison) -> "Iterator[pa.Table]":
     """One table a model and step: all of them at once would not fit in memory."""
     for model, forecast in comparison.forecasts.items():
-        for step in range(1, comparison.horizon + 1):
+        for step in forecast.steps:
             yield _table(comparison, model, forecast, step)
 
 
-def _table(comparison: Comparison, model: str, forecast: ForecastDistribution, step: int) -> "pa.Table":
+def _table(comparison: Comparison, model: str, forecast: Forecast, step: int) -> "pa.Table":
     import pyarrow as pa
 
     actual, panel = comparison.actual, comparison.panel
     known = np.isfinite(actual.log_return[:, step - 1])
     ticker, day = actual.origins.ticker[known], actual.origins.day[known]
     last = actual.last_close[known]
-    location = forecast.location[known, step - 1]
-    at_step = ForecastDistribution(
-        location, forecast.scale[known, step - 1], forecast.degrees_of_freedom[known, step - 1]
-    )
-    prices = last[:, None] * np.exp(at_step.quantile(_LEVELS))
+    made = forecast.at_step(step).take(known)
+    prices = last[:, None] * np.exp(made.quantile(FILE_LEVELS))
     quoted = panel.close[ticker, day + step]
     grown = last * np.exp(actual.log_return[known, step - 1].astype(np.float64))
     names = pa.array(list(panel.tickers))
@@ -99,9 +94,9 @@ def _table(comparison: Comparison, model: str, forecast: ForecastDistribution, s
         "last_close": last,
         # The quoted close, or what it would be if a split or a dividend since the origin were given back.
         "close": np.where(np.isclose(quoted, grown, rtol=1e-5, atol=0), quoted, grown),
-        "median": last * np.exp(location),
+        "median": last * np.exp(made.median),
     }
-    columns |= {_heading(level): prices[:, place] for place, level in enumerate(_LEVELS)}
+    columns |= {_heading(level): prices[:, place] for place, level in enumerate(FILE_LEVELS)}
     regime = comparison.regimes[day].astype(np.int32)
     columns["regime"] = pa.DictionaryArray.from_arrays(regime, pa.array(REGIMES)).cast(pa.string())
     return pa.table(columns)

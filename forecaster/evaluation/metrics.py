@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 Float = NDArray[np.floating]
 
 QUANTILE_LEVELS = np.round(np.arange(1, 20) * 0.05, 2)
+_TAILS = np.array([0.005, 0.01, 0.025])
+FILE_LEVELS = np.concatenate([_TAILS, QUANTILE_LEVELS, 1 - _TAILS[::-1]])
+"""Of a forecasts file, and of forecasts that are quantiles only: those that scores need."""
 
 
 def mae(actual: Float, predicted: Float) -> float:

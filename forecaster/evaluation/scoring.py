@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.targets import cumulative_return
 from forecaster.evaluation import metrics
-from forecaster.evaluation.forecasts import Origins
+from forecaster.evaluation.forecasts import Forecast, Origins, StepForecast
 from forecaster.evaluation.significance import daily_mean, diebold_mariano
 from forecaster.evaluation.sums import StepSums, mean_sums, step_sums
-from forecaster.network.student_t import ForecastDistribution
 
 _AT_ONCE = 50_000
 _LOWER, _UPPER = 0, -1  # places of 0.05 and 0.95 among the quantile levels: the 90 % interval
@@ -48,7 +47,7 @@ class StepScores:
         coverage_90: share of actuals in the 90 % interval; `coverage_50`, `…_80`, `…_95`, `…_99` in others.
         below_05, above_95: shares of actuals beyond each end of the 90 % interval.
         interval_score_90: width of the 90 % interval, and 20 times what an actual lies beyond it (Winkler).
-        log_score: minus the log of the density.
+        log_score: minus the log of the density; NaN of forecasts that are quantiles only.
         mae, rmse, mape: of the median price, the last in per cent.
         mase: the median's absolute error over the ticker's mean absolute move in the training years.
         directional_accuracy: share of moves whose sign the median has; `up_share` of those that are up.
@@ -118,15 +117,15 @@ def actuals(panel: Panel, origins: Origins, horizon: int, train: range) -> Actua
     )
 
 
-def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> ScoredStep:
+def score_step(forecast: Forecast, actual: Actuals, step: int) -> ScoredStep:
     """Score a model's forecasts `step` days ahead, wherever the actual is known."""
     realised = actual.log_return[:, step - 1]
     known = np.isfinite(realised)
     observed = realised[known].astype(np.float64)
-    made = _at_step(forecast, step, known)
+    made = forecast.at_step(step).take(known)
     crps, lower, upper = range_losses(made, observed)
     below = made.probability_below(observed)
-    median = forecast.location[known, step - 1].astype(np.float64)
+    median = made.median.astype(np.float64)
     last = actual.last_close[known]
     price, predicted = last * np.exp(observed), last * np.exp(median)
     error = np.abs(observed - median)
@@ -146,7 +145,7 @@ def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> Sc
         directional_accuracy=metrics.directional_accuracy(observed, median),
         mae_return=float(error.mean()),
         up_share=metrics.directional_accuracy(observed, np.ones_like(observed)),
-        crps_exact=float(made.crps(observed).mean()),
+        crps_exact=float(made.crps(observed, below).mean()),
         log_score=float(made.log_score(observed).mean()),
         interval_score_90=metrics.interval_score(observed, lower, upper, 0.9),
         **{f"coverage_{level}": _share_within(below, level / 100) for level in (50, 80, 95, 99)},
@@ -160,11 +159,11 @@ def score_step(forecast: ForecastDistribution, actual: Actuals, step: int) -> Sc
     return ScoredStep(scores, days, mean_crps, daily_error, daily_direction, sums)
 
 
-def daily_crps(forecast: ForecastDistribution, actual: Actuals, step: int) -> tuple[NDArray[np.intp], Float]:
+def daily_crps(forecast: Forecast, actual: Actuals, step: int) -> tuple[NDArray[np.intp], Float]:
     """Days in order and the mean CRPS of each, as `score_step` has them, and nothing else."""
     known = np.isfinite(actual.log_return[:, step - 1])
     observed = actual.log_return[known, step - 1].astype(np.float64)
-    crps, _, _ = range_losses(_at_step(forecast, step, known), observed)
+    crps, _, _ = range_losses(forecast.at_step(step).take(known), observed)
     return daily_mean(crps, actual.origins.day[known])
 
 
@@ -208,22 +207,12 @@ def _share_within(below: Float, level: float) -> float:
     return float((np.abs(below - 0.5) <= level / 2).mean())
 
 
-def _at_step(forecast: ForecastDistribution, step: int, chosen: NDArray[np.bool_]) -> ForecastDistribution:
-    return ForecastDistribution(
-        location=forecast.location[chosen, step - 1],
-        scale=forecast.scale[chosen, step - 1],
-        degrees_of_freedom=forecast.degrees_of_freedom[chosen, step - 1],
-    )
-
-
-def range_losses(forecast: ForecastDistribution, observed: Float) -> tuple[Float, Float, Float]:
+def range_losses(forecast: StepForecast, observed: Float) -> tuple[Float, Float, Float]:
     """CRPS of each of O forecasts (O,), and the lower and upper ends of its 90 % interval."""
     crps, lower, upper = np.empty((3, len(observed)))
     for first in range(0, len(observed), _AT_ONCE):
         part = slice(first, first + _AT_ONCE)
-        quantiles = ForecastDistribution(
-            forecast.location[part], forecast.scale[part], forecast.degrees_of_freedom[part]
-        ).quantile(metrics.QUANTILE_LEVELS)
+        quantiles = forecast.take(part).quantile(metrics.QUANTILE_LEVELS)
         crps[part] = metrics.crps_from_quantiles(observed[part], quantiles)
         lower[part], upper[part] = quantiles[:, _LOWER], quantiles[:, _UPPER]
     return crps, lower, upper

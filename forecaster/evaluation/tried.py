@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from forecaster.evaluation.baselines import LINEAR_T
+from forecaster.evaluation.baselines import BASELINES, SAME_INPUTS
 from forecaster.evaluation.comparison import ModelResult
 from forecaster.evaluation.metrics import skill
 from forecaster.evaluation.significance import DieboldMariano, Lead, diebold_mariano, holm, lead_of
@@ -75,11 +75,11 @@ def all_tried(cells: Sequence[ModelResult], baselines: Sequence[ModelResult]) ->
 
     Args:
         cells: of one comparison.
-        baselines: linear-t is asked about the range only: its median is no naive forecast.
+        baselines: only the random walks are asked about the price: others' medians are no naive forecasts.
     """
     families = [_family(RANGE, row.model, cells, _range_test(row)) for row in baselines]
     families += [
-        _family(PRICE, row.model, cells, _price_test(row)) for row in baselines if row.model != LINEAR_T
+        _family(PRICE, row.model, cells, _price_test(row)) for row in baselines if row.model in BASELINES
     ]
     families.append(_family(DIRECTION, ALWAYS_UP, cells, _direction_test))
     return {
@@ -104,7 +104,7 @@ def _range_test(row: ModelResult) -> Test:
     def test(cell: ModelResult, step: int) -> tuple[float, DieboldMariano | Lead]:
         gain = skill(cell.steps[step].crps, row.steps[step].crps)
         own, other = cell.losses[step].crps, row.losses[step].crps
-        if row.model == LINEAR_T and len(cell.seed_crps[step]) > 1:
+        if row.model in SAME_INPUTS and len(cell.seed_crps[step]) > 1:
             # What recurrence adds is said of the recipe, not of these seeds' weights.
             return gain, lead_of(own, other, cell.seed_crps[step], None, step)
         return gain, diebold_mariano(own - other, step)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from forecaster.evaluation.baselines import LINEAR_T
+from forecaster.evaluation.baselines import BASELINES, BOOSTING, LINEAR_T, SAME_INPUTS
 from forecaster.evaluation.comparison import JOINT_REFERENCES, NAIVE, Comparison, ModelResult, best_cell
 from forecaster.evaluation.confidence_set import CONFIDENCE, confidence_set
 from forecaster.evaluation.joint_test import JointTest, joint_test
@@ -28,6 +28,13 @@ MODEL_TITLES = {
     "drift": "drift",
     "riskmetrics-t": "RiskMetrics-t",
     LINEAR_T: "linear-t",
+    "garch-t": "GARCH-t",
+    "gjr-t": "GJR-t",
+    "historical": "historical",
+    "auto-arima": "AutoARIMA",
+    "auto-ets": "AutoETS",
+    "theta": "Theta",
+    BOOSTING: "boosting",
 }
 
 
@@ -39,12 +46,13 @@ class Verdict:
         text: the sentences for a reader, in one paragraph.
         sentences: one for each thing that is said.
         best: the cell with the least CRPS at step 1.
-        beats_naive: whether its range is significantly better than every naive forecast's, at the
-            first or the last step.
+        beats_naive: whether its range is significantly better than that of every baseline that does not read
+            its inputs, at the first or the last step.
         beats_naive_price: whether its median price is significantly better than the last close and than
             drift, and its signs right more often than always-up's.
-        recurrence_helps: whether its range is significantly better than linear-t's, which has the same
-            inputs without recurrence, at the first or the last step.
+        recurrence_helps: whether its range is significantly better than that of every baseline with the same
+            inputs without recurrence, linear-t and, where it is asked for, boosting, at the first or the last
+            step.
         recurrence: the share of linear-t's CRPS that is saved, by step, with its interval.
         recurrence_method: how that interval is made.
         confidence_set: by step, each model's p-value of being the best, see `confidence_set`.
@@ -90,18 +98,20 @@ class Verdict:
 
 
 def judge(comparison: Comparison) -> Verdict:
-    """Weigh the cells against each other, against the strongest naive forecast, and against linear-t.
+    """Weigh the cells against each other, against the strongest simple forecast, and against linear-t.
 
-    A win over naive forecasts must hold against each of them. What is called significant is so by p-values
+    A win over simple forecasts must hold against each of them. What is called significant is so by p-values
     that are adjusted for all cells and steps tried (Holm): the more is tried, the likelier a lucky winner.
     """
     cells = [row for row in comparison.models if row.kind == "cell"]
     baselines = [row for row in comparison.models if row.kind == "baseline"]
     best = best_cell(cells)
-    walks = [row for row in baselines if row.model != LINEAR_T]
-    linear = next((row for row in baselines if row.model == LINEAR_T), None)
+    simple = [row for row in baselines if row.model not in SAME_INPUTS]
+    walks = [row for row in baselines if row.model in BASELINES]
+    same = [row for row in baselines if row.model in SAME_INPUTS]
+    linear = next((row for row in same if row.model == LINEAR_T), None)
     tried = all_tried(cells, baselines)
-    found = _Wins.of(tried, best, walks, linear)
+    found = _Wins.of(tried, best, simple, walks, same)
     sets = {
         step: confidence_set({row.model: row.losses[step].crps for row in comparison.models}, step)
         for step in best.steps
@@ -111,9 +121,10 @@ def judge(comparison: Comparison) -> Verdict:
     sentences = [
         _ranking(cells, best),
         _set_sentence(sets),
-        *(_range_sentence(walks, best, step, tried) for step in best.steps),
+        *(_range_sentence(simple, best, step, tried) for step in best.steps),
         *_joint_sentence(joint, len(cells)),
-        *([_recurrence_sentence(gains, tried, best, found.recurrence)] if gains else []),
+        *([_recurrence_sentence(gains, tried, best)] if gains else []),
+        *_boosting_sentence(same, tried, best),
         _price_sentence(best, walks, found.prices, tried),
         *_regression_sentence(best),
         *_lag_sentence(best, walks),
@@ -144,22 +155,35 @@ class _Wins:
 
     @classmethod
     def of(
-        cls, tried: Table, best: ModelResult, walks: Sequence[ModelResult], linear: ModelResult | None
+        cls,
+        tried: Table,
+        best: ModelResult,
+        simple: Sequence[ModelResult],
+        walks: Sequence[ModelResult],
+        same: Sequence[ModelResult],
     ) -> "_Wins":
-        """What the best cell won; a claim about the price needs more than the last close."""
+        """What the best cell won; a claim about the price needs more than the last close.
+
+        Args:
+            tried: all tests.
+            best: the best cell.
+            simple: baselines that do not read the cell's inputs.
+            walks: those of them that a claim about the price has to beat.
+            same: baselines with the cell's inputs, without recurrence.
+        """
 
         def won(question: str, reference: str, step: int) -> bool:
             return tried[question, best.model, reference, step].better
 
-        steps, names = tuple(best.steps), [row.model for row in walks]
+        steps = tuple(best.steps)
         return cls(
-            ranges=[step for step in steps if all(won(RANGE, name, step) for name in names)],
+            ranges=[step for step in steps if all(won(RANGE, row.model, step) for row in simple)],
             prices=[
                 step
                 for step in steps
-                if won(DIRECTION, ALWAYS_UP, step) and all(won(PRICE, name, step) for name in names)
+                if won(DIRECTION, ALWAYS_UP, step) and all(won(PRICE, row.model, step) for row in walks)
             ],
-            recurrence=[step for step in steps if linear is not None and won(RANGE, linear.model, step)],
+            recurrence=[step for step in steps if same and all(won(RANGE, row.model, step) for row in same)],
         )
 
 
@@ -220,17 +244,17 @@ def _set_sentence(sets: Mapping[int, Mapping[str, float]]) -> str:
     return f"With {100 * CONFIDENCE:.0f} % confidence the best of all is among these: {'; '.join(parts)}."
 
 
-def _range_sentence(walks: Sequence[ModelResult], best: ModelResult, step: int, tried: Table) -> str:
-    rival = min(walks, key=lambda row: row.steps[step].crps)
+def _range_sentence(simple: Sequence[ModelResult], best: ModelResult, step: int, tried: Table) -> str:
+    rival = min(simple, key=lambda row: row.steps[step].crps)
     test = tried[RANGE, best.model, rival.model, step]
-    won = all(tried[RANGE, best.model, row.model, step].better for row in walks)
+    won = all(tried[RANGE, best.model, row.model, step].better for row in simple)
     side = "better" if test.gain > 0 else "worse"
     interval = skill_interval(best.losses[step].crps, rival.losses[step].crps, step)
     found = f"{_interval(interval, 1)}, {_significance(test, won)}"
     if math.isnan(test.adjusted):
         found = "too few days for an interval or a test"
     return (
-        f"Its range {_days(step)} ahead is {abs(test.gain):.1%} {side} than that of the strongest naive "
+        f"Its range {_days(step)} ahead is {abs(test.gain):.1%} {side} than that of the strongest simple "
         f"forecast, {MODEL_TITLES[rival.model]} ({found}), "
         f"and its 90 % interval covered {best.steps[step].coverage_90:.1%}."
     )
@@ -266,14 +290,13 @@ def joint_p_value(found: JointTest, cells: int) -> float:
     return p_value if math.isnan(p_value) else min(1.0, p_value)
 
 
-def _recurrence_sentence(
-    gains: Mapping[int, Interval], tried: Table, best: ModelResult, wins: Sequence[int]
-) -> str:
+def _recurrence_sentence(gains: Mapping[int, Interval], tried: Table, best: ModelResult) -> str:
     """What recurrence adds; an effect that may be zero is called so."""
     figures = ", ".join(
         f"{gain.value:+.2%} {_days(step)} ahead ({_interval(gain)})" for step, gain in gains.items()
     )
     tests = [tried[RANGE, best.model, LINEAR_T, step] for step in gains]
+    wins = [test.step for test in tests if test.better]
     worse = [test.step for test in tests if test.worse]
     meaning = "not significant after counting all that was tried"
     if wins or worse:
@@ -284,6 +307,18 @@ def _recurrence_sentence(
     if _seeds(best) == 1:
         counted = "The intervals count other days, not other seeds (--seeds 5 does)."
     return f"Over the same inputs without it (linear-t), recurrence adds {figures}: {meaning}. {counted}"
+
+
+def _boosting_sentence(same: Sequence[ModelResult], tried: Table, best: ModelResult) -> list[str]:
+    """The best cell against trees, which may find in the same inputs what a line does not."""
+    if all(row.model != BOOSTING for row in same):
+        return []
+    parts = []
+    for step in best.steps:
+        test = tried[RANGE, best.model, BOOSTING, step]
+        side = "better" if test.gain > 0 else "worse"
+        parts.append(f"{abs(test.gain):.2%} {side} {_days(step)} ahead ({_significance(test, test.better)})")
+    return [f"Its range is, beside boosted trees on the same inputs, {_listed(parts)}."]
 
 
 def _price_sentence(

@@ -40,16 +40,7 @@ def train_linear(panel: Panel, features: Features, origins: range, recipe: Recip
         BadInputError: there is no window.
     """
     began = perf_counter()
-    supervised = supervised_days(recipe.lookback, bidirectional=False)
-    windows = grid_windows(
-        features.valid_input, origins, recipe.lookback, supervised, supervised, target_mask=panel.target_mask
-    )
-    if not len(windows):
-        raise BadInputError(
-            f"no ticker has {recipe.lookback} days in a row in the training part",
-            "fetch more history, or lower --lookback",
-        )
-    rows, targets = _rows(panel, features, _chosen(windows, recipe.seed), origins, recipe.horizon)
+    rows, targets = training_rows(panel, features, origins, recipe)
     fit = fit_linear(rows, targets)
     network = LinearT(
         cell=LINEAR,
@@ -75,6 +66,29 @@ def train_linear(panel: Panel, features: Features, origins: range, recipe: Recip
         engine=_SOLVER,
         kernel="L-BFGS",
     )
+
+
+def training_rows(
+    panel: Panel, features: Features, origins: range, recipe: Recipe
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Regressors and scaled targets of `origins`, or of 200,000 of them; arguments as of `train_linear`.
+
+    Returns:
+        (O, R), and (O, H) cumulative log returns in units of σ(t)·√h, NaN where not known.
+
+    Raises:
+        BadInputError: there is no window.
+    """
+    supervised = supervised_days(recipe.lookback, bidirectional=False)
+    windows = grid_windows(
+        features.valid_input, origins, recipe.lookback, supervised, supervised, target_mask=panel.target_mask
+    )
+    if not len(windows):
+        raise BadInputError(
+            f"no ticker has {recipe.lookback} days in a row in the training part",
+            "fetch more history, or lower --lookback",
+        )
+    return _rows(panel, features, _chosen(windows, recipe.seed), origins, recipe.horizon)
 
 
 def refit_linear(panel: Panel, evaluated: TrainedNetwork, recipe: Recipe) -> TrainedNetwork:

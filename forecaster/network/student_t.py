@@ -1,7 +1,9 @@
 """The forecast's distribution: Student-t in cumulative log return, the normal as its limit."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,29 @@ class ForecastDistribution:
     scale: Float
     degrees_of_freedom: Float
 
+    @property
+    def median(self) -> Float:
+        """The medians."""
+        return self.location
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Days ahead, 1 … H, of distributions that are (O, H)."""
+        return tuple(range(1, self.location.shape[1] + 1))
+
+    def at_step(self, step: int) -> "ForecastDistribution":
+        """Those of one day ahead, (O,), of distributions that are (O, H)."""
+        place = step - 1
+        return ForecastDistribution(
+            self.location[:, place], self.scale[:, place], self.degrees_of_freedom[:, place]
+        )
+
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp] | slice) -> "ForecastDistribution":
+        """Those of some of the origins, the first axis."""
+        return ForecastDistribution(
+            self.location[chosen], self.scale[chosen], self.degrees_of_freedom[chosen]
+        )
+
     def quantile(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Quantiles at Q levels between 0 and 1, (..., Q).
 
@@ -50,32 +75,35 @@ class ForecastDistribution:
         from scipy.special import ndtr, stdtr
 
         z, degrees = self._standardised(observed)
-        normal = np.isinf(degrees)
-        return np.asarray(np.where(normal, ndtr(z), stdtr(np.where(normal, 1.0, degrees), z)))
+        return _by_tails(degrees, lambda: ndtr(z), lambda finite: stdtr(finite, z))
 
-    def crps(self, observed: Float) -> NDArray[np.float64]:
+    def crps(self, observed: Float, below: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Continuous ranked probability score, exactly, in the units of `observed`.
 
         Source: Jordan, Krüger & Lerch, "Evaluating probabilistic forecasts with scoringRules", Journal of
         Statistical Software 90 (2019), appendix A; the normal is the limit for many degrees of freedom.
+
+        Args:
+            observed: the actuals.
+            below: what `probability_below` gives for them, where that is known: it is half of the work.
         """
-        from scipy.special import betaln, ndtr, stdtr
+        from scipy.special import betaln
 
         z, degrees = self._standardised(observed)
-        normal = np.isinf(degrees)
-        finite = np.where(normal, 3.0, degrees)
-        log_density = -0.5 * np.log(finite) - betaln(0.5, finite / 2)
-        density = np.exp(log_density - (finite + 1) / 2 * np.log1p(np.square(z) / finite))
-        constant = 2 * np.sqrt(finite) / (finite - 1)
-        constant *= np.exp(betaln(0.5, finite - 0.5) - 2 * betaln(0.5, finite / 2))
-        score = (
-            z * (2 * stdtr(finite, z) - 1) + 2 * density * (finite + np.square(z)) / (finite - 1) - constant
-        )
-        gauss = np.exp(-0.5 * np.square(z)) / np.sqrt(2 * np.pi)
-        limit = z * (2 * ndtr(z) - 1) + 2 * gauss - 1 / np.sqrt(np.pi)
-        scaled: NDArray[np.float64] = np.asarray(self.scale, dtype=np.float64) * np.where(
-            normal, limit, score
-        )
+        side = 2 * (self.probability_below(observed) if below is None else below) - 1
+
+        def normal() -> Any:
+            density = np.exp(-0.5 * np.square(z)) / np.sqrt(2 * np.pi)
+            return z * side + 2 * density - 1 / np.sqrt(np.pi)
+
+        def student(finite: Float) -> Any:
+            log_density = -0.5 * np.log(finite) - betaln(0.5, finite / 2)
+            density = np.exp(log_density - (finite + 1) / 2 * np.log1p(np.square(z) / finite))
+            constant = 2 * np.sqrt(finite) / (finite - 1)
+            constant *= np.exp(betaln(0.5, finite - 0.5) - 2 * betaln(0.5, finite / 2))
+            return z * side + 2 * density * (finite + np.square(z)) / (finite - 1) - constant
+
+        scaled: NDArray[np.float64] = np.asarray(self.scale, np.float64) * _by_tails(degrees, normal, student)
         return scaled
 
     def log_score(self, observed: Float) -> NDArray[np.float64]:
@@ -83,20 +111,35 @@ class ForecastDistribution:
         from scipy.special import betaln
 
         z, degrees = self._standardised(observed)
-        normal = np.isinf(degrees)
-        finite = np.where(normal, 3.0, degrees)
-        student = 0.5 * np.log(finite) + betaln(0.5, finite / 2)
-        student += (finite + 1) / 2 * np.log1p(np.square(z) / finite)
-        gauss = 0.5 * np.square(z) + 0.5 * np.log(2 * np.pi)
-        return np.asarray(np.log(self.scale) + np.where(normal, gauss, student), dtype=np.float64)
+
+        def student(finite: Float) -> Any:
+            constant = 0.5 * np.log(finite) + betaln(0.5, finite / 2)
+            return constant + (finite + 1) / 2 * np.log1p(np.square(z) / finite)
+
+        unit = _by_tails(degrees, lambda: 0.5 * np.square(z) + 0.5 * np.log(2 * np.pi), student)
+        return np.asarray(np.log(self.scale) + unit, dtype=np.float64)
 
     def _standardised(self, observed: Float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The observed in scales from the location, and the degrees of freedom."""
+        """The observed in scales from the location, and the degrees of freedom: one if all are alike."""
         location, scale, degrees = (
             np.asarray(each, dtype=np.float64)
             for each in (self.location, self.scale, self.degrees_of_freedom)
         )
+        if degrees.size and degrees.min() == degrees.max():
+            degrees = degrees.reshape(-1)[0]
         return (np.asarray(observed, dtype=np.float64) - location) / scale, degrees
+
+
+def _by_tails(
+    degrees: Float, normal: Callable[[], Any], student: Callable[[Float], Any]
+) -> NDArray[np.float64]:
+    """`normal` where the degrees of freedom are infinite, `student` of them elsewhere."""
+    infinite = np.isinf(degrees)
+    if infinite.all():
+        return np.asarray(normal(), dtype=np.float64)
+    if not infinite.any():
+        return np.asarray(student(degrees), dtype=np.float64)
+    return np.asarray(np.where(infinite, normal(), student(np.where(infinite, 3.0, degrees))))
 
 
 @cache

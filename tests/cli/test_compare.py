@@ -82,6 +82,29 @@ def test_the_table_fits_and_ends_in_a_verdict(
     assert "gru 2/2: epoch 1/1" in captured.err
 
 
+@pytest.mark.usefixtures("in_this_process")
+def test_further_baselines_stand_in_the_table_and_say_where_they_could_not_be_fitted(
+    trained_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_quickly(monkeypatch)
+    monkeypatch.setattr("forecaster.evaluation.historical.LEAST_MOVES", 10)
+    flags = ("--cells", "gru", "--baselines", "Historical, garch-t", "--home", str(trained_home))
+    assert run(["compare", *STOCKS, *SMALL, *flags]) == ExitCode.DONE
+    captured = capsys.readouterr()
+    assert "GARCH-t: not fitted to 3 tickers, AAA, BBB, CCC: RiskMetrics-t instead." in captured.out
+    assert "historical: not fitted" not in captured.out
+    assert "garch-t: fitted\nhistorical: fitted\n" in captured.err
+    assert max(map(len, captured.out.splitlines())) <= 80
+    assert run(["compare", *STOCKS, *SMALL, *flags, "--json", "--quiet"]) == ExitCode.DONE
+    document = json.loads(capsys.readouterr().out)
+    assert_described(document)
+    rows = {row["model"]: row for row in document["models"]}
+    assert list(rows) == ["gru", *BASELINE_NAMES, "garch-t", "historical"]
+    assert rows["garch-t"]["substituted"] == list(STOCKS)
+    assert rows["historical"]["substituted"] == rows["gru"]["substituted"] == []
+    assert rows["historical"]["scores"]["1"]["log_score"] is None
+
+
 def assert_named(tests: Iterable[dict[str, Any]]) -> None:
     """Each p-value has its test's name and its days beside it."""
     for test in tests:
@@ -191,6 +214,8 @@ def test_an_interruption_ends_the_workers_too(trained_home: Path, quick: bool) -
     ("arguments", "code", "words"),
     [
         pytest.param(["--cells", "rnn,mlp"], ExitCode.USAGE, "choose from rnn, lstm, gru", id="unknown-cell"),
+        pytest.param(["--baselines", "arima"], ExitCode.USAGE, "no baseline 'arima'", id="unknown-baseline"),
+        pytest.param(["--baselines", ""], ExitCode.USAGE, "choose from garch-t", id="no-baseline"),
         pytest.param(["--cells", ","], ExitCode.USAGE, "names no known cell", id="no-cell"),
         pytest.param(
             ["--match", "weights"], ExitCode.USAGE, "choose units or parameters", id="unknown-match"

@@ -17,7 +17,8 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Compared:
     recipe = Recipe(lookback=20, horizon=2, units=8, epochs=3)
     with pytest.MonkeyPatch.context() as patch:
         train_quickly(patch)
-        return compared(tmp_path_factory.mktemp("walk"), tables, recipe, ("rnn", "gru"), "parameters", 1)
+        cells, extra = ("rnn", "gru"), ("historical",)
+        return compared(tmp_path_factory.mktemp("walk"), tables, recipe, cells, "parameters", 1, extra)
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def test_all_are_scored_on_the_same_origins_within_the_test_part(walk: Compared)
     assert len(places) == len(origins)
     ended = panel.tickers.index("CCC")
     assert max(day for ticker, day in places if ticker == ended) == 1399
-    assert {len(forecast.location) for forecast in comparison.forecasts.values()} == {len(origins)}
+    assert {len(forecast.at_step(1).median) for forecast in comparison.forecasts.values()} == {len(origins)}
     truth = cumulative_return(panel.log_return, origins.ticker, origins.day, 2)
     np.testing.assert_array_equal(comparison.actual.log_return, truth)
     for row in comparison.models:

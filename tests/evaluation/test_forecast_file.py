@@ -42,7 +42,8 @@ def test_both_forms_hold_the_documented_columns(frames: dict[str, pd.DataFrame])
 
 def test_one_row_a_model_ticker_origin_and_step(walk: Compared, frames: dict[str, pd.DataFrame]) -> None:
     frame = frames["parquet"]
-    assert set(frame["model"]) == {"rnn", "gru", "naive", "drift", "riskmetrics-t", "linear-t"}
+    models = {"rnn", "gru", "naive", "drift", "riskmetrics-t", "linear-t", "historical"}
+    assert set(frame["model"]) == models
     assert not frame.duplicated(["model", "ticker", "origin", "step"]).any()
     known = np.isfinite(walk.comparison.actual.log_return).sum()
     assert (frame.groupby("model").size() == known).all()

@@ -188,6 +188,33 @@ def test_linear_t_is_no_naive_forecast() -> None:
     assert (found.beats_naive, found.recurrence_helps) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("boosting", "helps"), [pytest.param(0.01, True, id="beaten"), pytest.param(1e-9, False, id="not-beaten")]
+)
+def test_recurrence_helps_only_if_trees_on_the_same_inputs_are_beaten_too(
+    boosting: float, helps: bool
+) -> None:
+    best = row("gru", "cell", {1: losses(1e-6)})
+    trees = row("boosting", "baseline", {1: flat(1)[1] if helps else losses(boosting)})
+    naive, linear = (row(name, "baseline", flat(1)) for name in ("naive", "linear-t"))
+    found = judge(compared(best, naive, linear, trees))
+    assert found.recurrence_helps == helps
+    assert found.beats_naive
+    assert "Its range is, beside boosted trees on the same inputs, " in found.text
+    assert "boosted trees" not in judge(compared(best, naive, linear)).text
+
+
+def test_a_fitted_baseline_has_to_be_beaten_in_the_range_and_not_in_the_price() -> None:
+    best = row("gru", "cell", {1: losses(1e-6)}, losses(1e-6, 0.0) + 0.01, -losses(1e-6, 0.0))
+    walks = [row(name, "baseline", flat(1), np.full(DAYS, 0.02)) for name in ("naive", "drift")]
+    strong = row("garch-t", "baseline", {1: losses(1e-9)}, np.full(DAYS, 0.0001))
+    alone, beside = judge(compared(best, *walks)), judge(compared(best, *walks, strong))
+    assert (alone.beats_naive, beside.beats_naive) == (True, False)
+    assert (alone.beats_naive_price, beside.beats_naive_price) == (True, True)
+    assert "the strongest simple forecast, GARCH-t" in beside.text
+    assert {test.question for test in beside.tests if test.reference == "garch-t"} == {"range"}
+
+
 def test_the_sentences_of_a_clear_win() -> None:
     gru = row("gru", "cell", {1: losses(1e-5) - 0.002, 5: np.full(DAYS, 0.0125)})
     lstm = row("lstm", "cell", flat(1, 5))
@@ -200,9 +227,9 @@ def test_the_sentences_of_a_clear_win() -> None:
         f"GRU has the lowest CRPS one day ahead, {lead:.2%} below LSTM; one seed each cannot rank them, as "
         f"another may turn it round (--seeds 5 can). With 90 % confidence the best of all is among these: "
         f"one day ahead GRU; 5 days ahead LSTM, drift. Its range one day ahead is {gain:.1%} better than "
-        f"that of the strongest naive forecast, naive (95 % interval {over.low:+.1%} to {over.high:+.1%}, p "
+        f"that of the strongest simple forecast, naive (95 % interval {over.low:+.1%} to {over.high:+.1%}, p "
         "<0.001, significant), and its 90 % interval covered 90.0%. Its range 5 days ahead is 25.0% worse "
-        "than that of the strongest naive forecast, drift (95 % interval -25.0% to -25.0%, p <0.001, no "
+        "than that of the strongest simple forecast, drift (95 % interval -25.0% to -25.0%, p <0.001, no "
         "gain), and its 90 % interval covered 90.0%. As a price, its median does not beat the last close, "
         "drift and always-up: one day ahead skill +0.00% (p = 1.000), over drift +0.00% (p = 1.000), 50.0% "
         "of signs right where 52.0% of moves are up; 5 days ahead skill +0.00% (p = 1.000), over drift "
@@ -218,7 +245,8 @@ def test_cells_alike_have_no_lead() -> None:
     text = judge(compared(*rows, row("naive", "baseline", flat(1)))).text
     assert "SimpleRNN has the lowest CRPS one day ahead, 0.00% below GRU" in text
     words = (
-        "0.0% worse than that of the strongest naive forecast, naive (95 % interval +0.0% to +0.0%, p = 1.000"
+        "0.0% worse than that of the strongest simple forecast, naive "
+        "(95 % interval +0.0% to +0.0%, p = 1.000"
     )
     assert words in text
 
