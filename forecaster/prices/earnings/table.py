@@ -24,6 +24,8 @@ SAME_REPORT_DAYS = 10
 """Two dates of a ticker that lie no further apart are of one report."""
 HALF_QUARTER = 45
 """A new date that lies no further from a scheduled one has taken its place."""
+KNOWN_AHEAD = 14
+"""Days before it from which a date counts as known where that is not recorded; companies tell it earlier."""
 NO_DAY = np.datetime64("NaT", "D")
 _APART = 1_000_000  # more days than a calendar has: so far apart do tickers lie on one line of days
 _TYPES = {"ticker": "U16", "when": "U9", "status": "U9"}
@@ -84,6 +86,12 @@ class EarningsTable:
     def live(self) -> NDArray[np.bool_]:
         """(rows,) whether the date holds."""
         return np.isnat(self.withdrawn)
+
+    @property
+    def known_from(self) -> Days:
+        """(rows,) the first day on which the date was known."""
+        days: Days = np.where(np.isnat(self.announced), self.date - KNOWN_AHEAD, self.announced)
+        return days
 
 
 COLUMNS = tuple(part.name for part in fields(EarningsTable))
@@ -246,6 +254,14 @@ def reports(table: EarningsTable) -> EarningsTable:
     was = replace(table.take(other), withdrawn=announced[near[other]])
     result = replace(table.take(kept), when=when, announced=announced)
     return joined(result, was.take(was.withdrawn > was.announced), table.take(~table.live))
+
+
+def known_on(found: EarningsTable, day: np.datetime64) -> EarningsTable:
+    """What of `reports` was known on a day of the past; as it stands, where that day is today."""
+    table = found.take(found.known_from <= day)
+    withdrawn = np.where(table.withdrawn > day, NO_DAY, table.withdrawn)
+    coming = (table.date >= day) & (table.status == REPORTED)
+    return replace(table, withdrawn=withdrawn, status=np.where(coming, SCHEDULED, table.status))
 
 
 def _keys(*tables: EarningsTable) -> Keys:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.errors import UsageError
+from forecaster.errors import BadInputError, UsageError
 from forecaster.prices.table import checked_ticker
 
 if TYPE_CHECKING:
@@ -180,12 +180,20 @@ def read_tickers(
         ticker: whose rows they are then.
         rows: how many there are.
         known: texts to tickers of the blocks before, which is added to.
+
+    Raises:
+        BadInputError: the column cannot hold tickers.
     """
     if column is None:
         return [ticker or ""], np.zeros(rows, np.intp), {}
     import pyarrow as pa
 
-    encoded = column if pa.types.is_dictionary(column.type) else column.cast(pa.string()).dictionary_encode()
+    try:
+        encoded = (
+            column if pa.types.is_dictionary(column.type) else column.cast(pa.string()).dictionary_encode()
+        )
+    except pa.ArrowException:
+        raise BadInputError(f"its column ticker is of type {column.type}", "store texts") from None
     raw = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
     texts = [str(text) for text in encoded.dictionary.to_pylist()]
     tickers: list[str] = []
