@@ -176,8 +176,8 @@ def merge_earnings(stored: EarningsTable, incoming: EarningsTable, today: np.dat
 
     Only rows of the same source change, all files being one source; `reports` decides between sources. A date
     that the source no longer has stays, unless it has another one in its place: within ten days of one that
-    was reported, within half a quarter of one that was not. Of a date that was known ahead it is recorded
-    since when, and until when where it moved.
+    was reported, within half a quarter of one that was not. Of what was known ahead nothing is rewritten:
+    where the date moves, becomes certain, or its time is learned, the old row is withdrawn and kept.
 
     Args:
         stored: what was known.
@@ -191,42 +191,44 @@ def merge_earnings(stored: EarningsTable, incoming: EarningsTable, today: np.dat
     keys = _keys(old, incoming)
     old_keys, new_keys = keys[: len(old)], keys[len(old) :]
     _, kept, again = np.intersect1d(old_keys, new_keys, assume_unique=True, return_indices=True)
-    seen = np.isin(new_keys, old_keys)
-    announced = np.where(incoming.date >= today, today, NO_DAY)
-    announced[again] = old.announced[kept]
     when = incoming.when.copy()
     when[again] = np.where(when[again] == UNKNOWN, old.when[kept], when[again])
-    changed = (when[again] != old.when[kept]) | (incoming.status[again] != old.status[kept])
+    learned = (when[again] != old.when[kept]) | (
+        (incoming.status[again] == PROJECTED) != (old.status[kept] == PROJECTED)
+    )
+    same = np.isnat(old.announced[kept]) | ~learned
+    kept, again = kept[same], again[same]
+    changed = learned[same] | (incoming.status[again] != old.status[kept])
+    announced = np.where(incoming.date >= today, today, NO_DAY)
+    announced[again] = old.announced[kept]
 
-    gone = np.flatnonzero(~np.isin(old_keys, new_keys))
-    fresh = np.flatnonzero(~seen)
+    gone = np.setdiff1d(np.arange(len(old)), kept)
+    fresh = np.setdiff1d(np.arange(len(incoming)), again)
     near, days = _nearest(old_keys[gone], new_keys[fresh])
     replaced = days <= np.where(old.status[gone] == REPORTED, SAME_REPORT_DAYS, HALF_QUARTER)
     stay = old.take(gone[~replaced])
-    gone, by = gone[replaced], fresh[near[replaced]]
+    gone, by, days = gone[replaced], fresh[near[replaced]], days[replaced]
     believed = ~np.isnat(old.announced[gone])
-    # Nobody knew ahead a date that came in place of another and was past by then.
+    # What came in place of something known ahead, and is past, was not known before its day.
     late = by[believed & np.isnat(announced[by])]
     announced[late] = incoming.date[late]
     left = replace(old.take(gone), withdrawn=np.minimum(incoming.date[by], today))
     left = left.take(believed & (left.withdrawn > left.announced))
     moved = [
         Moved(str(old.ticker[row]), old.date[row], incoming.date[new], str(incoming.source[new]))
-        for row, new in zip(gone, by, strict=True)
-        if old.status[row] == SCHEDULED
+        for row, new, apart in zip(gone, by, days, strict=True)
+        if apart and old.status[row] == SCHEDULED
     ]
-    now = replace(incoming, when=when, announced=announced)
-    added = len(fresh) - len(np.unique(by))
-    return EarningsMerge(
-        joined(others, stay, left, now), added, int(changed.sum()) + len(np.unique(by)), tuple(moved)
-    )
+    table = joined(others, stay, left, replace(incoming, when=when, announced=announced))
+    renewed = len(np.unique(by))
+    return EarningsMerge(table, len(fresh) - renewed, int(changed.sum()) + renewed, tuple(moved))
 
 
 def reports(table: EarningsTable) -> EarningsTable:
     """One row for each report, and the rows that were believed before, with the days on which they were.
 
     Where sources differ, the date is the first one's in PRECEDENCE. When on that day the report came is the
-    first source's that knows it, and it was known from when the first of them had it.
+    first source's that knows it, and all this was known from when the first of them said so.
 
     Args:
         table: as it is stored, in order.
@@ -240,14 +242,15 @@ def reports(table: EarningsTable) -> EarningsTable:
         chosen[rows[_firsts(keys[rows])]] = True
     kept = np.flatnonzero(chosen)
     near, days = _nearest(keys, keys[kept])
-    when, announced = table.when[kept], table.announced[kept]
-    for row in np.flatnonzero((days == 0) & ~chosen & table.live)[::-1]:  # files come first, and win
-        if when[near[row]] == UNKNOWN or ranks[row] < ranks[kept[near[row]]]:
-            when[near[row]] = table.when[row]
-    known = np.flatnonzero((days == 0) & table.live & ~np.isnat(table.announced))
-    np.fmin.at(announced, near[known], table.announced[known])
-    believed = (days > 0) & (days <= SAME_REPORT_DAYS) & table.live & ~chosen & ~np.isnat(table.announced)
-    other = np.flatnonzero(believed)
+    when = np.full(len(kept), UNKNOWN, _TYPES["when"])
+    for rank in reversed(range(len(PRECEDENCE))):
+        rows = np.flatnonzero(table.live & (days == 0) & (ranks == rank) & (table.when != UNKNOWN))
+        when[near[rows]] = table.when[rows]
+    believed = (days <= SAME_REPORT_DAYS) & table.live & ~np.isnat(table.announced)
+    same = believed & (days == 0) & (table.when == when[near])
+    announced = np.full(len(kept), NO_DAY)
+    np.fmin.at(announced, near[same], table.announced[same])
+    other = np.flatnonzero(believed & ~same)
     unknown = np.isnat(announced[near[other]])
     late = near[other[unknown]]
     announced[late] = table.date[kept[late]]

@@ -44,12 +44,47 @@ def test_what_comes_again_changes_nothing() -> None:
 
 def test_a_scheduled_date_that_took_place_is_reported_and_keeps_when_it_was_known() -> None:
     merged = merge_earnings(
-        after((TODAY, said("yahoo", "AA 2026-01-20 unknown scheduled"))),
-        said("yahoo", "AA 2026-01-20 after"),
+        after((TODAY, said("yahoo", "AA 2026-01-20 after scheduled"))),
+        said("yahoo", "AA 2026-01-20"),
         day("2026-01-22"),
     )
     assert (merged.added, merged.changed, merged.moved) == (0, 1, ())
     assert written(merged.table) == ["AA 2026-01-20 after reported yahoo 2026-01-15 -"]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "fetched", "known"),
+    [
+        pytest.param("unknown scheduled", "after scheduled", "2026-01-18", "2026-01-18", id="time, ahead"),
+        pytest.param("unknown scheduled", "after reported", "2026-01-22", "2026-01-20", id="time, later"),
+        pytest.param("after projected", "after scheduled", "2026-01-18", "2026-01-18", id="certain, ahead"),
+        pytest.param("after projected", "after reported", "2026-01-22", "2026-01-20", id="certain, later"),
+    ],
+)
+def test_what_is_learned_of_a_date_that_was_known_ahead_does_not_rewrite_what_was_known(
+    first: str, then: str, fetched: str, known: str
+) -> None:
+    stored = after((TODAY, said("yahoo", f"AA 2026-01-20 {first}")))
+    merged = merge_earnings(stored, said("yahoo", f"AA 2026-01-20 {then}"), day(fetched))
+    assert (merged.added, merged.changed, merged.moved) == (0, 1, ())
+    assert sorted(written(merged.table)) == sorted(
+        [
+            f"AA 2026-01-20 {first} yahoo 2026-01-15 {known}",
+            f"AA 2026-01-20 {then} yahoo {known} -",
+        ]
+    )
+    assert sorted(written(reports(merged.table))) == sorted(written(merged.table))
+
+
+def test_a_time_that_another_source_learns_later_was_not_known_before() -> None:
+    stored = after(
+        ("2026-01-02", said("yahoo", "AA 2026-01-20 unknown scheduled")),
+        ("2026-02-02", said("sec", "AA 2026-01-20 after")),
+    )
+    assert written(reports(stored)) == [
+        "AA 2026-01-20 after reported sec 2026-01-20 -",
+        "AA 2026-01-20 unknown scheduled yahoo 2026-01-02 2026-01-20",
+    ]
 
 
 def test_a_moved_date_is_told_and_both_are_kept_with_the_days_on_which_they_were_known() -> None:
