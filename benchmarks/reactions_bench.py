@@ -9,7 +9,6 @@ from the moves of earlier reports.
 import sys
 import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
