@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from forecaster.prices.earnings.fetching import EarningsReport
     from forecaster.prices.fetching import FetchReport, PriceSource, Request, Watch
 
-YAHOO = "yahoo"
+YAHOO, SAMPLE = "yahoo", "sample"
 
 
 class Home:
@@ -94,7 +94,8 @@ class Home:
             universe: sp500, sample, a list in data/universe/ or a file, whose members are fetched too.
             source: of prices: yahoo, sample, or the path of a file or folder; None: yahoo, or none at all
                 where earnings dates come from a file.
-            earnings: of earnings dates: the path of a file or folder; None: none are wanted.
+            earnings: of earnings dates: sample, or the path of a file or folder; None: none are wanted, but
+                those that ship with the sample's prices.
             start: ISO date; nothing before it is wanted.
             timezone: like Europe/London; of a file with times, in which their dates are meant.
             calendar: like XLON or 24/7; on whose sessions the tickers of a file trade.
@@ -212,8 +213,10 @@ class Home:
         from forecaster.prices.earnings.fetching import import_earnings
         from forecaster.prices.earnings.files import EarningsFile
         from forecaster.prices.earnings.store import EarningsStore
+        from forecaster.prices.sample import SampleEarnings
 
-        return import_earnings(EarningsFile(source), EarningsStore(self.path), request)
+        tables = SampleEarnings() if source == SAMPLE else EarningsFile(source)
+        return import_earnings(tables, EarningsStore(self.path), request)
 
     def training_set(
         self,
@@ -301,10 +304,13 @@ class Home:
 def chosen_sources(source: str | None, earnings: str | None) -> tuple[str | None, str | None]:
     """Where prices and where earnings dates come from, None for not at all.
 
-    Without a word on prices they are Yahoo's, unless the dates come from a file: that alone needs no network.
+    Without a word on prices they are Yahoo's, unless dates come from a file: that alone needs no network.
+    With the sample's prices come its dates.
     """
     if source is None:
         return (YAHOO if earnings is None else None), earnings
+    if source == SAMPLE and earnings is None:
+        return source, SAMPLE
     return source, earnings
 
 
@@ -315,7 +321,7 @@ def _source(text: str, settings: Settings) -> "PriceSource":
 
     if text == YAHOO:
         return YahooSource(settings)
-    return SampleSource() if text == "sample" else FileSource(text)
+    return SampleSource() if text == SAMPLE else FileSource(text)
 
 
 def _known_zone(name: str | None) -> str | None:

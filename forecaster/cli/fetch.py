@@ -50,7 +50,7 @@ def fetch(
     earnings: Annotated[
         str | None,
         typer.Option(
-            metavar="PATH",
+            metavar="sample|PATH",
             help="Earnings dates too: a file with ticker, date and perhaps when (before, after, 07:30 …); "
             "without --source they alone.",
             show_default=False,

@@ -143,3 +143,21 @@ def test_a_name_with_terminal_escapes_is_shown_escaped(capsys: Capture) -> None:
     assert run(["fetch", "--earnings", "\x1b[31mdates.csv"]) == 0
     assert run(["data", "earnings", "AAA"]) == 0
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_the_samples_dates_come_with_its_prices(tmp_path: Path, capsys: Capture) -> None:
+    found = fetch_json(capsys, "--source", "sample")["earnings"]
+    assert (found["source"], found["tickers"], found["added"]) == ("sample", 19, 1560)
+    before = EarningsStore(tmp_path).path.stat().st_mtime_ns
+    found = fetch_json(capsys, "RRC", "KO", "^GSPC", "--source", "sample")["earnings"]
+    assert (found["tickers"], found["added"], found["without"]) == (1, 0, ["RRC"])
+    assert EarningsStore(tmp_path).path.stat().st_mtime_ns == before
+    assert fetch_json(capsys, "--earnings", "sample")["source"] is None
+    assert earnings_json(capsys, "KO")[-1] == "KO 2022-10-25 before reported sample None None"
+
+
+def test_a_file_of_ones_own_goes_before_the_sample(capsys: Capture) -> None:
+    run(["fetch", "--earnings", "sample", "--quiet"])
+    Path("dates.csv").write_text("ticker,date,when\nKO,2022-10-26,after\n")
+    run(["fetch", "--earnings", "dates.csv", "--quiet"])
+    assert earnings_json(capsys, "KO")[-1] == "KO 2022-10-26 after reported dates.csv None None"

@@ -6,7 +6,6 @@ from typing import Protocol
 
 from forecaster.errors import BadInputError, ForecastError
 from forecaster.prices.calendar import local_date
-from forecaster.prices.earnings.files import EarningsFile
 from forecaster.prices.earnings.store import EarningsStore, StoredEarnings
 from forecaster.prices.earnings.table import EarningsTable, Moved, merge_earnings
 from forecaster.prices.exchanges import EVERY_DAY, WEEKDAYS, calendar_of_symbol
@@ -62,7 +61,22 @@ class EarningsReport:
     error: ForecastError | None = None
 
 
-def import_earnings(file: EarningsFile, store: EarningsStore, request: Request) -> EarningsReport:
+class EarningsTables(Protocol):
+    """Anything that has all its dates at once, as a file has."""
+
+    @property
+    def name(self) -> str:
+        """What the store remembers as the origin of the dates."""
+
+    def read(self, request: Request, log: FetchLog) -> EarningsTable:
+        """What is wanted of them.
+
+        Raises:
+            NotFoundError, BadInputError: it is of no use.
+        """
+
+
+def import_earnings(file: EarningsTables, store: EarningsStore, request: Request) -> EarningsReport:
     """Merge a file's announcements into the store; the caller holds `files.home_lock`.
 
     Raises:
@@ -72,11 +86,13 @@ def import_earnings(file: EarningsFile, store: EarningsStore, request: Request) 
     """
     report = EarningsReport(file.name)
     table = file.read(request, report.log)
-    stored = _merged(_stored(store, report.log), table, request, report)
-    store.write(stored)
+    if len(table):
+        stored = _merged(_stored(store, report.log), table, request, report)
+        if report.added or report.changed:
+            store.write(stored)
     names = set(table.ticker.tolist())
     report.tickers = len(names)
-    report.without = tuple(sorted(set(request.tickers) - names))
+    report.without = tuple(sorted(set(stock_tickers(request.tickers)) - names))
     return report
 
 

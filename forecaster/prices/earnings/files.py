@@ -19,6 +19,7 @@ from forecaster.prices.earnings.table import (
     UNKNOWN,
     EarningsTable,
     Texts,
+    earnings_table,
     joined,
     table_of,
 )
@@ -68,11 +69,11 @@ class EarningsFile:
             NotFoundError: there is no such file.
             BadInputError: it is of no use.
         """
-        found = [table for table in read_files(self.path, request, log, self._read_part) if len(table)]
-        if not found:
+        found = list(read_files(self.path, request, log, self._read_part))
+        if not any(map(len, found)) and (not request.tickers or log.rejections):
             why = f"the first row rejected is {log.rejections[0]}" if log.rejections else "it has no rows"
             raise BadInputError(f"{self.path} has no earnings date that can be used: {why}", "fix it")
-        return joined(*found)
+        return joined(*found) if found else earnings_table([], self.name)
 
     def _read_part(
         self, part: Part, request: Request, log: FetchLog, *, in_folder: bool
