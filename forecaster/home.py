@@ -1,5 +1,6 @@
 """A home folder as an object: what the commands do, as methods; part of the public Python API."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from datetime import date
@@ -10,7 +11,7 @@ import numpy as np
 
 from forecaster.api import ComparisonResult, Model, compare_on, model_of, train_on
 from forecaster.dataset.training_set import TrainingSet, choose, load_training_set, split_by
-from forecaster.errors import UsageError
+from forecaster.errors import ForecastError, UsageError
 from forecaster.prices.known import known_prices
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import checked_ticker
@@ -20,9 +21,10 @@ from forecaster.settings import CELLS, Recipe, Settings, current_time, find_home
 if TYPE_CHECKING:
     import pandas as pd
 
+    from forecaster.prices.earnings.fetching import EarningsReport
     from forecaster.prices.fetching import FetchReport, PriceSource, Request, Watch
 
-YAHOO = "yahoo"
+YAHOO, SAMPLE = "yahoo", "sample"
 
 
 class Home:
@@ -77,19 +79,23 @@ class Home:
         tickers: Sequence[str] = (),
         *,
         universe: str | None = None,
-        source: str = YAHOO,
+        source: str | None = None,
+        earnings: str | None = None,
         start: str | None = None,
         timezone: str | None = None,
         calendar: str | None = None,
         replace: bool = False,
         daily: str | None = None,
     ) -> "FetchReport":
-        """Bring prices into the store, only what is missing; failures are in the report.
+        """Bring prices and earnings dates into the store, only what is missing; failures are in the report.
 
         Args:
             tickers: symbols; from Yahoo, all that are stored where none is given.
             universe: sp500, sample, a list in data/universe/ or a file, whose members are fetched too.
-            source: yahoo, sample, or the path of a file or folder.
+            source: of prices: yahoo, sample, or the path of a file or folder; None: yahoo, or none at all
+                where earnings dates come from a file.
+            earnings: of earnings dates: sample, or the path of a file or folder; None: none are wanted, but
+                those that ship with the sample's prices.
             start: ISO date; nothing before it is wanted.
             timezone: like Europe/London; of a file with times, in which their dates are meant.
             calendar: like XLON or 24/7; on whose sessions the tickers of a file trade.
@@ -101,6 +107,7 @@ class Home:
             TryLaterError: another process writes to the folder.
             DiskError, BadInputError, NotFoundError, UnavailableError: the disk or the source fails.
         """
+        source, earnings = chosen_sources(source, earnings)
         request = self.request(
             tickers,
             universe=universe,
@@ -111,14 +118,14 @@ class Home:
             replace=replace,
             daily=daily,
         )
-        return self.run_request(request, source)
+        return self.run_request(request, source, earnings=earnings)
 
     def request(
         self,
         tickers: Sequence[str] = (),
         *,
         universe: str | None = None,
-        source: str = YAHOO,
+        source: str | None = YAHOO,
         start: str | None = None,
         as_of: str | None = None,
         timezone: str | None = None,
@@ -168,20 +175,48 @@ class Home:
         )
 
     def run_request(
-        self, request: "Request", source: str = YAHOO, watch: "Watch" = lambda _: None
+        self,
+        request: "Request",
+        source: str | None = YAHOO,
+        watch: "Watch" = lambda _: None,
+        earnings: str | None = None,
     ) -> "FetchReport":
         """Fetch what `request` asks for, under the folder's lock; `watch` is called with each outcome.
+
+        Earnings dates come after the prices, and what is wrong with their source is in the report, unless no
+        prices are wanted (`source` is None).
 
         Raises:
             TryLaterError: another process writes to the folder.
             DiskError, BadInputError, NotFoundError, UnavailableError: the disk or the source fails.
         """
         from forecaster.files import home_lock
-        from forecaster.prices.fetching import fetch_prices
+        from forecaster.prices.earnings.fetching import failed
+        from forecaster.prices.fetching import FetchLog, FetchReport, fetch_prices
 
-        chosen = _source(source, self.settings)
+        chosen = None if source is None else _source(source, self.settings)
         with home_lock(self.path):
-            return fetch_prices(chosen, PriceStore(self.path), request, watch)
+            report = FetchReport("", (), (), FetchLog())
+            if chosen is not None:
+                report = fetch_prices(chosen, PriceStore(self.path), request, watch)
+            if earnings is None:
+                return report
+            try:
+                dates = self._fetch_earnings(earnings, request)
+            except ForecastError as error:
+                if chosen is None:
+                    raise
+                dates = failed(earnings, error)
+        return dataclasses.replace(report, earnings=dates)
+
+    def _fetch_earnings(self, source: str, request: "Request") -> "EarningsReport":
+        from forecaster.prices.earnings.fetching import import_earnings
+        from forecaster.prices.earnings.files import EarningsFile
+        from forecaster.prices.earnings.store import EarningsStore
+        from forecaster.prices.sample import SampleEarnings
+
+        tables = SampleEarnings() if source == SAMPLE else EarningsFile(source)
+        return import_earnings(tables, EarningsStore(self.path), request)
 
     def training_set(
         self,
@@ -266,6 +301,19 @@ class Home:
         return self.load_model(model).predict(tickers, **options)
 
 
+def chosen_sources(source: str | None, earnings: str | None) -> tuple[str | None, str | None]:
+    """Where prices and where earnings dates come from, None for not at all.
+
+    Without a word on prices they are Yahoo's, unless dates come from a file: that alone needs no network.
+    With the sample's prices come its dates.
+    """
+    if source is None:
+        return (YAHOO if earnings is None else None), earnings
+    if source == SAMPLE and earnings is None:
+        return source, SAMPLE
+    return source, earnings
+
+
 def _source(text: str, settings: Settings) -> "PriceSource":
     from forecaster.prices.importing.files import FileSource
     from forecaster.prices.sample import SampleSource
@@ -273,7 +321,7 @@ def _source(text: str, settings: Settings) -> "PriceSource":
 
     if text == YAHOO:
         return YahooSource(settings)
-    return SampleSource() if text == "sample" else FileSource(text)
+    return SampleSource() if text == SAMPLE else FileSource(text)
 
 
 def _known_zone(name: str | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli import screen
+from forecaster.cli.earnings import show_earnings
 from forecaster.errors import DiskError, ExitCode, UsageError, name_some
 
 if TYPE_CHECKING:
@@ -358,3 +359,4 @@ def show_universe(
 
 
 data_app.command("universe")(show_universe)
+data_app.command("earnings")(show_earnings)

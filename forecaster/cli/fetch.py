@@ -21,7 +21,8 @@ from forecaster.errors import (
 )
 
 if TYPE_CHECKING:
-    from forecaster.prices.fetching import FetchReport
+    from forecaster.prices.earnings.fetching import EarningsReport
+    from forecaster.prices.fetching import FetchLog, FetchReport
 
 
 YAHOO = "yahoo"
@@ -39,12 +40,22 @@ def fetch(
     universe: UniverseFlag = None,
     as_of: AsOfFlag = None,
     source: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="yahoo|sample|PATH",
             help="Yahoo Finance; prices that ship with the tool; a CSV or Parquet file; a folder.",
+            show_default="yahoo",
         ),
-    ] = YAHOO,
+    ] = None,
+    earnings: Annotated[
+        str | None,
+        typer.Option(
+            metavar="sample|PATH",
+            help="Earnings dates too: a file with ticker, date and perhaps when (before, after, 07:30 …); "
+            "without --source they alone.",
+            show_default=False,
+        ),
+    ] = None,
     start: Annotated[
         str | None, typer.Option(metavar="DATE", help="Nothing before this day, like 2010-01-31.")
     ] = None,
@@ -85,12 +96,13 @@ def fetch(
     file for each ticker, named after it. Every row that is rejected is named with the reason, the
     rest is kept. The exit code is 66 if a ticker that was named is not there.
     """
-    from forecaster.home import Home
+    from forecaster.home import Home, chosen_sources
 
     settings = screen.open_settings(context, home)
     if as_of is not None and universe is None:
         raise UsageError("--as-of goes with --universe", "add --universe sp500")
     folder = Home(settings.home)
+    source, earnings = chosen_sources(source, earnings)
     request = folder.request(
         tickers or (),
         universe=universe,
@@ -104,16 +116,24 @@ def fetch(
     )
     if universe is not None and not quiet:
         _describe_universe(universe, as_of, settings.home)
-    tally = Tally(f"Prices from {source}", len(request.tickers))
+    tally = Tally(f"Prices from {source}", len(request.tickers) if source is not None else 0)
     with fetch_progress(tally, quiet=quiet) as watch:
-        report = folder.run_request(request, source, watch)
+        report = folder.run_request(request, source, watch, earnings)
     if not quiet:
-        _print_log(report)
+        _print_log(report.log)
+    _print_earnings_log(report.earnings, quiet=quiet)
     if json:
         screen.print_json("forecast.fetch/2", _as_json(report))
     elif not quiet:
         _print_summary(report)
-    _raise_failures(report)
+    try:
+        if source is not None:
+            _raise_failures(report)
+    except ForecastError:
+        if fault := _earnings_fault(report.earnings):
+            screen.write_note(f"warning: {fault}")
+        raise
+    _raise_earnings_failures(report.earnings)
 
 
 def _describe_universe(name: str, as_of: str | None, home: Path) -> None:
@@ -127,9 +147,8 @@ def _describe_universe(name: str, as_of: str | None, home: Path) -> None:
             screen.write_note(note)
 
 
-def _print_log(report: "FetchReport") -> None:
+def _print_log(log: "FetchLog") -> None:
     """Notes, and a line for each reason to reject rows, on stderr; plain text, as a row may hold anything."""
-    log = report.log
     lines = [f"note: {note}" for note in log.notes[:NAMED_NOTES]]
     if len(log.notes) > NAMED_NOTES:
         lines.append(f"note: and {len(log.notes) - NAMED_NOTES} more notes; --json names them")
@@ -141,10 +160,49 @@ def _print_log(report: "FetchReport") -> None:
         screen.write_note(line)
 
 
+def _print_earnings_log(report: "EarningsReport | None", *, quiet: bool) -> None:
+    """Moved dates, notes and rejected rows, on stderr."""
+    if report is not None and not quiet:
+        for moved in report.moved[:NAMED_NOTES]:
+            screen.write_note(f"note: the earnings date of {moved}")
+        if len(report.moved) > NAMED_NOTES:
+            screen.write_note(
+                f"note: and {len(report.moved) - NAMED_NOTES} more moved dates; --json names them"
+            )
+        _print_log(report.log)
+
+
+def _earnings_fault(report: "EarningsReport | None") -> str:
+    """What went wrong with earnings dates, in a sentence; empty if nothing did."""
+    if report is None:
+        return ""
+    if report.error is not None:
+        return f"no earnings dates from {report.source}: {report.error.message}"
+    if not report.failures:
+        return ""
+    return (
+        f"no earnings dates from {report.source} of {name_some(each.ticker for each in report.failures)}: "
+        f"{report.failures[0].reason}"
+    )
+
+
+def _raise_earnings_failures(report: "EarningsReport | None") -> None:
+    """End with 75 where earnings dates could not be had and the rest is done.
+
+    Raises:
+        TryLaterError: so it is.
+    """
+    if report is not None and (fault := _earnings_fault(report)):
+        remedy = report.error.remedy if report.error is not None else "run the same command later"
+        raise TryLaterError(fault, f"prices and forecasts go on without; {remedy}")
+
+
 def _print_summary(report: "FetchReport") -> None:
     """A row for every outcome and kind of failure there was, on stdout."""
     from forecaster.prices.fetching import FailureKind, Outcome
 
+    if report.earnings is not None and report.earnings.error is None:
+        screen.stdout_console().print(_described_earnings(report.earnings), soft_wrap=True)
     if not report.outcomes and not report.failures:
         return
     title = f"Prices from {report.source}"
@@ -166,17 +224,40 @@ def _print_summary(report: "FetchReport") -> None:
         console.print(f"Rows rejected: {report.log.rejected:,}; the reasons are above.")
 
 
+def _described_earnings(report: "EarningsReport") -> str:
+    counts = {"new": report.added, "changed": report.changed, "moved": len(report.moved)}
+    words = ", ".join(f"{what}: {count:,}" for what, count in counts.items())
+    none = f"; without any: {name_some(report.without)}" if report.without else ""
+    return f"Earnings dates from {report.source}: tickers: {report.tickers:,}; dates {words}{none}."
+
+
 def _as_json(report: "FetchReport") -> dict[str, Any]:
     from forecaster.prices.fetching import FailureKind, Outcome
 
     counts = {name.replace(" ", "_"): report.count(name) for name in (*Outcome, *FailureKind)}
     return {
-        "source": report.source,
+        "source": report.source or None,
         "counts": counts | {"rejected": report.log.rejected},
         "tickers": [asdict(each) for each in report.outcomes],
         "failures": [asdict(each) for each in report.failures],
         "rejections": [asdict(each) for each in report.log.rejections],
         "notes": report.log.notes,
+        "earnings": None if report.earnings is None else _earnings_as_json(report.earnings),
+    }
+
+
+def _earnings_as_json(report: "EarningsReport") -> dict[str, Any]:
+    return {
+        "source": report.source,
+        "tickers": report.tickers,
+        "added": report.added,
+        "changed": report.changed,
+        "moved": [each._asdict() for each in report.moved],
+        "without": report.without,
+        "failures": [asdict(each) for each in report.failures],
+        "rejections": [asdict(each) for each in report.log.rejections],
+        "notes": report.log.notes,
+        "error": None if report.error is None else report.error.message,
     }
 
 

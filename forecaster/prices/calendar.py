@@ -29,6 +29,9 @@ _PLAIN = {
 _LONGEST_CLOSURE = 30
 # Of exchanges with the same days the better known comes first.
 _MAJOR = (XNYS, EVERY_DAY, WEEKDAYS, "XLON", "XETR", "XPAR", "XTSE", "XTKS", "XHKG", "XSHG", "XBOM", "XASX")
+A_USUAL_DAY = np.datetime64("2024-07-01", "D")
+"""On which every exchange closed at its regular time."""
+_DAY_SECONDS = 86_400
 _ENOUGH_DAYS = 40
 _MOST_MISFITS = 0.01
 _STRAY_WEIGHT = 5
@@ -128,6 +131,12 @@ def closing_time(session: np.datetime64, calendar: str = XNYS) -> datetime:
     clock = rules.early.get(str(session), rules.close)
     midnight = datetime.fromisoformat(str(session)).replace(tzinfo=rules.zone)
     return (midnight + clock).astimezone(UTC)  # added on the wall's clock, also when that is changed
+
+
+def closing_clock(session: np.datetime64, calendar: str = XNYS) -> int:
+    """When a session ends, in seconds since midnight at the exchange."""
+    closes = closing_time(session, calendar).astimezone(zone_of(calendar))
+    return 3600 * closes.hour + 60 * closes.minute or _DAY_SECONDS
 
 
 def last_closed_session(now: datetime, calendar: str = XNYS) -> np.datetime64:

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from forecaster.prices.market import INDEX_MARK, refresh_markets
 from forecaster.prices.soundness import odd_moves, splice
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import Days, Merge, PriceTable, merge_tables
+
+if TYPE_CHECKING:
+    from forecaster.prices.earnings.fetching import EarningsReport
 
 MOST_REJECTIONS_KEPT = 1000
 EXAMPLES = 5
@@ -209,12 +212,20 @@ class PriceSource(Protocol):
 
 @dataclass(frozen=True)
 class FetchReport:
-    """What a fetch did; outcomes and failures are sorted by ticker."""
+    """What a fetch did; outcomes and failures are sorted by ticker.
+
+    Attributes:
+        source: where the prices came from; empty where none were wanted.
+        outcomes, failures: what became of each ticker's prices.
+        log: rejections and notes.
+        earnings: what became of earnings dates; None where none were wanted.
+    """
 
     source: str
     outcomes: tuple[TickerOutcome, ...]
     failures: tuple[Failure, ...]
     log: FetchLog
+    earnings: "EarningsReport | None" = None
 
     def count(self, what: Outcome | FailureKind) -> int:
         """How many tickers ended so, well or not."""

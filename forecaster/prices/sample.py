@@ -1,8 +1,12 @@
-"""The prices that ship with the tool: adjusted closes of twenty stocks and the S&P 500, 1990 to 2022."""
+"""What ships with the tool: adjusted closes of twenty stocks and the S&P 500, and dates of their reports."""
 
 from collections.abc import Generator, Iterator
 from importlib import resources
 
+import numpy as np
+
+from forecaster.prices.calendar import local_date
+from forecaster.prices.earnings.table import SAMPLE, UNKNOWN, Announcement, EarningsTable, earnings_table
 from forecaster.prices.fetching import Failure, FetchLog, Request, TickerOutcome, merge_into
 from forecaster.prices.importing.parquet_reader import ParquetTable
 from forecaster.prices.importing.rows import RowCollector
@@ -37,3 +41,21 @@ class SampleSource:
             for block, numbers in sample.read_blocks(log):
                 collector.add({role: block[place] for role, place in columns.items()}, numbers, None)
         yield from collector.tables()
+
+
+class SampleEarnings:
+    """The file sample-earnings.csv: reports of the sample's companies, 2003 to 2022."""
+
+    name = SAMPLE
+
+    def read(self, request: Request, log: FetchLog) -> EarningsTable:  # noqa: ARG002  (there is nothing to say)
+        """As `EarningsTables.read`; of a replayed day nothing that came later."""
+        file = resources.files(__package__) / "resources" / "sample-earnings.csv"
+        lines = file.read_text(encoding="utf-8").splitlines()[1:]
+        today = local_date(request.now)
+        rows = [
+            Announcement(ticker, np.datetime64(day), when or UNKNOWN)
+            for ticker, day, when in (line.split(",") for line in lines)
+            if not request.tickers or ticker in request.tickers
+        ]
+        return earnings_table([row for row in rows if row.date < today], self.name)

@@ -66,3 +66,11 @@ def test_the_score_has_the_fields_that_are_described(
     run(["predict", "AAA", "--record", "--home", str(own_home)])
     capsys.readouterr()
     assert_described(document(capsys, own_home, "score"))
+
+
+def test_earnings_dates_have_the_fields_that_are_described(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("dates.csv").write_text("ticker,date\nAAA,2026-12-01\n")
+    run(["fetch", "--earnings", "dates.csv", "--quiet", "--home", str(tmp_path)])
+    assert_described(document(capsys, tmp_path, "data", "earnings"))

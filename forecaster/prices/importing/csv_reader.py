@@ -11,7 +11,7 @@ import numpy as np
 
 from forecaster.errors import BadInputError
 from forecaster.prices.fetching import FetchLog
-from forecaster.prices.importing.headings import Table, read_headings
+from forecaster.prices.importing.headings import ReadHeadings, Table, read_headings
 from forecaster.prices.importing.text import BLOCK_BYTES, Part, utf8_blocks
 
 if TYPE_CHECKING:
@@ -53,16 +53,20 @@ class Layout:
 class TextTable:
     """The table in a text file: its layout, then its rows.
 
+    Args:
+        part: the file.
+        read: tells what its columns hold.
+
     Raises:
         BadInputError: the file is empty, is not text, or lacks a needed column.
         OSError: it cannot be read.
     """
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, read: ReadHeadings = read_headings) -> None:
         self._part = part
         self._blocks = utf8_blocks(part)
         self._first = next(self._blocks, b"")
-        self.layout = _lay_out(self._first, part.name)
+        self.layout = _lay_out(self._first, part.name, read)
 
     def read_blocks(self, log: FetchLog) -> Iterator[tuple[dict[int, "pa.Array"], "Rows"]]:
         """The columns that matter, by place, block by block, as text, with each row's line (headings: 1).
@@ -90,7 +94,7 @@ class TextTable:
             fresh = next(self._blocks, b"")
 
 
-def _lay_out(first: bytes, name: str) -> Layout:
+def _lay_out(first: bytes, name: str, read: ReadHeadings) -> Layout:
     remedy = "give a CSV file, or a Parquet file"
     start = first[: 4 * LONGEST_LINE]
     if b"\0" in start[:LONGEST_LINE].split(b"\n", 1)[0]:
@@ -102,9 +106,7 @@ def _lay_out(first: bytes, name: str) -> Layout:
         lines.pop()  # perhaps cut in the middle
     lines = [line.rstrip("\r") for line in lines]
     if not any(line.strip() for line in lines):
-        raise BadInputError(
-            f"{name} is empty", "give a file with a line of headings and a line for each price"
-        )
+        raise BadInputError(f"{name} is empty", "give a file with a line of headings and lines of values")
     failure: BadInputError | None = None
     for number, line in enumerate(lines[:MOST_LINES_BEFORE]):
         if not line.strip() or line.startswith("#"):
@@ -114,14 +116,14 @@ def _lay_out(first: bytes, name: str) -> Layout:
                 continue
             rows = [row for row in _rows(lines[number : number + SAMPLE_LINES], separator) if any(row)]
             try:
-                table = read_headings(rows, name)
+                table = read(rows, name)
             except BadInputError as error:
                 failure = failure or error
                 continue
             return _fitted(table, rows, separator, number + table.rows)
     raise failure or BadInputError(
         f"{name} is no table: its first line is {lines[0][:40]!r}",
-        "give a line of headings, then a line for each price",
+        "give a line of headings, then lines of values",
     )
 
 

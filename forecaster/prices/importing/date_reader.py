@@ -96,9 +96,12 @@ class DateReader:
 
     Args:
         zone: the time zone in which the bars' dates are meant, as the user names it.
+        instants: whether the times are not a bar's stamps but moments, each its own, as of announcements: one
+            in UTC is read at the exchange whatever it is, and midnight stands for a date alone.
     """
 
-    def __init__(self, zone: str | None = None) -> None:
+    def __init__(self, zone: str | None = None, *, instants: bool = False) -> None:
+        self._instants = instants
         self.home: ZoneInfo | None = None
         """The zone of the exchange, where the tickers tell it."""
         self._zone = None if zone is None else ZoneInfo(zone)
@@ -280,12 +283,14 @@ class DateReader:
             return days, seconds  # midnight: the date is the one that is written
         zone = self._zone or self.home or NEW_YORK
         local_days, local_seconds = days.copy(), seconds.copy()
+        if self._instants:
+            known = known[seconds[known] != 0]
         for place in known:
             shift = _offset_seconds(zone, days[place], int(seconds[place]))
             total = int(seconds[place]) + shift
             local_days[place] = days[place] + np.timedelta64(total // DAY, "D")
             local_seconds[place] = total % DAY
-        if self._zone is None and self._utc_zone is None:
+        if self._zone is None and self._utc_zone is None and not self._instants:
             times = set(local_seconds[known].tolist())
             usual = zone is not NEW_YORK or times <= set(_OPENS_AND_CLOSES)
             if len(times) > 1 or not usual:

@@ -1,14 +1,20 @@
 """Prices from the user's own files: text or Parquet, packed or not, or a folder of them."""
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from forecaster.errors import BadInputError, ForecastError, NotFoundError, name_some
 from forecaster.prices.fetching import Failure, FetchLog, Request, TickerOutcome, merge_into
 from forecaster.prices.importing.csv_reader import TextTable
-from forecaster.prices.importing.headings import Group, Table, choose_name_column
+from forecaster.prices.importing.headings import (
+    Group,
+    ReadHeadings,
+    Table,
+    choose_name_column,
+    read_headings,
+)
 from forecaster.prices.importing.parquet_reader import MAGIC, ParquetTable
 from forecaster.prices.importing.rows import RowCollector
 from forecaster.prices.importing.symbols import ticker_of_file
@@ -19,8 +25,18 @@ from forecaster.prices.table import PriceTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from forecaster.prices.importing.held_rows import Rows
+
+Found_co = TypeVar("Found_co", covariant=True)
 READ_ENDINGS = (".csv", ".txt", ".tsv", ".parquet", ".gz", ".zip", ".xlsx")
 _NOT_ADJUSTED = "there is no adj_close, so close stands in for it: dividends and splits will look like losses"
+
+
+class ReadPart(Protocol[Found_co]):
+    """Reads one file, alone or one of several."""
+
+    def __call__(self, part: Part, request: Request, log: FetchLog, *, in_folder: bool) -> Iterator[Found_co]:
+        """What is in it; rows that are rejected are told to `log`."""
 
 
 class FileSource:
@@ -50,50 +66,63 @@ class FileSource:
             NotFoundError: there is no such file.
             BadInputError: it holds no prices; in a folder such files are only reported to `log`.
         """
-        if self.path.is_dir():
-            yield from self._folder_tables(request, log)
-        elif self.path.is_file():
-            parts = parts_of(self.path)
-            if len(parts) == 1:
-                yield from _read_part(parts[0], request, log)
-            else:
-                yield from _read_each(parts, request, log)
-        elif self.path.exists():
-            raise BadInputError(f"{self.path} is neither a file nor a folder", "give a CSV or Parquet file")
-        else:
-            raise NotFoundError(f"there is no file or folder {self.path}", "check the path after --source")
+        yield from read_files(self.path, request, log, _read_part)
 
-    def _folder_tables(self, request: Request, log: FetchLog) -> Iterator[PriceTable]:
-        files = sorted(
-            path
-            for path in self.path.rglob("*")
-            if path.suffix.lower() in READ_ENDINGS
-            and not any(name.startswith(".") for name in path.relative_to(self.path).parts)
-            and path.is_file()
+
+def read_files(path: Path, request: Request, log: FetchLog, read: ReadPart[Found_co]) -> Iterator[Found_co]:
+    """What `read` finds in a file, in each file of an archive, or in each of a folder and those in it.
+
+    Raises:
+        NotFoundError: there is no such file.
+        BadInputError: it is of no use; in a folder such files are only reported to `log`.
+    """
+    if path.is_dir():
+        yield from _read_folder(path, request, log, read)
+    elif path.is_file():
+        parts = parts_of(path)
+        if len(parts) == 1:
+            yield from read(parts[0], request, log, in_folder=False)
+        else:
+            yield from _read_each(parts, request, log, read)
+    elif path.exists():
+        raise BadInputError(f"{path} is neither a file nor a folder", "give a CSV or Parquet file")
+    else:
+        raise NotFoundError(f"there is no file or folder {path}", "check the path")
+
+
+def _read_folder(
+    folder: Path, request: Request, log: FetchLog, read: ReadPart[Found_co]
+) -> Iterator[Found_co]:
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in READ_ENDINGS
+        and not any(name.startswith(".") for name in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+    if not files:
+        raise BadInputError(
+            f"there are no CSV or Parquet files in {folder}",
+            "name each one after its ticker: AAPL.csv",
         )
-        if not files:
-            raise BadInputError(
-                f"there are no CSV or Parquet files in {self.path}",
-                "name each one after its ticker: AAPL.csv",
-            )
-        for file in files:
-            name = file.relative_to(self.path).as_posix()
-            try:
-                yield from _read_each(parts_of(file), request, log, name)
-            except ForecastError as error:
-                log.reject(name, None, str(error).removeprefix(f"{file.name} "))
-            except OSError as error:
-                log.reject(name, None, f"it cannot be read: {error.strerror}")
+    for file in files:
+        name = file.relative_to(folder).as_posix()
+        try:
+            yield from _read_each(parts_of(file), request, log, read, name)
+        except ForecastError as error:
+            log.reject(name, None, str(error).removeprefix(f"{file.name} "))
+        except OSError as error:
+            log.reject(name, None, f"it cannot be read: {error.strerror}")
 
 
 def _read_each(
-    parts: Sequence[Part], request: Request, log: FetchLog, name: str = ""
-) -> Iterator[PriceTable]:
-    """The tables of several files; one that is of no use is told to `log`."""
+    parts: Sequence[Part], request: Request, log: FetchLog, read: ReadPart[Found_co], name: str = ""
+) -> Iterator[Found_co]:
+    """What is in several files; one that is of no use is told to `log`."""
     for part in parts:
         where = part.name if part.packed or not name else name
         try:
-            yield from _read_part(part, request, log, in_folder=True)
+            yield from read(part, request, log, in_folder=True)
         except ForecastError as error:
             if part.stem.lower() != part.name.lower() and part.name.lower().endswith(".txt"):
                 log.note(f"{where} was passed over: {error.message}")
@@ -101,10 +130,25 @@ def _read_each(
                 log.reject(where, None, str(error).removeprefix(f"{part.name} "))
 
 
-def _read_part(
-    part: Part, request: Request, log: FetchLog, *, in_folder: bool = False
-) -> Iterator[PriceTable]:
-    """One checked table for every ticker of a text or Parquet file, which its first bytes tell apart.
+@dataclass(frozen=True)
+class OpenTable:
+    """A text or Parquet file of which the headings have been read.
+
+    Attributes:
+        table: what its columns hold.
+        sample: its first rows.
+        blocks: its columns by place, block by block, with each row's number.
+        separator: between the fields of a text file.
+    """
+
+    table: Table
+    sample: Sequence[Sequence[str]]
+    blocks: Iterator[tuple[dict[int, "pa.Array"], "Rows"]]
+    separator: str = ","
+
+
+def open_table(part: Part, log: FetchLog, read: ReadHeadings = read_headings) -> OpenTable:
+    """Open a text or Parquet file, which its first bytes tell apart.
 
     Raises:
         BadInputError: the file is empty, damaged, not text, or lacks a needed column.
@@ -114,18 +158,26 @@ def _read_part(
         is_parquet = file.read(len(MAGIC)) == MAGIC
     if is_parquet and part.packed:
         raise BadInputError(f"{part.name} is a packed Parquet file", "unpack it")
-    separator = ","
-    blocks: Iterator[tuple[dict[int, pa.Array], object]]
     if is_parquet:
-        parquet = ParquetTable(part.path)
-        table, sample, blocks = parquet.table, parquet.sample, parquet.read_blocks(log)
-    else:
-        text = TextTable(part)
-        table, sample, blocks = text.layout.table, text.layout.sample, text.read_blocks(log)
-        separator = text.layout.separator
-    groups = [_owned(group, sample, part, request, log, in_folder=in_folder) for group in table.groups]
-    collector = RowCollector(part.name, request, log, separator=separator, dialect=table.dialect)
-    for block, numbers in blocks:
+        parquet = ParquetTable(part.path, read)
+        return OpenTable(parquet.table, parquet.sample, parquet.read_blocks(log))
+    text = TextTable(part, read)
+    return OpenTable(text.layout.table, text.layout.sample, text.read_blocks(log), text.layout.separator)
+
+
+def _read_part(part: Part, request: Request, log: FetchLog, *, in_folder: bool) -> Iterator[PriceTable]:
+    """One checked table for every ticker of a file.
+
+    Raises:
+        BadInputError, OSError: as `open_table`.
+    """
+    opened = open_table(part, log)
+    table = opened.table
+    groups = [
+        owned_group(group, opened.sample, part, request, log, in_folder=in_folder) for group in table.groups
+    ]
+    collector = RowCollector(part.name, request, log, separator=opened.separator, dialect=table.dialect)
+    for block, numbers in opened.blocks:
         try:
             for group in groups:
                 columns = {role: block[place] for role, place in group.columns.items() if role != "name"}
@@ -136,7 +188,7 @@ def _read_part(
     yield from collector.tables()
 
 
-def _owned(
+def owned_group(
     group: Group,
     sample: Sequence[Sequence[str]],
     part: Part,
@@ -166,7 +218,7 @@ def _owned(
     if not named:
         raise BadInputError(
             f"{part.name} has no column ticker, and its name is no ticker",
-            f"name the ticker: `forecast fetch TICKER --source {part.name}`, or add the column",
+            "name the ticker: `forecast fetch TICKER …`, or add the column",
         )
     return Group(columns, named)
 

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from forecaster.errors import BadInputError, UsageError
@@ -80,6 +80,10 @@ class Table:
     adjusted: bool = False
 
 
+ReadHeadings = Callable[[Sequence[Sequence[str]], str], Table]
+"""Tells what the columns of a table hold, from its first rows and the file's name."""
+
+
 def read_headings(rows: Sequence[Sequence[str]], file: str) -> Table:
     """Tell what the columns of a table hold.
 
@@ -96,7 +100,7 @@ def read_headings(rows: Sequence[Sequence[str]], file: str) -> Table:
     dialect = _dialect(headings)
     spellings = {} if dialect is None else dialect.roles
     columns = find_columns(headings, file, spellings)
-    if "date" not in columns and (place := _nameless_dates(headings, rows[1:])) is not None:
+    if "date" not in columns and (place := nameless_dates(headings, rows[1:])) is not None:
         columns["date"] = place
     if "date" in columns and ("close" in columns or "adj_close" in columns):
         return Table((Group(columns),), 1, dialect, adjusted=dialect is not None and dialect.adjusted)
@@ -110,7 +114,12 @@ def read_headings(rows: Sequence[Sequence[str]], file: str) -> Table:
     )
 
 
-def find_columns(headings: Sequence[str], file: str, more: Mapping[str, str] | None = None) -> dict[str, int]:
+def find_columns(
+    headings: Sequence[str],
+    file: str,
+    more: Mapping[str, str] | None = None,
+    spellings: Mapping[str, tuple[str, ...]] = SPELLINGS,
+) -> dict[str, int]:
     """Where the columns that matter are: {"ticker": 0, "date": 1, …}; others are passed over.
 
     Example: find_columns(["Date", "Adj Close", "Close"], …) is {"date": 0, "close": 2, "adj_close": 1}.
@@ -119,15 +128,16 @@ def find_columns(headings: Sequence[str], file: str, more: Mapping[str, str] | N
         headings: of the columns.
         file: the name, for messages.
         more: spelling to role, of a dialect.
+        spellings: role to spellings, the preferred first.
 
     Raises:
         BadInputError: one is there twice.
     """
     letters = [plain_heading(heading) for heading in headings]
     found: dict[str, int] = {}
-    for role in SPELLINGS:
+    for role in spellings:
         own = [spelling for spelling, meant in (more or {}).items() if meant == role]
-        for spelling in (*own, *SPELLINGS[role]):
+        for spelling in (*own, *spellings[role]):
             places = [place for place, name in enumerate(letters) if name == spelling]
             if len(places) > 1:
                 twice = " and ".join(repr(headings[place]) for place in places)
@@ -153,7 +163,7 @@ def _dialect(headings: Sequence[str]) -> Dialect | None:
     return next((each for each in DIALECTS if each.marks <= letters and not each.lacks & letters), None)
 
 
-def _nameless_dates(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int | None:
+def nameless_dates(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int | None:
     """The column without a heading that holds dates."""
     for place, heading in enumerate(headings):
         if NAMELESS.fullmatch(heading):

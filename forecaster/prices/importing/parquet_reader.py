@@ -13,7 +13,7 @@ import numpy as np
 
 from forecaster.errors import BadInputError
 from forecaster.prices.fetching import FetchLog
-from forecaster.prices.importing.headings import Table, read_headings
+from forecaster.prices.importing.headings import ReadHeadings, Table, read_headings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,12 +36,16 @@ MAGIC = b"PAR1"
 class ParquetTable:
     """The table in a Parquet file: what its columns hold, then its rows.
 
+    Args:
+        path: the file.
+        read: tells what its columns hold.
+
     Raises:
         BadInputError: the file is damaged, is empty, or lacks a needed column.
         OSError: it cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read: ReadHeadings = read_headings) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -59,11 +63,11 @@ class ParquetTable:
             reason = str(error).splitlines()[0]
             raise BadInputError(f"{path.name} is a damaged Parquet file: {reason}", "get it again") from error
         if not first:
-            raise BadInputError(f"{path.name} is empty", "give a file with a row for each price")
+            raise BadInputError(f"{path.name} is empty", "give a file with rows of values")
         headings = schema.names
         columns = [[_as_text(value) for value in column] for column in first]
         self.sample = tuple(zip(*columns, strict=True))
-        self.table: Table = read_headings([headings, *self.sample], path.name)
+        self.table: Table = read([headings, *self.sample], path.name)
         places = {place for group in self.table.groups for place in group.columns.values()}
         self._names = {place: headings[place] for place in sorted(places)}
 

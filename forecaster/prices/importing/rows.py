@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.errors import BadInputError, UsageError, name_some
+from forecaster.errors import BadInputError, name_some
 from forecaster.prices.calendar import (
-    closing_time,
+    A_USUAL_DAY,
+    closing_clock,
     is_session,
     known_from,
     last_closed_session,
@@ -19,12 +20,12 @@ from forecaster.prices.calendar import (
 )
 from forecaster.prices.exchanges import EVERY_DAY, OPEN_AT_WEEKENDS, XNYS, calendar_of_symbol
 from forecaster.prices.fetching import FetchLog, Request
-from forecaster.prices.importing.date_reader import SHOWN, DateReader, Faults, Stamps
+from forecaster.prices.importing.date_reader import DateReader, Faults, Stamps
 from forecaster.prices.importing.dialects import Dialect
 from forecaster.prices.importing.frequency import SwapWatch, frequency_of, is_intraday
 from forecaster.prices.importing.held_rows import HeldRows, Rows, Spill
 from forecaster.prices.importing.number_reader import NumberReader
-from forecaster.prices.importing.symbols import ticker_of
+from forecaster.prices.importing.symbols import read_tickers
 from forecaster.prices.table import (
     COLUMNS,
     NEEDED,
@@ -44,10 +45,7 @@ if TYPE_CHECKING:
 TIDY_AFTER = 8_000
 ROWS_IN_MEMORY = 3_000_000
 """About 300 MB; more are kept on the disk until their ticker's turn comes."""
-DAY_SECONDS = 86_400
 CUT_OFF_SECONDS = 3600
-A_USUAL_DAY = np.datetime64("2024-07-01", "D")
-"""On which every exchange closed at its regular time."""
 
 
 @dataclass
@@ -119,7 +117,7 @@ class RowCollector:
             block, numbers = _with_close(block, numbers)
         if len(numbers) == 0:
             return
-        tickers, codes, faults = self._tickers(block.get("ticker"), ticker, len(numbers))
+        tickers, codes, faults = read_tickers(block.get("ticker"), ticker, len(numbers), self._names)
         stamps = self._stamps(block, tickers, codes)
         dates = stamps.days
         columns, unreadable = self._columns(block, numbers)
@@ -228,9 +226,9 @@ class RowCollector:
         clock = bars.clock[0][np.isin(bars.dates[0], table.dates)]
         usual = int(np.median(clock)) if len(clock) else 0
         kept = np.ones(len(table), bool)
-        regular = _close_of_day(A_USUAL_DAY, table.calendar)
+        regular = closing_clock(A_USUAL_DAY, table.calendar)
         for row in np.flatnonzero(clock < usual - CUT_OFF_SECONDS):
-            if _close_of_day(table.dates[row], table.calendar) >= regular:  # no half session
+            if closing_clock(table.dates[row], table.calendar) >= regular:  # no half session
                 at = f"{clock[row] // 3600:02d}:{clock[row] % 3600 // 60:02d}"
                 reason = f"the day's last bar is of {at}, before its session ended"
                 self._log.reject(self._place, None, f"{table.dates[row]}: {reason}", table.ticker)
@@ -247,7 +245,7 @@ class RowCollector:
 
         Where bars run on into the evening they are stamped when they begin, so that one at the close is late.
         """
-        last = _close_of_day(A_USUAL_DAY, self._calendar or XNYS)
+        last = closing_clock(A_USUAL_DAY, self._calendar or XNYS)
         return clock < last if bool((clock > last).any()) else clock <= last
 
     def _say_notes(self) -> None:
@@ -281,31 +279,6 @@ class RowCollector:
             )
         if self._repeated:
             note(f"{self._place}: rows that repeat another: {self._repeated:,}; one of each was kept")
-
-    def _tickers(
-        self, column: "pa.Array | None", ticker: str | None, rows: int
-    ) -> tuple[list[str], NDArray[np.intp], Faults]:
-        """Names, each row's place among them (-1: none that can be read), and the faults."""
-        if column is None:
-            return [ticker or ""], np.zeros(rows, np.intp), {}
-        import pyarrow as pa
-
-        encoded = (
-            column if pa.types.is_dictionary(column.type) else column.cast(pa.string()).dictionary_encode()
-        )
-        raw = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-        texts = [str(text) for text in encoded.dictionary.to_pylist()]
-        tickers: list[str] = []
-        place, wrong = np.full(len(texts) + 1, -1, np.intp), {-1: "there is no ticker"}
-        for code, text in enumerate(texts):
-            try:
-                place[code] = len(tickers)
-                tickers.append(self._names.get(text) or self._names.setdefault(text, ticker_of(text)))
-            except UsageError:
-                place[code] = -1
-                wrong[code] = f"{text[:SHOWN]!r} is not a ticker" if text.strip() else wrong[-1]
-        codes = place[raw]
-        return tickers, codes, {int(row): wrong[int(raw[row])] for row in np.flatnonzero(codes < 0)}
 
     def _count_empty(self, name: str, faults: Faults, numbers: Rows) -> None:
         if faults:
@@ -410,12 +383,6 @@ class RowCollector:
         if differs.any():
             found = self._differing.setdefault(ticker, _Count(0, str(dates[1:][differs][0])))
             found.times += int(differs.sum())
-
-
-def _close_of_day(day: np.datetime64, calendar: str) -> int:
-    """When a session closes, in seconds since midnight at the exchange."""
-    closes = closing_time(day, calendar).astimezone(zone_of(calendar))
-    return 3600 * closes.hour + 60 * closes.minute or DAY_SECONDS
 
 
 def _with_close(block: dict[str, "pa.Array"], numbers: Rows) -> tuple[dict[str, "pa.Array"], Rows]:

@@ -1,9 +1,18 @@
 """Tickers as files, data vendors and terminals write them, to tickers as Yahoo writes them."""
 
 import re
+from typing import TYPE_CHECKING
 
-from forecaster.errors import UsageError
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.errors import BadInputError, UsageError
 from forecaster.prices.table import checked_ticker
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SHOWN = 24
 
 EXCHANGE_SUFFIXES = {
     **dict.fromkeys(
@@ -159,6 +168,45 @@ def ticker_of(text: str) -> str:
         return checked_ticker(symbol)
     except UsageError as error:
         raise UsageError(f"{text.strip()[:40]!r} is not a ticker", error.remedy) from None
+
+
+def read_tickers(
+    column: "pa.Array | None", ticker: str | None, rows: int, known: dict[str, str]
+) -> tuple[list[str], NDArray[np.intp], dict[int, str]]:
+    """The tickers of a block of rows: names, each row's place among them (-1: none that can be read), faults.
+
+    Args:
+        column: of tickers; None where all rows are of one.
+        ticker: whose rows they are then.
+        rows: how many there are.
+        known: texts to tickers of the blocks before, which is added to.
+
+    Raises:
+        BadInputError: the column cannot hold tickers.
+    """
+    if column is None:
+        return [ticker or ""], np.zeros(rows, np.intp), {}
+    import pyarrow as pa
+
+    try:
+        encoded = (
+            column if pa.types.is_dictionary(column.type) else column.cast(pa.string()).dictionary_encode()
+        )
+    except pa.ArrowException:
+        raise BadInputError(f"its column ticker is of type {column.type}", "store texts") from None
+    raw = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    texts = [str(text) for text in encoded.dictionary.to_pylist()]
+    tickers: list[str] = []
+    place, wrong = np.full(len(texts) + 1, -1, np.intp), {-1: "there is no ticker"}
+    for code, text in enumerate(texts):
+        try:
+            place[code] = len(tickers)
+            tickers.append(known.get(text) or known.setdefault(text, ticker_of(text)))
+        except UsageError:
+            place[code] = -1
+            wrong[code] = f"{text[:SHOWN]!r} is not a ticker" if text.strip() else wrong[-1]
+    codes = place[raw]
+    return tickers, codes, {int(row): wrong[int(raw[row])] for row in np.flatnonzero(codes < 0)}
 
 
 def looks_like_ticker(text: str) -> bool:

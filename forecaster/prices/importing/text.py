@@ -203,7 +203,7 @@ def utf8_blocks(part: Part) -> Iterator[bytes]:
         first = file.read(BLOCK_BYTES)
         if not first:
             raise BadInputError(
-                f"{part.name} is empty", "give a file with a line of headings and a line for each price"
+                f"{part.name} is empty", "give a file with a line of headings and lines of values"
             )
         encoding, mark = _encoding(first)
         decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")

@@ -1,0 +1,1 @@
+"""Earnings dates: what an announcement is, whose word counts, where they are kept and come from."""

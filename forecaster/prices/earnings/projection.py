@@ -1,0 +1,55 @@
+"""Where no date is announced: the day on which a report is likely, from the same quarter of last year."""
+
+from typing import Literal
+
+import numpy as np
+
+from forecaster.prices.calendar import next_sessions
+from forecaster.prices.earnings.clock import calendar_of
+from forecaster.prices.earnings.table import HALF_QUARTER, PROJECTED, EarningsTable, joined, table_of
+
+YEAR_DAYS = 364
+"""From a report to the same quarter's in the next year: 52 weeks, for companies keep their weekday."""
+SOURCE = "projection"
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
+
+
+def project(found: EarningsTable, today: np.datetime64) -> EarningsTable:
+    """Likely dates of the year from `today` on: last year's plus 364 days, moved to a session.
+
+    None lies within half a quarter of a date that is known: then the report of that quarter has come, or its
+    date has been announced. A report keeps when on its day it comes.
+
+    Args:
+        found: dates as `reports` gives them.
+        today: the first day that may be projected.
+    """
+    found = found.take(found.live)
+    rows = np.flatnonzero((found.date + YEAR_DAYS >= today) & (found.date < today))
+    likely = [found.date[row] + YEAR_DAYS for row in rows]
+    kept = [
+        place
+        for place, (row, day) in enumerate(zip(rows, likely, strict=True))
+        if not _known_near(found, str(found.ticker[row]), day)
+    ]
+    days = [
+        next_sessions(likely[place] - 1, 1, calendar_of(str(found.ticker[rows[place]])))[0] for place in kept
+    ]
+    rows = rows[kept]
+    return table_of(
+        found.ticker[rows],
+        np.array(days, "datetime64[D]"),
+        found.when[rows],
+        np.full(len(rows), PROJECTED),
+        SOURCE,
+    )
+
+
+def with_projections(found: EarningsTable, today: np.datetime64) -> EarningsTable:
+    """The dates, and after them those that are only likely."""
+    return joined(found, project(found, today))
+
+
+def _known_near(found: EarningsTable, ticker: str, day: np.datetime64) -> bool:
+    first, last = (np.searchsorted(found.ticker, ticker, side) for side in _SIDES)
+    return bool((np.abs(found.date[first:last] - day) <= HALF_QUARTER).any())
