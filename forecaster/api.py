@@ -94,7 +94,7 @@ class Model:
                 Without it the prices of the home folder are read.
             market: daily log returns of the market by date; without it the mean over the tickers of
                 `prices`, or of the home folder, that were the market in training (`card["market"]`).
-            levels: central intervals, in per cent.
+            levels: central intervals, in per cent from 1 to 99.9.
             horizon: steps, at most those that the network was trained for; None for all of them.
 
         Returns:

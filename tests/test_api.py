@@ -140,7 +140,7 @@ def test_what_cannot_be_predicted_is_left_out_with_a_warning(trained_home: Path)
     assert set(found["ticker"]) == {"AAA"}
     with pytest.raises(NotFoundError, match="ZZZ"):
         model.predict("ZZZ")
-    with pytest.raises(UsageError, match="the level 100 is out of range"):
+    with pytest.raises(UsageError, match="levels: 100 is out of range"):
         model.predict("AAA", levels=(100,))
 
 

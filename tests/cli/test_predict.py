@@ -39,7 +39,7 @@ def test_a_dated_table_and_a_chart(trained_home: Path, capsys: pytest.CaptureFix
 
 
 def test_json_holds_what_the_table_does(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out, _ = predict(capsys, trained_home, "AAA", "BBB", "--json", "--horizon", "2", "--level", "80")
+    out, _ = predict(capsys, trained_home, "AAA", "BBB", "--json", "--horizon", "2", "--levels", "50,80")
     document = json.loads(out)
     assert document["schema"] == "forecast.predict/2"
     assert [item["ticker"] for item in document["predictions"]] == ["AAA", "BBB"]
@@ -50,6 +50,27 @@ def test_json_holds_what_the_table_does(trained_home: Path, capsys: pytest.Captu
     narrow, wide = step["intervals"]["50"], step["intervals"]["80"]
     assert wide["lower"] < narrow["lower"] < step["median"] < narrow["upper"] < wide["upper"]
     assert step["naive"]["median"] == first["last_close"]
+
+
+def test_as_many_levels_as_are_asked_for(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = predict(capsys, trained_home, "AAA", "--json", "--levels", "99,50, 99.5,80,90")
+    for step in json.loads(out)["predictions"][0]["steps"]:
+        intervals = step["intervals"]
+        assert list(intervals) == ["50", "80", "90", "99", "99.5"]
+        widths = [each["upper"] - each["lower"] for each in intervals.values()]
+        assert widths == sorted(widths)
+        assert step["naive"]["upper"] > step["naive"]["median"]
+    out, _ = predict(capsys, trained_home, "AAA", "--levels", "50,80,90,99")
+    for heading in ("50 %", "80 %", "90 %", "99 %", "naive 99 %"):
+        assert heading in out
+    assert out.count("2026-11-24") == 2  # in two tables
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_one_level_is_enough(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = predict(capsys, trained_home, "AAA", "--levels", "75")
+    assert "75 %: interval that covers the close with that chance" in out
+    assert "90 %" not in out
 
 
 @pytest.mark.parametrize(
@@ -74,8 +95,14 @@ def test_doubts_go_to_stderr(
         pytest.param(["ZZZ"], ExitCode.NOT_FOUND, "ZZZ", id="unknown-ticker"),
         pytest.param(["../AAA"], ExitCode.USAGE, "is not a ticker", id="a-path-for-a-ticker"),
         pytest.param(["AAA", "--horizon", "9"], ExitCode.USAGE, "predicts 1 to 3", id="horizon-too-large"),
-        pytest.param(["AAA", "--level", "105"], ExitCode.USAGE, "--level 105", id="level-out-of-range"),
-        pytest.param(["AAA", "--level", "much"], ExitCode.USAGE, "'--level'", id="level-no-number"),
+        pytest.param(
+            ["AAA", "--levels", "50,105"], ExitCode.USAGE, "--levels 50,105: 105 is out", id="level-105"
+        ),
+        pytest.param(["AAA", "--levels", "0.9"], ExitCode.USAGE, "from 1 to 99.9", id="level-below-1"),
+        pytest.param(["AAA", "--levels", "nan"], ExitCode.USAGE, "nan is out of range", id="level-nan"),
+        pytest.param(["AAA", "--levels", "50,90,50"], ExitCode.USAGE, "50 is given twice", id="level-twice"),
+        pytest.param(["AAA", "--levels", "much"], ExitCode.USAGE, "not a list of num", id="level-no-number"),
+        pytest.param(["AAA", "--levels", ""], ExitCode.USAGE, "--levels", id="no-level"),
         pytest.param(
             ["AAA", "--model", "../../x"], ExitCode.USAGE, "not a model's name", id="a-path-for-a-model"
         ),
@@ -202,6 +229,10 @@ def test_more_than_five_tickers_share_one_table(own_home: Path, capsys: pytest.C
     assert [row.split()[0] for row in rows] == names
     assert all("2026-11-25" in row and "±" in row for row in rows)
     assert max(map(len, out.splitlines())) <= 80
+    wide, _ = predict(capsys, own_home, *names, "--levels", "50,80,90,99")
+    assert [line.split()[0] for line in wide.splitlines() if line.startswith("T")] == names * 2
+    assert all(f"{level} %" in wide for level in (50, 80, 90, 99))
+    assert max(map(len, wide.splitlines())) <= 80
     assert "was not trained on T0, T1, T2, T3, T4 and 1 more" in err
 
 
