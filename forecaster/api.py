@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from forecaster.evaluation.comparison import Comparison
     from forecaster.evaluation.verdict import Verdict
     from forecaster.network.fitting import Progress
-    from forecaster.service.prediction import Prediction
+    from forecaster.service.prediction import Batch, Prediction
+    from forecaster.service.thresholds import Threshold
 
 LEVELS = (50, 90)
 
@@ -85,6 +86,8 @@ class Model:
         market: "pd.Series | None" = None,
         levels: Sequence[float] = LEVELS,
         horizon: int | None = None,
+        above: float | str | None = None,
+        below: float | str | None = None,
     ) -> "pd.DataFrame":
         """Forecast tickers from their last close.
 
@@ -96,38 +99,30 @@ class Model:
                 `prices`, or of the home folder, that were the market in training (`card["market"]`).
             levels: central intervals, in per cent from 1 to 99.9.
             horizon: steps, at most those that the network was trained for; None for all of them.
+            above: a closing price, of one ticker, or like "+5%" a change from each ticker's last close.
+            below: the same.
 
         Returns:
             A row for each ticker and step: ticker, origin (day of the last close), step, date, last_close,
-            median, then lo_50, hi_50, lo_90, hi_90 and so on. Prices are in the currency of the input.
+            median, then lo_50, hi_50, lo_90, hi_90 and so on. Prices are in the currency of the input. With
+            `above`: above, the price, and chance_above, the chance that the step's close is above it; with
+            `below` the same.
             Tickers that cannot be forecast are left out with a warning; another one tells of days on which
             fewer than half of the market's members have a return.
 
         Raises:
-            UsageError: there are no prices to read, or a level or the horizon is out of range.
+            UsageError: there are no prices to read, a level or the horizon is out of range, or `above` or
+                `below` is no price, or one price for several tickers.
             NotFoundError, BadInputError: not one ticker can be forecast.
         """
-        from forecaster.service.prediction import predict_stored, predict_tables
+        from forecaster.service.thresholds import parse_thresholds
 
-        asked = [tickers] if isinstance(tickers, str) else list(tickers or [])
-        composition = self.card.get("market", ())
-        if prices is not None:
-            tables = _tables(prices)
-            known_market = _market(tables, market, composition)
-            wanted, missing = _pick(tables, asked)
-            batch = predict_tables(self.network, wanted, known_market, horizon, levels)
-            failures = missing | batch.failures
-        elif self.home is not None:
-            store = known_prices(self.home, _now(), os.environ)
-            given = None if market is None else _market((), market)
-            chosen = [checked_ticker(ticker) for ticker in asked] or choose_tickers(store, None)
-            batch = predict_stored(store, self.network, chosen, horizon, levels, given, composition)
-            failures = batch.failures
-        else:
-            raise UsageError("there are no prices to forecast from", "give prices=, a DataFrame of long form")
-        _report_failures(failures, served=bool(batch.predictions))
+        batch = self._forecasts(tickers, prices, market, levels, horizon)
+        count = len(batch.predictions) + len(batch.failures)
+        thresholds = parse_thresholds({"above": above, "below": below}, count)
+        _report_failures(batch.failures, served=bool(batch.predictions))
         _warn_of_thin_market(batch.predictions)
-        return _frame_of(batch.predictions, levels)
+        return _frame_of(batch.predictions, levels, thresholds)
 
     def save(self, home: str | Path, name: str = "main") -> "Model":
         """Register the model in a home folder as the next version of `name`, in service from now on.
@@ -143,6 +138,32 @@ class Model:
             name, self.network, dict(self.card), self._keras_file, reference=self._reference
         )
         return model_of(ModelRegistry(folder).load(f"{name}@{version}"), folder)
+
+    def _forecasts(
+        self,
+        tickers: Sequence[str] | str | None,
+        prices: "pd.DataFrame | None",
+        market: "pd.Series | None",
+        levels: Sequence[float],
+        horizon: int | None,
+    ) -> "Batch":
+        """What `predict` asks for; failures are those of all tickers that were asked for."""
+        from forecaster.service.prediction import Batch, predict_stored, predict_tables
+
+        asked = [tickers] if isinstance(tickers, str) else list(tickers or [])
+        composition = self.card.get("market", ())
+        if prices is not None:
+            tables = _tables(prices)
+            known_market = _market(tables, market, composition)
+            wanted, missing = _pick(tables, asked)
+            batch = predict_tables(self.network, wanted, known_market, horizon, levels)
+            return Batch(batch.predictions, missing | batch.failures)
+        if self.home is None:
+            raise UsageError("there are no prices to forecast from", "give prices=, a DataFrame of long form")
+        store = known_prices(self.home, _now(), os.environ)
+        given = None if market is None else _market((), market)
+        chosen = [checked_ticker(ticker) for ticker in asked] or choose_tickers(store, None)
+        return predict_stored(store, self.network, chosen, horizon, levels, given, composition)
 
 
 @dataclass(frozen=True)
@@ -412,8 +433,12 @@ def _warn_of_thin_market(predictions: "Sequence[Prediction]") -> None:
         )
 
 
-def _frame_of(predictions: "Sequence[Prediction]", levels: Sequence[float]) -> "pd.DataFrame":
+def _frame_of(
+    predictions: "Sequence[Prediction]", levels: Sequence[float], thresholds: "Mapping[str, Threshold]"
+) -> "pd.DataFrame":
     import pandas as pd
+
+    from forecaster.service.thresholds import chances
 
     counts = [len(each.dates) for each in predictions]
     columns: dict[str, Any] = {
@@ -429,6 +454,10 @@ def _frame_of(predictions: "Sequence[Prediction]", levels: Sequence[float]) -> "
             columns[f"{name}_{level:g}"] = np.concatenate(
                 [each.intervals[level][end] for each in predictions]
             )
+    found = [chances(each, thresholds) for each in predictions]
+    for name, threshold in thresholds.items():
+        columns[name] = np.repeat([threshold.price(each.last_close) for each in predictions], counts)
+        columns[f"chance_{name}"] = np.concatenate([each[name] for each in found])
     return pd.DataFrame(columns)
 
 

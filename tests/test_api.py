@@ -57,6 +57,20 @@ def test_the_same_prices_as_a_frame_give_the_same_forecast(trained_home: Path, p
     assert not np.allclose(model.predict("AAA", prices=prices)["hi_90"][:2], stored["hi_99.5"])
 
 
+def test_chances_stand_beside_their_prices(trained_home: Path) -> None:
+    model = fc.load_model("main", home=trained_home)
+    found = model.predict(["AAA", "BBB"], above="+5%", below="-2%")
+    assert list(found.columns[-4:]) == ["above", "chance_above", "below", "chance_below"]
+    np.testing.assert_allclose(found["above"], 1.05 * found["last_close"])
+    assert found["chance_above"].between(0, 0.5).all()
+    one = model.predict("BBB", above=1.05 * found["last_close"].iloc[-1])
+    np.testing.assert_allclose(one["chance_above"], found["chance_above"][3:])
+    with pytest.raises(UsageError, match=r"above 100 is one price for 2 tickers"):
+        model.predict(["AAA", "BBB"], above=100)
+    with pytest.raises(UsageError, match=r"^below '5%' is neither a price"):
+        model.predict("AAA", below="5%")
+
+
 def test_the_market_can_be_given(trained_home: Path, prices: pd.DataFrame) -> None:
     model = fc.load_model("main@1", home=trained_home)
     returns = np.log(prices.pivot_table("adj_close", "date", "ticker")).diff().iloc[1:]

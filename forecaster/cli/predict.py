@@ -56,6 +56,14 @@ def predict(
     levels: Annotated[
         str, typer.Option("--levels", metavar="50,90,…", help="Central intervals, per cent, from 1 to 99.9.")
     ] = "50,90",
+    above: Annotated[
+        str | None,
+        typer.Option("--above", metavar="PRICE|+5%", help="Chance of a close above it.", show_default=False),
+    ] = None,
+    below: Annotated[
+        str | None,
+        typer.Option("--below", metavar="PRICE|-5%", help="Chance of a close below it.", show_default=False),
+    ] = None,
     fallback: Annotated[
         bool, typer.Option("--fallback", help="If the model in service is damaged, use the last good one.")
     ] = False,
@@ -69,13 +77,15 @@ def predict(
     """Predict tickers on the coming New York sessions, beside the naive forecast.
 
     A ticker that cannot be predicted costs only itself: it is listed on stderr with the reason, the
-    others are predicted, and the exit code is that of the first that failed.
+    others are predicted, and the exit code is that of the first that failed. A price after --above or --below
+    is a closing price of one ticker; a change in per cent is meant from each ticker's last close.
     """
     from forecaster.cli.prediction_screen import prediction_document, show_predictions
     from forecaster.prices.known import known_prices
     from forecaster.registry.promotion import load_or_fall_back
     from forecaster.registry.versions import ModelRegistry
     from forecaster.service.prediction import check_recordable, predict_stored
+    from forecaster.service.thresholds import parse_thresholds
 
     settings = open_settings(context, home)
     widths = _chosen_levels(levels)
@@ -83,6 +93,7 @@ def predict(
     moment = now()
     store, registry = known_prices(settings.home, moment, os.environ), ModelRegistry(settings.home)
     chosen = _chosen(store, settings.home, tickers, universe)
+    asked = parse_thresholds({"--above": above, "--below": below}, len(chosen))
     used, damage = load_or_fall_back(registry, model) if fallback else (registry.load(model), None)
     notes = stderr_console(quiet=quiet)
     if record:
@@ -109,7 +120,7 @@ def predict(
     recorded = _record(settings.home, used.reference, batch.predictions, moment, notes) if record else None
     if json:
         content = {
-            "predictions": [prediction_document(item, used, moment) for item in batch.predictions],
+            "predictions": [prediction_document(item, asked, used, moment) for item in batch.predictions],
             "failures": [
                 {"ticker": ticker, "reason": error.message, "remedy": error.remedy}
                 for ticker, error in batch.failures.items()
@@ -119,7 +130,7 @@ def predict(
         }
         print_json("forecast.predict/2", content)
     else:
-        show_predictions(batch.predictions, used.reference, stdout_console(quiet=quiet))
+        show_predictions(batch.predictions, asked, used.reference, stdout_console(quiet=quiet))
     fail_for(batch.failures, len(chosen), "predicted")
 
 

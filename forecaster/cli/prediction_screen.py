@@ -1,6 +1,6 @@
 """Predictions as tables for people and as documents for programs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from forecaster.registry.versions import RegisteredModel
 from forecaster.report.charts import fan_chart
 from forecaster.report.price_text import PriceText
 from forecaster.service.prediction import Prediction
+from forecaster.service.thresholds import QUESTIONS, Threshold, chances
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,22 +21,25 @@ _GAP = 2
 """Columns are so many characters apart."""
 
 Columns = dict[str, list[str]]
+Asked = Mapping[str, Threshold]
+"""The prices that are asked about, by name."""
 
 
-def show_predictions(predictions: Sequence[Prediction], model: str, screen: "Console") -> None:
+def show_predictions(predictions: Sequence[Prediction], asked: Asked, model: str, screen: "Console") -> None:
     """A table and a chart of each ticker, or one table with a line for each of many."""
     if len(predictions) > SHOWN_IN_FULL:
-        _show_many(predictions, model, screen)
+        _show_many(predictions, asked, model, screen)
         return
     for prediction in predictions:
-        _show_one(prediction, model, screen)
+        _show_one(prediction, asked, model, screen)
 
 
-def _show_many(predictions: Sequence[Prediction], model: str, screen: "Console") -> None:
+def _show_many(predictions: Sequence[Prediction], asked: Asked, model: str, screen: "Console") -> None:
     """A line for each ticker: the last step of its forecast."""
     last = len(predictions[0].dates)
     screen.print(f"{len(predictions):,} tickers by {model}, {last} session{'s' if last > 1 else ''} ahead")
-    rows = [_figures(each, slice(-1, None)) for each in predictions]
+    step = slice(-1, None)
+    rows = [_figures(each, step) | _answers(each, asked, step, in_prices=False) for each in predictions]
     columns = {
         "close": [PriceText(each.last_close).one(each.last_close) for each in predictions],
         "session": [str(each.dates[-1]) for each in predictions],
@@ -45,18 +49,23 @@ def _show_many(predictions: Sequence[Prediction], model: str, screen: "Console")
     for part in _fitting("ticker", names, columns, screen.width):
         cells = zip(names, *part.values(), strict=True)
         print_picture(screen, plain_table(("ticker", *part), cells))
-    screen.print(f"{_legend(predictions[0])} Every step: --json, or name up to five tickers.", style="dim")
+    screen.print(
+        f"{_legend(predictions[0], asked)} Every step: --json, or name up to five tickers.", style="dim"
+    )
 
 
-def _show_one(prediction: Prediction, model: str, screen: "Console") -> None:
+def _show_one(prediction: Prediction, asked: Asked, model: str, screen: "Console") -> None:
     shown = PriceText(prediction.last_close)
     close = f"close of {prediction.last_date}: {shown.one(prediction.last_close)}"
     if prediction.currency not in ("", "USD"):
         close += f" {prediction.currency}"
     screen.print(headline(prediction.ticker, f"  {close}  model {model}"))
-    columns = _figures(prediction, slice(None))
     widest = max(prediction.naive_intervals)
-    columns[f"naive {widest:g} %"] = [shown.span(ends) for ends in prediction.naive_intervals[widest].T]
+    columns = {
+        **_figures(prediction, slice(None)),
+        f"naive {widest:g} %": [shown.span(ends) for ends in prediction.naive_intervals[widest].T],
+        **_answers(prediction, asked, slice(None), in_prices=True),
+    }
     dates = [str(date) for date in prediction.dates]
     for part in _fitting("session", dates, columns, screen.width):
         table = figures_table(None, "session", *part)
@@ -64,13 +73,13 @@ def _show_one(prediction: Prediction, model: str, screen: "Console") -> None:
             table.add_row(date, *cells)
         screen.print(table)
     naive = f"naive: the close stays at {shown.one(prediction.last_close)}, within its past volatility."
-    screen.print(f"{_legend(prediction)} {naive}", style="dim")
+    screen.print(f"{_legend(prediction, asked)} {naive}", style="dim")
     colour = screen.is_terminal and not screen.no_color
     print_picture(screen, fan_chart(prediction, min(screen.width, 100), 14, colour=colour))
 
 
 def _figures(prediction: Prediction, steps: slice) -> Columns:
-    """What is shown of some steps, by heading."""
+    """What is always shown of some steps, by heading."""
     shown = PriceText(prediction.last_close)
     intervals = {
         f"{level:g} %": [shown.span(pair) for pair in ends[:, steps].T]
@@ -81,6 +90,21 @@ def _figures(prediction: Prediction, steps: slice) -> Columns:
         **intervals,
         "move": [f"±{move:.1f}%" for move in prediction.expected_move[steps]],
     }
+
+
+def _answers(prediction: Prediction, asked: Asked, steps: slice, *, in_prices: bool) -> Columns:
+    """What was asked for, of some steps, by heading: a price is named as such, or as it was given."""
+    columns = {}
+    for name, found in chances(prediction, asked).items():
+        price = asked[name].price(prediction.last_close)
+        said = PriceText(prediction.last_close).one(price) if in_prices else str(asked[name])
+        columns[f"{name} {said}"] = [_chance_text(chance) for chance in found[steps]]
+    return columns
+
+
+def _chance_text(chance: float) -> str:
+    """In per cent; what is next to impossible or certain is not said to be it."""
+    return "<0.1%" if chance < 0.0005 else ">99.9%" if chance > 0.9995 else f"{chance:.1%}"
 
 
 def _fitting(first: str, names: Sequence[str], columns: Columns, width: int) -> Iterator[Columns]:
@@ -98,18 +122,21 @@ def _fitting(first: str, names: Sequence[str], columns: Columns, width: int) -> 
     yield part
 
 
-def _legend(prediction: Prediction) -> str:
+def _legend(prediction: Prediction, asked: Asked) -> str:
     levels = ", ".join(f"{level:g} %" for level in prediction.intervals)
-    what = (
-        "intervals that cover the close"
-        if len(prediction.intervals) > 1
-        else "interval that covers the close"
-    )
-    return f"{levels}: {what} with that chance; move: half of the 68 % one."
+    what = "intervals that cover" if len(prediction.intervals) > 1 else "interval that covers"
+    parts = [f"{levels}: {what} the close with that chance", "move: half of the 68 % one"]
+    if asked:
+        parts.append(f"{', '.join(asked)}: chance that the close is there")
+    return f"{'; '.join(parts)}."
 
 
-def prediction_document(prediction: Prediction, used: RegisteredModel, moment: datetime) -> dict[str, Any]:
+def prediction_document(
+    prediction: Prediction, asked: Asked, used: RegisteredModel, moment: datetime
+) -> dict[str, Any]:
     """One ticker's forecast, every step of it."""
+    prices = {name: each.price(prediction.last_close) for name, each in asked.items()}
+    beyond = {name: values.tolist() for name, values in chances(prediction, asked).items()}
     naive = prediction.naive_intervals[max(prediction.naive_intervals)].tolist()
     ends = {f"{level:g}": values.tolist() for level, values in prediction.intervals.items()}
     median, move = prediction.median.tolist(), prediction.expected_move.tolist()
@@ -124,6 +151,7 @@ def prediction_document(prediction: Prediction, used: RegisteredModel, moment: d
         "bridged": prediction.bridged,
         "thin_market": [asdict(day) for day in prediction.thin_market],
         "sessions_old": prediction.sessions_old(moment),
+        **{name: prices.get(name) for name in QUESTIONS},
         "steps": [
             {
                 "step": step + 1,
@@ -134,6 +162,7 @@ def prediction_document(prediction: Prediction, used: RegisteredModel, moment: d
                     for width, (lower, upper) in ends.items()
                 },
                 "expected_move_percent": move[step],
+                **{f"chance_{name}": beyond[name][step] if name in beyond else None for name in QUESTIONS},
                 "naive": {
                     "median": prediction.last_close,
                     "lower": naive[0][step],

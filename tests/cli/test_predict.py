@@ -67,6 +67,43 @@ def test_as_many_levels_as_are_asked_for(trained_home: Path, capsys: pytest.Capt
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_the_chance_of_a_close_beyond_a_price(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = json.loads(predict(capsys, trained_home, "AAA", "--json")[0])["predictions"][0]
+    assert (plain["above"], plain["below"]) == (None, None)
+    assert plain["steps"][0]["chance_above"] is None
+    price = plain["steps"][1]["median"]
+    arguments = ("AAA", "--above", f"{price:.12f}", "--below", "-5%")
+    found = json.loads(predict(capsys, trained_home, *arguments, "--json")[0])["predictions"][0]
+    assert found["above"] == pytest.approx(price)
+    assert found["below"] == pytest.approx(0.95 * found["last_close"])
+    assert found["steps"][1]["chance_above"] == pytest.approx(0.5, abs=1e-6)
+    falls = [step["chance_below"] for step in found["steps"]]
+    assert 0 < falls[0] < falls[1] < falls[2] < 0.5
+    out, _ = predict(capsys, trained_home, *arguments)
+    assert f"above {price:.2f}" in out
+    assert f"below {found['below']:.2f}" in out
+    assert "50.0%" in out
+    assert "above, below: chance that the close is there" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_what_is_next_to_impossible_or_certain(
+    trained_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, _ = predict(capsys, trained_home, "AAA", "--above", "1", "--below", "-90%")
+    assert out.count(">99.9%") == 3
+    assert out.count("<0.1%") == 3
+
+
+def test_a_change_is_asked_of_many_tickers(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"T{number}" for number in range(6)]
+    filled_store(own_home, *(recent_table(name, seed=seed) for seed, name in enumerate(names)))
+    out, _ = predict(capsys, own_home, *names, "--above", "+2.5%")
+    assert "above +2.5%" in out
+    assert out.count("%") > 12
+    assert max(map(len, out.splitlines())) <= 80
+
+
 def test_one_level_is_enough(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = predict(capsys, trained_home, "AAA", "--levels", "75")
     assert "75 %: interval that covers the close with that chance" in out
@@ -103,6 +140,11 @@ def test_doubts_go_to_stderr(
         pytest.param(["AAA", "--levels", "50,90,50"], ExitCode.USAGE, "50 is given twice", id="level-twice"),
         pytest.param(["AAA", "--levels", "much"], ExitCode.USAGE, "not a list of num", id="level-no-number"),
         pytest.param(["AAA", "--levels", ""], ExitCode.USAGE, "--levels", id="no-level"),
+        pytest.param(["AAA", "--above", "much"], ExitCode.USAGE, "--above 'much' is neither", id="no-price"),
+        pytest.param(["AAA", "--below", "-5"], ExitCode.USAGE, "--below '-5' is neither", id="negative"),
+        pytest.param(
+            ["AAA", "BBB", "--below", "9"], ExitCode.USAGE, "--below 9 is one price for 2", id="one-price"
+        ),
         pytest.param(
             ["AAA", "--model", "../../x"], ExitCode.USAGE, "not a model's name", id="a-path-for-a-model"
         ),
