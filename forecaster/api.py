@@ -104,9 +104,10 @@ class Model:
 
         Returns:
             A row for each ticker and step: ticker, origin (day of the last close), step, date, last_close,
-            median, then lo_50, hi_50, lo_90, hi_90 and so on. Prices are in the currency of the input. With
-            `above`: above, the price, and chance_above, the chance that the step's close is above it; with
-            `below` the same.
+            median, then lo_50, hi_50, lo_90, hi_90 and so on. Prices are in the currency of the input. Then
+            var_95, es_95, var_99, es_99: value at risk and expected shortfall, losses as shares of the last
+            close. With `above`: above, the price, and chance_above, the chance that the step's close is
+            above it; with `below` the same.
             Tickers that cannot be forecast are left out with a warning; another one tells of days on which
             fewer than half of the market's members have a return.
 
@@ -438,6 +439,7 @@ def _frame_of(
 ) -> "pd.DataFrame":
     import pandas as pd
 
+    from forecaster.network.risk import RISK_LEVELS, tail_losses
     from forecaster.service.thresholds import chances
 
     counts = [len(each.dates) for each in predictions]
@@ -454,6 +456,10 @@ def _frame_of(
             columns[f"{name}_{level:g}"] = np.concatenate(
                 [each.intervals[level][end] for each in predictions]
             )
+    losses = [tail_losses(each.distribution) for each in predictions]
+    for level in RISK_LEVELS:
+        columns[f"var_{level}"] = np.concatenate([each[level].value_at_risk for each in losses])
+        columns[f"es_{level}"] = np.concatenate([each[level].expected_shortfall for each in losses])
     found = [chances(each, thresholds) for each in predictions]
     for name, threshold in thresholds.items():
         columns[name] = np.repeat([threshold.price(each.last_close) for each in predictions], counts)

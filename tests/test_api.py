@@ -18,6 +18,7 @@ from forecaster.registry.versions import ModelRegistry
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = ["ticker", "origin", "step", "date", "last_close", "median", "lo_50", "hi_50", "lo_90", "hi_90"]
+COLUMNS += ["var_95", "es_95", "var_99", "es_99"]
 YAHOO = {"ticker": "Symbol", "date": "Date", "close": "Close", "adj_close": "Adj Close", "high": "High"}
 
 
@@ -52,7 +53,7 @@ def test_the_same_prices_as_a_frame_give_the_same_forecast(trained_home: Path, p
     whole = fc.Home(trained_home).prices(["AAA", "BBB", "CCC", "NEW", "OLD", "SHORT", "GAPPY"])
     stored = model.predict("AAA", levels=(80, 99.5), horizon=2)
     given = model.predict("AAA", prices=whole, levels=(80, 99.5), horizon=2)
-    assert list(stored.columns[6:]) == ["lo_80", "hi_80", "lo_99.5", "hi_99.5"]
+    assert list(stored.columns[6:10]) == ["lo_80", "hi_80", "lo_99.5", "hi_99.5"]
     pd.testing.assert_frame_equal(stored, given)
     assert not np.allclose(model.predict("AAA", prices=prices)["hi_90"][:2], stored["hi_99.5"])
 
@@ -69,6 +70,15 @@ def test_chances_stand_beside_their_prices(trained_home: Path) -> None:
         model.predict(["AAA", "BBB"], above=100)
     with pytest.raises(UsageError, match=r"^below '5%' is neither a price"):
         model.predict("AAA", below="5%")
+
+
+def test_losses_in_the_tail(trained_home: Path) -> None:
+    found = fc.load_model("main", home=trained_home).predict(["AAA", "BBB"], levels=(90,))
+    np.testing.assert_allclose(found["var_95"], 1 - found["lo_90"] / found["last_close"], rtol=1e-9)
+    for level in (95, 99):
+        assert (found[f"es_{level}"] > found[f"var_{level}"]).all()
+    assert (found["var_99"] > found["var_95"]).all()
+    assert (found["es_99"] < 1).all()
 
 
 def test_the_market_can_be_given(trained_home: Path, prices: pd.DataFrame) -> None:

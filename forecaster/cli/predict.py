@@ -64,6 +64,9 @@ def predict(
         str | None,
         typer.Option("--below", metavar="PRICE|-5%", help="Chance of a close below it.", show_default=False),
     ] = None,
+    risk: Annotated[
+        bool, typer.Option("--risk", help="Show value at risk and expected shortfall, 95 % and 99 %.")
+    ] = False,
     fallback: Annotated[
         bool, typer.Option("--fallback", help="If the model in service is damaged, use the last good one.")
     ] = False,
@@ -80,7 +83,7 @@ def predict(
     others are predicted, and the exit code is that of the first that failed. A price after --above or --below
     is a closing price of one ticker; a change in per cent is meant from each ticker's last close.
     """
-    from forecaster.cli.prediction_screen import prediction_document, show_predictions
+    from forecaster.cli.prediction_screen import Asked, prediction_document, show_predictions
     from forecaster.prices.known import known_prices
     from forecaster.registry.promotion import load_or_fall_back
     from forecaster.registry.versions import ModelRegistry
@@ -93,7 +96,7 @@ def predict(
     moment = now()
     store, registry = known_prices(settings.home, moment, os.environ), ModelRegistry(settings.home)
     chosen = _chosen(store, settings.home, tickers, universe)
-    asked = parse_thresholds({"--above": above, "--below": below}, len(chosen))
+    asked = Asked(parse_thresholds({"--above": above, "--below": below}, len(chosen)), risk)
     used, damage = load_or_fall_back(registry, model) if fallback else (registry.load(model), None)
     notes = stderr_console(quiet=quiet)
     if record:

@@ -1,11 +1,12 @@
 """Predictions as tables for people and as documents for programs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from forecaster.cli.screen import figures_table, headline, plain_table, print_picture
+from forecaster.network.risk import tail_losses
 from forecaster.registry.versions import RegisteredModel
 from forecaster.report.charts import fan_chart
 from forecaster.report.price_text import PriceText
@@ -21,8 +22,19 @@ _GAP = 2
 """Columns are so many characters apart."""
 
 Columns = dict[str, list[str]]
-Asked = Mapping[str, Threshold]
-"""The prices that are asked about, by name."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted beside medians and intervals.
+
+    Attributes:
+        prices: those that are asked about, by the question's name.
+        risk: whether the table has value at risk and expected shortfall.
+    """
+
+    prices: Mapping[str, Threshold]
+    risk: bool = False
 
 
 def show_predictions(predictions: Sequence[Prediction], asked: Asked, model: str, screen: "Console") -> None:
@@ -95,10 +107,13 @@ def _figures(prediction: Prediction, steps: slice) -> Columns:
 def _answers(prediction: Prediction, asked: Asked, steps: slice, *, in_prices: bool) -> Columns:
     """What was asked for, of some steps, by heading: a price is named as such, or as it was given."""
     columns = {}
-    for name, found in chances(prediction, asked).items():
-        price = asked[name].price(prediction.last_close)
-        said = PriceText(prediction.last_close).one(price) if in_prices else str(asked[name])
-        columns[f"{name} {said}"] = [_chance_text(chance) for chance in found[steps]]
+    for name, found in chances(prediction, asked.prices).items():
+        threshold = asked.prices[name]
+        price = PriceText(prediction.last_close).one(threshold.price(prediction.last_close))
+        columns[f"{name} {price if in_prices else threshold}"] = [_chance_text(each) for each in found[steps]]
+    for level, loss in tail_losses(prediction.distribution).items() if asked.risk else ():
+        columns[f"VaR {level} %"] = [f"{share:.1%}" for share in loss.value_at_risk[steps]]
+        columns[f"ES {level} %"] = [f"{share:.1%}" for share in loss.expected_shortfall[steps]]
     return columns
 
 
@@ -126,8 +141,12 @@ def _legend(prediction: Prediction, asked: Asked) -> str:
     levels = ", ".join(f"{level:g} %" for level in prediction.intervals)
     what = "intervals that cover" if len(prediction.intervals) > 1 else "interval that covers"
     parts = [f"{levels}: {what} the close with that chance", "move: half of the 68 % one"]
-    if asked:
-        parts.append(f"{', '.join(asked)}: chance that the close is there")
+    if asked.prices:
+        parts.append(f"{', '.join(asked.prices)}: chance that the close is there")
+    if asked.risk:
+        parts.append(
+            "VaR: loss, of the last close, exceeded with a chance of 5 % or 1 %; ES: mean of those losses"
+        )
     return f"{'; '.join(parts)}."
 
 
@@ -135,8 +154,9 @@ def prediction_document(
     prediction: Prediction, asked: Asked, used: RegisteredModel, moment: datetime
 ) -> dict[str, Any]:
     """One ticker's forecast, every step of it."""
-    prices = {name: each.price(prediction.last_close) for name, each in asked.items()}
-    beyond = {name: values.tolist() for name, values in chances(prediction, asked).items()}
+    prices = {name: each.price(prediction.last_close) for name, each in asked.prices.items()}
+    beyond = {name: values.tolist() for name, values in chances(prediction, asked.prices).items()}
+    losses = tail_losses(prediction.distribution)
     naive = prediction.naive_intervals[max(prediction.naive_intervals)].tolist()
     ends = {f"{level:g}": values.tolist() for level, values in prediction.intervals.items()}
     median, move = prediction.median.tolist(), prediction.expected_move.tolist()
@@ -163,6 +183,10 @@ def prediction_document(
                 },
                 "expected_move_percent": move[step],
                 **{f"chance_{name}": beyond[name][step] if name in beyond else None for name in QUESTIONS},
+                "risk": {
+                    str(level): {name: values[step] for name, values in vars(loss).items()}
+                    for level, loss in losses.items()
+                },
                 "naive": {
                     "median": prediction.last_close,
                     "lower": naive[0][step],

@@ -104,6 +104,23 @@ def test_a_change_is_asked_of_many_tickers(own_home: Path, capsys: pytest.Captur
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_losses_in_the_tail_are_shown_when_asked_for(
+    trained_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = json.loads(predict(capsys, trained_home, "AAA", "--json")[0])["predictions"][0]["steps"][0]
+    assert list(step["risk"]) == ["95", "99"]
+    assert 0 < step["risk"]["95"]["value_at_risk"] < step["risk"]["95"]["expected_shortfall"] < 1
+    plain, _ = predict(capsys, trained_home, "AAA")
+    assert "VaR" not in plain
+    out, _ = predict(capsys, trained_home, "AAA", "--risk")
+    for name, key in (("VaR", "value_at_risk"), ("ES", "expected_shortfall")):
+        for level in ("95", "99"):
+            assert f"{name} {level} %" in out
+            assert f" {step['risk'][level][key]:.1%} " in out
+    assert "ES: mean of those losses" in " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= 80
+
+
 def test_one_level_is_enough(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = predict(capsys, trained_home, "AAA", "--levels", "75")
     assert "75 %: interval that covers the close with that chance" in out
