@@ -72,6 +72,34 @@ def test_chances_stand_beside_their_prices(trained_home: Path) -> None:
         model.predict("AAA", below="5%")
 
 
+def test_paths_are_drawn_whose_steps_belong_together(trained_home: Path) -> None:
+    model = fc.load_model("main", home=trained_home)
+    found = model.sample_paths(["AAA", "BBB"], count=2000)
+    assert list(found.columns) == ["ticker", "origin", "path", "step", "date", "close"]
+    assert len(found) == 2 * 2000 * 3
+    assert found.loc[:3, "path"].tolist() == [1, 1, 1, 2]
+    forecast = model.predict(["AAA", "BBB"], touch="+3%")
+    by_step = found.groupby(["ticker", "step"])["close"]
+    np.testing.assert_allclose(by_step.median(), forecast["median"], rtol=0.005)
+    np.testing.assert_allclose(by_step.quantile(0.95), forecast["hi_90"], rtol=0.01)
+    assert found["date"].unique().tolist() == forecast["date"].unique().tolist()
+    wide = found[found["ticker"] == "BBB"]["close"].to_numpy().reshape(2000, -1)
+    reached = (wide.max(axis=1) >= forecast["touch"].iloc[-1]).mean()
+    assert reached == pytest.approx(forecast["chance_touch"].iloc[-1], abs=0.04)
+    alone = model.sample_paths("BBB", count=2000)
+    np.testing.assert_array_equal(alone["close"], wide.ravel())
+    assert not np.array_equal(model.sample_paths("BBB", count=2000, seed=1)["close"], wide.ravel())
+    assert len(model.sample_paths("BBB", count=1, horizon=2)) == 2
+
+
+@pytest.mark.parametrize(
+    "options", [{"count": 0}, {"count": 1_000_001}, {"seed": -1}, {"horizon": 9}], ids=str
+)
+def test_paths_that_cannot_be_drawn(trained_home: Path, options: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match=next(iter(options))):
+        fc.load_model("main", home=trained_home).sample_paths("AAA", **options)
+
+
 def test_losses_in_the_tail(trained_home: Path) -> None:
     found = fc.load_model("main", home=trained_home).predict(["AAA", "BBB"], levels=(90,))
     np.testing.assert_allclose(found["var_95"], 1 - found["lo_90"] / found["last_close"], rtol=1e-9)

@@ -64,6 +64,15 @@ def predict(
         str | None,
         typer.Option("--below", metavar="PRICE|-5%", help="Chance of a close below it.", show_default=False),
     ] = None,
+    touch: Annotated[
+        str | None,
+        typer.Option(
+            "--touch",
+            metavar="PRICE|±5%",
+            help="Chance of a close that reaches it by then.",
+            show_default=False,
+        ),
+    ] = None,
     risk: Annotated[
         bool, typer.Option("--risk", help="Show value at risk and expected shortfall, 95 % and 99 %.")
     ] = False,
@@ -80,10 +89,13 @@ def predict(
     """Predict tickers on the coming New York sessions, beside the naive forecast.
 
     A ticker that cannot be predicted costs only itself: it is listed on stderr with the reason, the
-    others are predicted, and the exit code is that of the first that failed. A price after --above or --below
-    is a closing price of one ticker; a change in per cent is meant from each ticker's last close.
+    others are predicted, and the exit code is that of the first that failed.
+
+    A price after --above, --below or --touch is a closing price of one ticker; a change in per cent is
+    meant from each ticker's last close. --touch sees closes only, not the prices between them.
     """
     from forecaster.cli.prediction_screen import Asked, prediction_document, show_predictions
+    from forecaster.network.step_copula import copula_of
     from forecaster.prices.known import known_prices
     from forecaster.registry.promotion import load_or_fall_back
     from forecaster.registry.versions import ModelRegistry
@@ -96,8 +108,9 @@ def predict(
     moment = now()
     store, registry = known_prices(settings.home, moment, os.environ), ModelRegistry(settings.home)
     chosen = _chosen(store, settings.home, tickers, universe)
-    asked = Asked(parse_thresholds({"--above": above, "--below": below}, len(chosen)), risk)
+    prices = parse_thresholds({"--above": above, "--below": below, "--touch": touch}, len(chosen))
     used, damage = load_or_fall_back(registry, model) if fallback else (registry.load(model), None)
+    asked = Asked(prices, copula_of(used.card), risk)
     notes = stderr_console(quiet=quiet)
     if record:
         check_recordable(used, store, moment)
@@ -120,6 +133,12 @@ def predict(
         for error in batch.failures.values():
             raise error
     _warn(batch.predictions, used, store, moment, notes)
+    if "touch" in prices and not asked.copula.fitted:
+        notes.print(
+            f"note: {used.reference} has no fitted dependence of its steps; --touch takes a random walk's",
+            style="yellow",
+            soft_wrap=True,
+        )
     recorded = _record(settings.home, used.reference, batch.predictions, moment, notes) if record else None
     if json:
         content = {

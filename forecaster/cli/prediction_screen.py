@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecaster.cli.screen import figures_table, headline, plain_table, print_picture
 from forecaster.network.risk import tail_losses
+from forecaster.network.step_copula import StepCopula
 from forecaster.registry.versions import RegisteredModel
 from forecaster.report.charts import fan_chart
 from forecaster.report.price_text import PriceText
@@ -30,10 +31,12 @@ class Asked:
 
     Attributes:
         prices: those that are asked about, by the question's name.
+        copula: the dependence of the model's steps.
         risk: whether the table has value at risk and expected shortfall.
     """
 
     prices: Mapping[str, Threshold]
+    copula: StepCopula
     risk: bool = False
 
 
@@ -107,7 +110,7 @@ def _figures(prediction: Prediction, steps: slice) -> Columns:
 def _answers(prediction: Prediction, asked: Asked, steps: slice, *, in_prices: bool) -> Columns:
     """What was asked for, of some steps, by heading: a price is named as such, or as it was given."""
     columns = {}
-    for name, found in chances(prediction, asked.prices).items():
+    for name, found in chances(prediction, asked.prices, asked.copula).items():
         threshold = asked.prices[name]
         price = PriceText(prediction.last_close).one(threshold.price(prediction.last_close))
         columns[f"{name} {price if in_prices else threshold}"] = [_chance_text(each) for each in found[steps]]
@@ -141,8 +144,10 @@ def _legend(prediction: Prediction, asked: Asked) -> str:
     levels = ", ".join(f"{level:g} %" for level in prediction.intervals)
     what = "intervals that cover" if len(prediction.intervals) > 1 else "interval that covers"
     parts = [f"{levels}: {what} the close with that chance", "move: half of the 68 % one"]
-    if asked.prices:
-        parts.append(f"{', '.join(asked.prices)}: chance that the close is there")
+    if beyond := [name for name in asked.prices if name != "touch"]:
+        parts.append(f"{', '.join(beyond)}: chance that the close is there")
+    if "touch" in asked.prices:
+        parts.append("touch: chance that a close has reached it by then (closes only)")
     if asked.risk:
         parts.append(
             "VaR: loss, of the last close, exceeded with a chance of 5 % or 1 %; ES: mean of those losses"
@@ -155,7 +160,9 @@ def prediction_document(
 ) -> dict[str, Any]:
     """One ticker's forecast, every step of it."""
     prices = {name: each.price(prediction.last_close) for name, each in asked.prices.items()}
-    beyond = {name: values.tolist() for name, values in chances(prediction, asked.prices).items()}
+    beyond = {
+        name: values.tolist() for name, values in chances(prediction, asked.prices, asked.copula).items()
+    }
     losses = tail_losses(prediction.distribution)
     naive = prediction.naive_intervals[max(prediction.naive_intervals)].tolist()
     ends = {f"{level:g}": values.tolist() for level, values in prediction.intervals.items()}
@@ -172,6 +179,7 @@ def prediction_document(
         "thin_market": [asdict(day) for day in prediction.thin_market],
         "sessions_old": prediction.sessions_old(moment),
         **{name: prices.get(name) for name in QUESTIONS},
+        "step_dependence": "fitted" if asked.copula.fitted else "random walk",
         "steps": [
             {
                 "step": step + 1,

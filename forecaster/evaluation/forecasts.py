@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features
-from forecaster.dataset.windows import gather, grid_windows, origins_within, supervised_days
+from forecaster.dataset.windows import Windows, gather, grid_windows, origins_within, supervised_days
 from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
 
@@ -45,12 +45,23 @@ def network_forecasts(
     windows = grid_windows(
         features.valid_input, part, lookback, supervised, stride=supervised, target_mask=target_mask
     )
+    return window_forecasts(network, features, windows, part, target_mask)
+
+
+def window_forecasts(
+    network: Network,
+    features: Features,
+    windows: Windows,
+    part: range,
+    target_mask: NDArray[np.bool_] | None = None,
+) -> tuple[Origins, ForecastDistribution]:
+    """As `network_forecasts`, for the supervised days of the windows given."""
     tickers, days, raws = [], [], []
     for first in range(0, len(windows), _WINDOWS_AT_ONCE):
         chunk = windows.take(slice(first, first + _WINDOWS_AT_ONCE))
         ticker, day = chunk.origins()
         inside = origins_within(chunk, part, target_mask)
-        raw = network.head_output(gather(features, chunk), supervised)
+        raw = network.head_output(gather(features, chunk), windows.supervised)
         tickers.append(ticker[inside])
         days.append(day[inside])
         raws.append(raw[inside])

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import UsageError
+from forecaster.network.step_copula import StepCopula
 from forecaster.service.prediction import Prediction
 
-QUESTIONS = ("above", "below")
-"""What is asked of a price."""
+QUESTIONS = ("above", "below", "touch")
+"""What is asked of a price: whether the close is beyond it, or whether one has reached it by then."""
 _NUMBER = r"[0-9]+(\.[0-9]*)?|\.[0-9]+"
 _PRICE, _SHARE = re.compile(rf"({_NUMBER})"), re.compile(rf"[+-]({_NUMBER}) ?%")
 
@@ -96,9 +97,32 @@ def chance_below(prediction: Prediction, threshold: Threshold) -> NDArray[np.flo
     return prediction.distribution.probability_below(np.full(len(prediction.dates), move))
 
 
-def chances(prediction: Prediction, asked: Mapping[str, Threshold]) -> dict[str, NDArray[np.float64]]:
-    """The chance at each step of what is asked, by its name, (H,): `above`, `below`."""
-    return {
-        name: 1 - chance_below(prediction, each) if name == "above" else chance_below(prediction, each)
-        for name, each in asked.items()
-    }
+def chance_touched(prediction: Prediction, threshold: Threshold, copula: StepCopula) -> NDArray[np.float64]:
+    """The chance that one of the closes up to each step is at the threshold or beyond it, (H,).
+
+    A price at the last close or above it is reached from below, another one from above. Only closes are
+    forecast: what a price does between them is not seen.
+    """
+    below = chance_below(prediction, threshold)
+    falling = threshold.price(prediction.last_close) < prediction.last_close
+    return copula.chance_touched(below if falling else 1 - below)
+
+
+def chances(
+    prediction: Prediction, asked: Mapping[str, Threshold], copula: StepCopula
+) -> dict[str, NDArray[np.float64]]:
+    """The chance at each step of what is asked, by its name, (H,).
+
+    Args:
+        prediction: one ticker's.
+        asked: by question: above, below, touch.
+        copula: the dependence of the model's steps.
+    """
+    found = {}
+    for name, each in asked.items():
+        if name == "touch":
+            found[name] = chance_touched(prediction, each, copula)
+        else:
+            below = chance_below(prediction, each)
+            found[name] = 1 - below if name == "above" else below
+    return found

@@ -104,6 +104,39 @@ def test_a_change_is_asked_of_many_tickers(own_home: Path, capsys: pytest.Captur
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_the_chance_of_touching_a_price_by_a_date(
+    trained_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("AAA", "--touch", "-2%", "--below", "-2%")
+    out, err = predict(capsys, trained_home, *arguments, "--json")
+    assert err == ""
+    found = json.loads(out)["predictions"][0]
+    assert found["touch"] == pytest.approx(0.98 * found["last_close"])
+    assert found["step_dependence"] == "fitted"
+    steps = found["steps"]
+    assert steps[0]["chance_touch"] == pytest.approx(steps[0]["chance_below"], abs=1e-7)
+    assert all(step["chance_touch"] > step["chance_below"] for step in steps[1:])
+    assert all(step["chance_above"] is None for step in steps)
+    out, _ = predict(capsys, trained_home, *arguments)
+    assert f"touch {found['touch']:.2f}" in out
+    assert f"{steps[2]['chance_touch']:.1%}" in out
+    assert "touch: chance that a close has reached it by then (closes only)" in " ".join(out.split())
+
+
+def test_a_model_without_fitted_dependence_says_so(
+    own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = ModelRegistry(own_home)
+    loaded = registry.load("main@1")
+    assert len(loaded.card["step_correlations"]) == 2
+    card = {name: value for name, value in loaded.card.items() if name != "step_correlations"}
+    registry.register("main", loaded.network, card, b"keras")
+    out, err = predict(capsys, own_home, "AAA", "--touch", "+5%", "--json")
+    assert "note: main@2 has no fitted dependence of its steps; --touch takes a random walk's" in err
+    assert json.loads(out)["predictions"][0]["step_dependence"] == "random walk"
+    assert predict(capsys, own_home, "AAA", "--above", "+5%")[1] == ""
+
+
 def test_losses_in_the_tail_are_shown_when_asked_for(
     trained_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
