@@ -26,11 +26,12 @@ from forecaster.settings import CELLS, LINEAR, Recipe, current_time, find_home, 
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from forecaster.evaluation.comparison import Comparison, FitReport
     from forecaster.evaluation.verdict import Verdict
     from forecaster.network.fitting import Progress
-    from forecaster.service.prediction import Prediction
+    from forecaster.service.prediction import Batch, Prediction
 
 LEVELS = (50, 90)
 
@@ -85,6 +86,9 @@ class Model:
         market: "pd.Series | None" = None,
         levels: Sequence[float] = LEVELS,
         horizon: int | None = None,
+        above: float | str | None = None,
+        below: float | str | None = None,
+        touch: float | str | None = None,
     ) -> "pd.DataFrame":
         """Forecast tickers from their last close.
 
@@ -94,40 +98,87 @@ class Model:
                 Without it the prices of the home folder are read.
             market: daily log returns of the market by date; without it the mean over the tickers of
                 `prices`, or of the home folder, that were the market in training (`card["market"]`).
-            levels: central intervals, in per cent.
+            levels: central intervals, in per cent from 1 to 99.9.
             horizon: steps, at most those that the network was trained for; None for all of them.
+            above: a closing price, of one ticker, or like "+5%" a change from each ticker's last close.
+            below: the same.
+            touch: the same.
 
         Returns:
             A row for each ticker and step: ticker, origin (day of the last close), step, date, last_close,
-            median, then lo_50, hi_50, lo_90, hi_90 and so on. Prices are in the currency of the input.
+            median, then lo_50, hi_50, lo_90, hi_90 and so on. Prices are in the currency of the input. Then
+            var_95, es_95, var_99, es_99: value at risk and expected shortfall, losses as shares of the last
+            close. With `above`: above, the price, and chance_above, the chance that the step's close is
+            above it; with `below` the same. With `touch`: touch and chance_touch, the chance that one of the
+            closes up to the step is at the price or beyond it; what happens between closes is not seen.
             Tickers that cannot be forecast are left out with a warning; another one tells of days on which
             fewer than half of the market's members have a return.
 
         Raises:
-            UsageError: there are no prices to read, or a level or the horizon is out of range.
+            UsageError: there are no prices to read, a level or the horizon is out of range, or `above`,
+                `below` or `touch` is no price, or one price for several tickers.
             NotFoundError, BadInputError: not one ticker can be forecast.
         """
-        from forecaster.service.prediction import predict_stored, predict_tables
+        from forecaster.network.step_copula import copula_of
+        from forecaster.service.thresholds import chances, parse_thresholds
 
-        asked = [tickers] if isinstance(tickers, str) else list(tickers or [])
-        composition = self.card.get("market", ())
-        if prices is not None:
-            tables = _tables(prices)
-            known_market = _market(tables, market, composition)
-            wanted, missing = _pick(tables, asked)
-            batch = predict_tables(self.network, wanted, known_market, horizon, levels)
-            failures = missing | batch.failures
-        elif self.home is not None:
-            store = known_prices(self.home, _now(), os.environ)
-            given = None if market is None else _market((), market)
-            chosen = [checked_ticker(ticker) for ticker in asked] or choose_tickers(store, None)
-            batch = predict_stored(store, self.network, chosen, horizon, levels, given, composition)
-            failures = batch.failures
-        else:
-            raise UsageError("there are no prices to forecast from", "give prices=, a DataFrame of long form")
-        _report_failures(failures, served=bool(batch.predictions))
+        batch = self._forecasts(tickers, prices, market, levels, horizon)
+        count = len(batch.predictions) + len(batch.failures)
+        thresholds = parse_thresholds({"above": above, "below": below, "touch": touch}, count)
+        _report_failures(batch.failures, served=bool(batch.predictions))
         _warn_of_thin_market(batch.predictions)
-        return _frame_of(batch.predictions, levels)
+        frame = _frame_of(batch.predictions, levels)
+        found = [chances(each, thresholds, copula_of(self.card)) for each in batch.predictions]
+        for name, threshold in thresholds.items():
+            prices_asked = [threshold.price(each.last_close) for each in batch.predictions]
+            frame[name] = np.repeat(prices_asked, [len(each.dates) for each in batch.predictions])
+            frame[f"chance_{name}"] = np.concatenate([each[name] for each in found])
+        return frame
+
+    def sample_paths(
+        self,
+        tickers: Sequence[str] | str | None = None,
+        *,
+        prices: "pd.DataFrame | None" = None,
+        market: "pd.Series | None" = None,
+        horizon: int | None = None,
+        count: int = 1000,
+        seed: int = 0,
+    ) -> "pd.DataFrame":
+        """Draw paths of closes whose steps belong together: a price that is high stays high for a while.
+
+        The closes of each step by themselves are distributed as `predict` says. The steps are tied by a
+        Gaussian copula that was fitted to forecasts of training days (`card["step_correlations"]`); a model
+        without one takes a random walk's. How tickers move together is not modelled: their paths are drawn
+        independently.
+
+        Args:
+            tickers: as for `predict`.
+            prices: as for `predict`.
+            market: as for `predict`.
+            horizon: as for `predict`.
+            count: paths of each ticker, up to 1,000,000.
+            seed: of the draws; those of a ticker do not depend on which others are drawn.
+
+        Returns:
+            A row for each ticker, path (from 1) and step: ticker, origin, path, step, date, close. Of one
+            ticker, `frame["close"].to_numpy().reshape(count, -1)` has a path in each row.
+
+        Raises:
+            UsageError: as `predict`, or `count` or `seed` is out of range.
+            NotFoundError, BadInputError: not one ticker can be forecast.
+        """
+        from forecaster.network.step_copula import copula_of
+        from forecaster.service.paths import check_paths, draw_paths
+
+        check_paths(count, seed)
+        batch = self._forecasts(tickers, prices, market, LEVELS, horizon)
+        _report_failures(batch.failures, served=bool(batch.predictions))
+        _warn_of_thin_market(batch.predictions)
+        copula = copula_of(self.card)
+        return _frame_of_paths(
+            batch.predictions, [draw_paths(each, copula, count, seed) for each in batch.predictions]
+        )
 
     def save(self, home: str | Path, name: str = "main") -> "Model":
         """Register the model in a home folder as the next version of `name`, in service from now on.
@@ -143,6 +194,32 @@ class Model:
             name, self.network, dict(self.card), self._keras_file, reference=self._reference
         )
         return model_of(ModelRegistry(folder).load(f"{name}@{version}"), folder)
+
+    def _forecasts(
+        self,
+        tickers: Sequence[str] | str | None,
+        prices: "pd.DataFrame | None",
+        market: "pd.Series | None",
+        levels: Sequence[float],
+        horizon: int | None,
+    ) -> "Batch":
+        """What `predict` asks for; failures are those of all tickers that were asked for."""
+        from forecaster.service.prediction import Batch, predict_stored, predict_tables
+
+        asked = [tickers] if isinstance(tickers, str) else list(tickers or [])
+        composition = self.card.get("market", ())
+        if prices is not None:
+            tables = _tables(prices)
+            known_market = _market(tables, market, composition)
+            wanted, missing = _pick(tables, asked)
+            batch = predict_tables(self.network, wanted, known_market, horizon, levels)
+            return Batch(batch.predictions, missing | batch.failures)
+        if self.home is None:
+            raise UsageError("there are no prices to forecast from", "give prices=, a DataFrame of long form")
+        store = known_prices(self.home, _now(), os.environ)
+        given = None if market is None else _market((), market)
+        chosen = [checked_ticker(ticker) for ticker in asked] or choose_tickers(store, None)
+        return predict_stored(store, self.network, chosen, horizon, levels, given, composition)
 
 
 @dataclass(frozen=True)
@@ -425,6 +502,8 @@ def _warn_of_thin_market(predictions: "Sequence[Prediction]") -> None:
 def _frame_of(predictions: "Sequence[Prediction]", levels: Sequence[float]) -> "pd.DataFrame":
     import pandas as pd
 
+    from forecaster.network.risk import RISK_LEVELS, tail_losses
+
     counts = [len(each.dates) for each in predictions]
     columns: dict[str, Any] = {
         "ticker": np.repeat([each.ticker for each in predictions], counts),
@@ -439,7 +518,31 @@ def _frame_of(predictions: "Sequence[Prediction]", levels: Sequence[float]) -> "
             columns[f"{name}_{level:g}"] = np.concatenate(
                 [each.intervals[level][end] for each in predictions]
             )
+    losses = [tail_losses(each.distribution) for each in predictions]
+    for level in RISK_LEVELS:
+        columns[f"var_{level}"] = np.concatenate([each[level].value_at_risk for each in losses])
+        columns[f"es_{level}"] = np.concatenate([each[level].expected_shortfall for each in losses])
     return pd.DataFrame(columns)
+
+
+def _frame_of_paths(
+    predictions: "Sequence[Prediction]", closes: "Sequence[NDArray[np.float64]]"
+) -> "pd.DataFrame":
+    import pandas as pd
+
+    count, steps = closes[0].shape
+    origins = np.array([each.last_date for each in predictions], "M8[s]")
+    dates = [np.tile(each.dates.astype("M8[s]"), count) for each in predictions]
+    return pd.DataFrame(
+        {
+            "ticker": np.repeat([each.ticker for each in predictions], count * steps),
+            "origin": np.repeat(origins, count * steps),
+            "path": np.tile(np.repeat(np.arange(1, count + 1), steps), len(predictions)),
+            "step": np.tile(np.arange(1, steps + 1), count * len(predictions)),
+            "date": np.concatenate(dates),
+            "close": np.concatenate([each.ravel() for each in closes]),
+        }
+    )
 
 
 def _market(

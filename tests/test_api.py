@@ -18,6 +18,7 @@ from forecaster.registry.versions import ModelRegistry
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = ["ticker", "origin", "step", "date", "last_close", "median", "lo_50", "hi_50", "lo_90", "hi_90"]
+COLUMNS += ["var_95", "es_95", "var_99", "es_99"]
 YAHOO = {"ticker": "Symbol", "date": "Date", "close": "Close", "adj_close": "Adj Close", "high": "High"}
 
 
@@ -52,9 +53,60 @@ def test_the_same_prices_as_a_frame_give_the_same_forecast(trained_home: Path, p
     whole = fc.Home(trained_home).prices(["AAA", "BBB", "CCC", "NEW", "OLD", "SHORT", "GAPPY"])
     stored = model.predict("AAA", levels=(80, 99.5), horizon=2)
     given = model.predict("AAA", prices=whole, levels=(80, 99.5), horizon=2)
-    assert list(stored.columns[6:]) == ["lo_80", "hi_80", "lo_99.5", "hi_99.5"]
+    assert list(stored.columns[6:10]) == ["lo_80", "hi_80", "lo_99.5", "hi_99.5"]
     pd.testing.assert_frame_equal(stored, given)
     assert not np.allclose(model.predict("AAA", prices=prices)["hi_90"][:2], stored["hi_99.5"])
+
+
+def test_chances_stand_beside_their_prices(trained_home: Path) -> None:
+    model = fc.load_model("main", home=trained_home)
+    found = model.predict(["AAA", "BBB"], above="+5%", below="-2%")
+    assert list(found.columns[-4:]) == ["above", "chance_above", "below", "chance_below"]
+    np.testing.assert_allclose(found["above"], 1.05 * found["last_close"])
+    assert found["chance_above"].between(0, 0.5).all()
+    one = model.predict("BBB", above=1.05 * found["last_close"].iloc[-1])
+    np.testing.assert_allclose(one["chance_above"], found["chance_above"][3:])
+    with pytest.raises(UsageError, match=r"above 100 is one price for 2 tickers"):
+        model.predict(["AAA", "BBB"], above=100)
+    with pytest.raises(UsageError, match=r"^below '5%' is neither a price"):
+        model.predict("AAA", below="5%")
+
+
+def test_paths_are_drawn_whose_steps_belong_together(trained_home: Path) -> None:
+    model = fc.load_model("main", home=trained_home)
+    found = model.sample_paths(["AAA", "BBB"], count=2000)
+    assert list(found.columns) == ["ticker", "origin", "path", "step", "date", "close"]
+    assert len(found) == 2 * 2000 * 3
+    assert found.loc[:3, "path"].tolist() == [1, 1, 1, 2]
+    forecast = model.predict(["AAA", "BBB"], touch="+3%")
+    by_step = found.groupby(["ticker", "step"])["close"]
+    np.testing.assert_allclose(by_step.median(), forecast["median"], rtol=0.005)
+    np.testing.assert_allclose(by_step.quantile(0.95), forecast["hi_90"], rtol=0.01)
+    assert found["date"].unique().tolist() == forecast["date"].unique().tolist()
+    wide = found[found["ticker"] == "BBB"]["close"].to_numpy().reshape(2000, -1)
+    reached = (wide.max(axis=1) >= forecast["touch"].iloc[-1]).mean()
+    assert reached == pytest.approx(forecast["chance_touch"].iloc[-1], abs=0.04)
+    alone = model.sample_paths("BBB", count=2000)
+    np.testing.assert_array_equal(alone["close"], wide.ravel())
+    assert not np.array_equal(model.sample_paths("BBB", count=2000, seed=1)["close"], wide.ravel())
+    assert len(model.sample_paths("BBB", count=1, horizon=2)) == 2
+
+
+@pytest.mark.parametrize(
+    "options", [{"count": 0}, {"count": 1_000_001}, {"seed": -1}, {"horizon": 9}], ids=str
+)
+def test_paths_that_cannot_be_drawn(trained_home: Path, options: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match=next(iter(options))):
+        fc.load_model("main", home=trained_home).sample_paths("AAA", **options)
+
+
+def test_losses_in_the_tail(trained_home: Path) -> None:
+    found = fc.load_model("main", home=trained_home).predict(["AAA", "BBB"], levels=(90,))
+    np.testing.assert_allclose(found["var_95"], 1 - found["lo_90"] / found["last_close"], rtol=1e-9)
+    for level in (95, 99):
+        assert (found[f"es_{level}"] > found[f"var_{level}"]).all()
+    assert (found["var_99"] > found["var_95"]).all()
+    assert (found["es_99"] < 1).all()
 
 
 def test_the_market_can_be_given(trained_home: Path, prices: pd.DataFrame) -> None:
@@ -140,7 +192,7 @@ def test_what_cannot_be_predicted_is_left_out_with_a_warning(trained_home: Path)
     assert set(found["ticker"]) == {"AAA"}
     with pytest.raises(NotFoundError, match="ZZZ"):
         model.predict("ZZZ")
-    with pytest.raises(UsageError, match="the level 100 is out of range"):
+    with pytest.raises(UsageError, match="levels: 100 is out of range"):
         model.predict("AAA", levels=(100,))
 
 

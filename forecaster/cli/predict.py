@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,19 +14,14 @@ from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
     fail_for,
-    figures_table,
-    headline,
     note_replay,
     now,
     open_settings,
-    plain_table,
     print_json,
-    print_picture,
     stderr_console,
     stdout_console,
 )
 from forecaster.errors import UsageError, name_some
-from forecaster.report.price_text import PriceText
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,12 +30,6 @@ if TYPE_CHECKING:
     from forecaster.prices.store import PriceStore
     from forecaster.registry.versions import RegisteredModel
     from forecaster.service.prediction import Prediction
-
-NARROW = 50
-WIDEST_PRICES = {"naive {level} %": 7, f"{NARROW} %": 10}
-"""Up to how many characters of a price there is room for a column."""
-SHOWN_IN_FULL = 5
-"""More tickers than these share one table without charts."""
 
 
 def predict(
@@ -64,7 +53,29 @@ def predict(
     model: Annotated[
         str | None, typer.Option("--model", help="NAME or NAME@VERSION.", show_default="main's champion")
     ] = None,
-    level: Annotated[int, typer.Option("--level", help="The wider interval, per cent.")] = 90,
+    levels: Annotated[
+        str, typer.Option("--levels", metavar="50,90,…", help="Central intervals, per cent, from 1 to 99.9.")
+    ] = "50,90",
+    above: Annotated[
+        str | None,
+        typer.Option("--above", metavar="PRICE|+5%", help="Chance of a close above it.", show_default=False),
+    ] = None,
+    below: Annotated[
+        str | None,
+        typer.Option("--below", metavar="PRICE|-5%", help="Chance of a close below it.", show_default=False),
+    ] = None,
+    touch: Annotated[
+        str | None,
+        typer.Option(
+            "--touch",
+            metavar="PRICE|±5%",
+            help="Chance of a close that reaches it by then.",
+            show_default=False,
+        ),
+    ] = None,
+    risk: Annotated[
+        bool, typer.Option("--risk", help="Show value at risk and expected shortfall, 95 % and 99 %.")
+    ] = False,
     fallback: Annotated[
         bool, typer.Option("--fallback", help="If the model in service is damaged, use the last good one.")
     ] = False,
@@ -79,20 +90,27 @@ def predict(
 
     A ticker that cannot be predicted costs only itself: it is listed on stderr with the reason, the
     others are predicted, and the exit code is that of the first that failed.
+
+    A price after --above, --below or --touch is a closing price of one ticker; a change in per cent is
+    meant from each ticker's last close. --touch sees closes only, not the prices between them.
     """
+    from forecaster.cli.prediction_screen import Asked, prediction_document, show_predictions
+    from forecaster.network.step_copula import copula_of
     from forecaster.prices.known import known_prices
     from forecaster.registry.promotion import load_or_fall_back
     from forecaster.registry.versions import ModelRegistry
     from forecaster.service.prediction import check_recordable, predict_stored
+    from forecaster.service.thresholds import parse_thresholds
 
     settings = open_settings(context, home)
-    if not NARROW < level < 100:
-        raise UsageError(f"--level {level} is out of range", "it must be above 50 and below 100")
+    widths = _chosen_levels(levels)
     note_replay(settings.home, quiet=quiet)
     moment = now()
     store, registry = known_prices(settings.home, moment, os.environ), ModelRegistry(settings.home)
     chosen = _chosen(store, settings.home, tickers, universe)
+    prices = parse_thresholds({"--above": above, "--below": below, "--touch": touch}, len(chosen))
     used, damage = load_or_fall_back(registry, model) if fallback else (registry.load(model), None)
+    asked = Asked(prices, copula_of(used.card), risk)
     notes = stderr_console(quiet=quiet)
     if record:
         check_recordable(used, store, moment)
@@ -107,7 +125,7 @@ def predict(
         used.network,
         chosen,
         horizon,
-        (NARROW, level),
+        widths,
         composition=composition,
         reference=reference,
     )
@@ -115,10 +133,16 @@ def predict(
         for error in batch.failures.values():
             raise error
     _warn(batch.predictions, used, store, moment, notes)
+    if "touch" in prices and not asked.copula.fitted:
+        notes.print(
+            f"note: {used.reference} has no fitted dependence of its steps; --touch takes a random walk's",
+            style="yellow",
+            soft_wrap=True,
+        )
     recorded = _record(settings.home, used.reference, batch.predictions, moment, notes) if record else None
     if json:
         content = {
-            "predictions": [_document(item, used, moment, level) for item in batch.predictions],
+            "predictions": [prediction_document(item, asked, used, moment) for item in batch.predictions],
             "failures": [
                 {"ticker": ticker, "reason": error.message, "remedy": error.remedy}
                 for ticker, error in batch.failures.items()
@@ -128,8 +152,25 @@ def predict(
         }
         print_json("forecast.predict/2", content)
     else:
-        _show(batch.predictions, used.reference, level, stdout_console(quiet=quiet))
+        show_predictions(batch.predictions, asked, used.reference, stdout_console(quiet=quiet))
     fail_for(batch.failures, len(chosen), "predicted")
+
+
+def _chosen_levels(text: str) -> tuple[float, ...]:
+    """The levels that `--levels` names, with commas between them, the narrowest first.
+
+    Raises:
+        UsageError: one of them is no level, or is given twice.
+    """
+    from forecaster.service.prediction import check_levels
+
+    said = f"--levels {text}"
+    try:
+        levels = tuple(sorted(float(part) for part in text.split(",")))
+    except ValueError:
+        raise UsageError(f"{said} is not a list of numbers", "write it like 50,80,90,99") from None
+    check_levels(levels, said)
+    return levels
 
 
 def _chosen(store: "PriceStore", home: Path, tickers: list[str] | None, universe: str | None) -> list[str]:
@@ -221,111 +262,3 @@ def _record(
         parts.append(f"{recorded.over:,} are left out, as their target date has closed")
     notes.print("; ".join(parts) + ".", soft_wrap=True)
     return asdict(recorded)
-
-
-def _show(predictions: "Sequence[Prediction]", model: str, level: int, screen: "Console") -> None:
-    if len(predictions) > SHOWN_IN_FULL:
-        _show_many(predictions, model, level, screen)
-        return
-    for prediction in predictions:
-        _show_one(prediction, model, level, screen)
-
-
-def _show_many(predictions: "Sequence[Prediction]", model: str, level: int, screen: "Console") -> None:
-    """A line for each ticker: the last step of its forecast."""
-    last = len(predictions[0].dates)
-    screen.print(f"{len(predictions):,} tickers by {model}, {last} session{'s' if last > 1 else ''} ahead")
-    headings = ("ticker", "close", "session", "median", f"{NARROW} %", f"{level} %", "move")
-    rows = []
-    for prediction in predictions:
-        shown = PriceText(prediction.last_close)
-        rows.append(
-            (
-                prediction.ticker,
-                shown.one(prediction.last_close),
-                str(prediction.dates[-1]),
-                shown.one(prediction.median[-1]),
-                shown.span(prediction.intervals[NARROW][:, -1]),
-                shown.span(prediction.intervals[level][:, -1]),
-                f"±{prediction.expected_move[-1]:.1f}%",
-            )
-        )
-    print_picture(screen, plain_table(headings, rows))
-    screen.print(_legend(level) + " Every step: --json, or name up to five tickers.", style="dim")
-
-
-def _show_one(prediction: "Prediction", model: str, level: int, screen: "Console") -> None:
-    from forecaster.report.charts import fan_chart
-
-    shown = PriceText(prediction.last_close)
-    close = f"close of {prediction.last_date}: {shown.one(prediction.last_close)}"
-    if prediction.currency not in ("", "USD"):
-        close += f" {prediction.currency}"
-    screen.print(headline(prediction.ticker, f"  {close}  model {model}"))
-    columns = {
-        "median": [shown.one(price) for price in prediction.median],
-        f"{NARROW} %": [shown.span(ends) for ends in prediction.intervals[NARROW].T],
-        f"{level} %": [shown.span(ends) for ends in prediction.intervals[level].T],
-        "move": [f"±{move:.1f}%" for move in prediction.expected_move],
-        f"naive {level} %": [shown.span(ends) for ends in prediction.naive_intervals[level].T],
-    }
-    # Three intervals of prices like 0.00002635 do not fit into 80 columns, nor two of still smaller ones.
-    width = len(shown.one(prediction.last_close))
-    for heading, widest in WIDEST_PRICES.items():
-        if width > widest:
-            del columns[heading.format(level=level)]
-    table = figures_table(None, "session", *columns)
-    for date, *cells in zip(prediction.dates, *columns.values(), strict=True):
-        table.add_row(str(date), *cells)
-    screen.print(table)
-    screen.print(
-        f"{_legend(level)} naive: the close stays at {shown.one(prediction.last_close)}, within its past "
-        "volatility.",
-        style="dim",
-    )
-    colour = screen.is_terminal and not screen.no_color
-    print_picture(screen, fan_chart(prediction, min(screen.width, 100), 14, colour=colour))
-
-
-def _legend(level: int) -> str:
-    return (
-        f"{NARROW} %, {level} %: intervals that cover the close with that chance; move: half of the 68 % one."
-    )
-
-
-def _document(
-    prediction: "Prediction", used: "RegisteredModel", moment: datetime, level: int
-) -> dict[str, Any]:
-    naive = prediction.naive_intervals[level].tolist()
-    ends = {str(width): values.tolist() for width, values in prediction.intervals.items()}
-    median, move = prediction.median.tolist(), prediction.expected_move.tolist()
-    return {
-        "ticker": prediction.ticker,
-        "model": used.reference,
-        "trained_on": prediction.ticker in used.card["tickers"],
-        "last_date": str(prediction.last_date),
-        "last_close": prediction.last_close,
-        "currency": prediction.currency,
-        "calendar": prediction.calendar,
-        "bridged": prediction.bridged,
-        "thin_market": [asdict(day) for day in prediction.thin_market],
-        "sessions_old": prediction.sessions_old(moment),
-        "steps": [
-            {
-                "step": step + 1,
-                "date": str(date),
-                "median": median[step],
-                "intervals": {
-                    width: {"lower": lower[step], "upper": upper[step]}
-                    for width, (lower, upper) in ends.items()
-                },
-                "expected_move_percent": move[step],
-                "naive": {
-                    "median": prediction.last_close,
-                    "lower": naive[0][step],
-                    "upper": naive[1][step],
-                },
-            }
-            for step, date in enumerate(prediction.dates)
-        ],
-    }

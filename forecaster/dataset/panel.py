@@ -72,6 +72,21 @@ class Panel:
                 parts.append(np.ascontiguousarray(values).tobytes())
         return digest_bytes(*parts)
 
+    def take(self, rows: NDArray[np.intp]) -> "Panel":
+        """Some of its tickers, by row, beside the same market."""
+        return Panel(
+            tuple(self.tickers[row] for row in rows),
+            self.dates,
+            self.close[rows],
+            self.log_return[rows],
+            None if self.log_range is None else self.log_range[rows],
+            None if self.log_volume is None else self.log_volume[rows],
+            self.market_return if self.market_return.ndim == 1 else self.market_return[rows],
+            None if self.bridged is None else self.bridged[rows],
+            None if self.target_mask is None else self.target_mask[rows],
+            self.market_members,
+        )
+
     def last(self, days: int) -> "Panel":
         """The same tickers on the last `days` trading days; views, not copies."""
         return Panel(

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import available_features, compute_features
-from forecaster.dataset.windows import supervised_days
 from forecaster.evaluation.fitted import Fitted, Wanted
-from forecaster.evaluation.forecasts import places_of, read_windows
+from forecaster.evaluation.forecasts import dense_windows, places_of, read_windows
 from forecaster.evaluation.metrics import FILE_LEVELS
 from forecaster.evaluation.quantile_forecast import QuantileForecast
 from forecaster.network.linear_t import regressors
@@ -39,9 +38,8 @@ def boosted_trees(wanted: Wanted) -> Fitted:
     found, asked = read_windows(
         lambda inputs, last: regressors(inputs, features.names, last),
         features,
+        dense_windows(features, split.test, recipe.lookback, panel.target_mask),
         split.test,
-        recipe.lookback,
-        supervised_days(recipe.lookback, bidirectional=False),
         panel.target_mask,
     )
     asked = asked[places_of(wanted.origins, found)]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features
-from forecaster.dataset.windows import gather, grid_windows, origins_within, supervised_days
+from forecaster.dataset.windows import Windows, gather, grid_windows, origins_within, supervised_days
 from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
 
@@ -81,10 +81,36 @@ def network_forecasts(
     Returns:
         The origins, and the distributions of cumulative log returns, (O, H).
     """
-    supervised = supervised_days(network.lookback, bidirectional=network.bidirectional)
-    origins, raw = read_windows(
-        network.head_output, features, part, network.lookback, supervised, target_mask
+    windows = dense_windows(
+        features, part, network.lookback, target_mask, bidirectional=network.bidirectional
     )
+    return window_forecasts(network, features, windows, part, target_mask)
+
+
+def dense_windows(
+    features: Features,
+    part: range,
+    lookback: int,
+    target_mask: NDArray[np.bool_] | None = None,
+    *,
+    bidirectional: bool = False,
+) -> Windows:
+    """The windows whose supervised days are all origins of `part`, each once."""
+    supervised = supervised_days(lookback, bidirectional=bidirectional)
+    return grid_windows(
+        features.valid_input, part, lookback, supervised, stride=supervised, target_mask=target_mask
+    )
+
+
+def window_forecasts(
+    network: Network,
+    features: Features,
+    windows: Windows,
+    part: range,
+    target_mask: NDArray[np.bool_] | None = None,
+) -> tuple[Origins, ForecastDistribution]:
+    """As `network_forecasts`, for the supervised days of the windows given."""
+    origins, raw = read_windows(network.head_output, features, windows, part, target_mask)
     if not len(origins):
         return origins, network.distribution(np.zeros((0, 3 * network.horizon), np.float32))
     return origins, in_returns(network.distribution(raw), features, origins)
@@ -93,9 +119,8 @@ def network_forecasts(
 def read_windows(
     answer: Callable[[NDArray[np.float32], int], NDArray[np.float32]],
     features: Features,
+    windows: Windows,
     part: range,
-    lookback: int,
-    supervised: int,
     target_mask: NDArray[np.bool_] | None = None,
 ) -> tuple[Origins, NDArray[np.float32]]:
     """What `answer` says of each origin of `part`, asked chunk by chunk of windows.
@@ -104,23 +129,19 @@ def read_windows(
         answer: from windows (batch, lookback, features) and how many of their last days are wanted, gives
             (batch, days, ...).
         features: what the windows hold.
+        windows: whose supervised days are origins.
         part: days that are origins.
-        lookback: days of a window.
-        supervised: how many of its last days are origins.
         target_mask: (N, D), see `network_forecasts`.
 
     Returns:
         The origins, and the answers, (O, ...); (0,) where there is no window.
     """
-    windows = grid_windows(
-        features.valid_input, part, lookback, supervised, stride=supervised, target_mask=target_mask
-    )
     tickers, days, raws = [], [], []
     for first in range(0, len(windows), _WINDOWS_AT_ONCE):
         chunk = windows.take(slice(first, first + _WINDOWS_AT_ONCE))
         ticker, day = chunk.origins()
         inside = origins_within(chunk, part, target_mask)
-        raw = answer(gather(features, chunk), supervised)
+        raw = answer(gather(features, chunk), windows.supervised)
         tickers.append(ticker[inside])
         days.append(day[inside])
         raws.append(raw[inside])

@@ -16,6 +16,7 @@ import msgspec
 from forecaster.dataset.features import ALWAYS, FROM_BARS
 from forecaster.errors import BadInputError, UsageError, name_some
 from forecaster.files import digest_bytes
+from forecaster.network.step_copula import MOST_CORRELATION
 from forecaster.prices.table import checked_ticker
 from forecaster.settings import Recipe, override
 
@@ -129,6 +130,7 @@ class _Card(msgspec.Struct):
     gate: _Gate | None = None
     refit: _Refit | None = None
     reference: Literal["linear-t", "riskmetrics-t"] = "riskmetrics-t"
+    step_correlations: list[Annotated[float, msgspec.Meta(ge=0, le=MOST_CORRELATION)]] | None = None
 
 
 def sealed_card(card: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,6 +193,9 @@ def _check(path: Path, card: Mapping[str, Any]) -> None:
         known = {part.name for part in fields(Recipe)}
         # Settings of a later version are left to who would train by them.
         override(Recipe(), {name: value for name, value in recipe.items() if name in known}, _quoted)
+        tied = card.get("step_correlations")
+        if tied is not None and len(tied) != recipe["horizon"] - 1:
+            raise damaged_file(path, f"it has {len(tied)} step_correlations, of {recipe['horizon']} steps")
     except (msgspec.ValidationError, UnicodeError, UsageError, RecursionError) as error:
         message = error.message if isinstance(error, UsageError) else str(error)
         raise damaged_file(path, message) from error

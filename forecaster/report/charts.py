@@ -70,7 +70,7 @@ def marks_of(names: Sequence[str]) -> dict[str, str]:
 
 
 def fan_chart(prediction: Prediction, width: int, height: int, *, colour: bool) -> str:
-    """Closes of the last months, then the median within its intervals, as text.
+    """Closes of the last months, then the median within its widest and its narrowest interval, as text.
 
     Args:
         prediction: one ticker's.
@@ -87,18 +87,18 @@ def fan_chart(prediction: Prediction, width: int, height: int, *, colour: bool) 
     plotext.theme("clear")
     # The days ahead are few beside the months behind: give them a fifth of the width at least.
     stretch = max(1.0, len(past) / 4 / len(prediction.dates))
-    wide, narrow = sorted(prediction.intervals.items(), reverse=True)[:2]
-    for level, ends in (wide, narrow):
-        tint = "blue" if level == wide[0] else "cyan"
-        for end in ends:
-            _line(future * stretch, _from_close(prediction, end), tint, "·" if level == wide[0] else ":")
+    widest = max(prediction.intervals)
+    for level in sorted({widest, min(prediction.intervals)}, reverse=True):
+        tint, marker = ("blue", "·") if level == widest else ("cyan", ":")
+        for end in prediction.intervals[level]:
+            _line(future * stretch, _from_close(prediction, end), tint, marker)
     _line(past, prediction.history, "default", "braille")
     _line(future * stretch, _from_close(prediction, prediction.median), "green", "braille")
     ticks = [float(past[0]), 0.0, float(future[-1] * stretch)]
     dates = (prediction.history_dates[0], prediction.last_date, prediction.dates[-1])
     plotext.xticks(ticks, [str(date) for date in dates])
     text = PriceText(prediction.last_close)
-    shown = np.concatenate([prediction.history, *wide[1]])
+    shown = np.concatenate([prediction.history, *prediction.intervals[widest]])
     levels = np.linspace(shown.min(), shown.max(), 5)
     plotext.yticks(levels.tolist(), [text.one(level) for level in levels])
     picture: str = plotext.build()

@@ -13,6 +13,7 @@ from forecaster.errors import BadInputError
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, fitted_linear_t, walks
 from forecaster.evaluation.experiment import TrainResult, train_and_forecast
 from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
+from forecaster.evaluation.step_dependence import fit_step_copula
 from forecaster.evaluation.step_tests import StepTests, step_tests
 from forecaster.network.fitting import Progress
 from forecaster.network.linear_training import linear_recipe
@@ -77,7 +78,11 @@ def train_candidate(
         linear, forecasts[LINEAR_T] = fitted_linear_t(data, recipe, outcome.origins)
     scores, tests = _score(data, recipe, outcome, forecasts)
     reference = better_reference(scores)
-    card = _card(data, recipe, outcome, scores, tests, now) | {"reference": reference}
+    copula = fit_step_copula(outcome.trained.network, data.panel, data.split.train, recipe.seed)
+    card = _card(data, recipe, outcome, scores, tests, now) | {
+        "reference": reference,
+        "step_correlations": None if copula is None else copula.correlations.tolist(),
+    }
     kept = linear if reference == LINEAR_T else None
     return Candidate(outcome.trained, scores, card, outcome.peak_memory_mb, kept)
 

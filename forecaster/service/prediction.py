@@ -27,6 +27,7 @@ from forecaster.registry.versions import RegisteredModel
 # By then the slowest of the features' exponential means has forgotten all but 1e-13 of its start.
 _WARM_UP_DAYS = 1000
 _MOVE_LEVEL = 68
+LEAST_LEVEL, MOST_LEVEL = 1, 99.9
 _HISTORY_DAYS = 63
 
 Prices = NDArray[np.float64]
@@ -256,15 +257,26 @@ def knows_later_prices(model: RegisteredModel, store: PriceStore, now: datetime)
     return bool(np.datetime64(model.card["prices"]["last_day"], "D") > closed)
 
 
-def check_levels(levels: Sequence[float]) -> None:
-    """See that each level is a share in per cent.
+def check_levels(levels: Sequence[float], said: str = "levels") -> None:
+    """See that each level is a share in per cent, and another one than those before it.
+
+    Args:
+        levels: of central intervals.
+        said: how they were given.
 
     Raises:
-        UsageError: one is not above 0 and below 100.
+        UsageError: there is none, or one is below 1 or above 99.9, or is given twice.
     """
-    for level in levels:
-        if not 0 < level < 100:
-            raise UsageError(f"the level {level} is out of range", "it must be above 0 and below 100")
+    if not len(levels):
+        raise UsageError(f"{said}: there is none", "give at least one, like 90")
+    for place, level in enumerate(levels):
+        if not LEAST_LEVEL <= level <= MOST_LEVEL:
+            raise UsageError(
+                f"{said}: {level:g} is out of range",
+                f"a level is from {LEAST_LEVEL} to {MOST_LEVEL} per cent",
+            )
+        if level in levels[:place]:
+            raise UsageError(f"{said}: {level:g} is given twice", "give each level once")
 
 
 def checked_steps(horizon: int | None, trained: int) -> int:

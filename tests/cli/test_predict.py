@@ -39,7 +39,7 @@ def test_a_dated_table_and_a_chart(trained_home: Path, capsys: pytest.CaptureFix
 
 
 def test_json_holds_what_the_table_does(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out, _ = predict(capsys, trained_home, "AAA", "BBB", "--json", "--horizon", "2", "--level", "80")
+    out, _ = predict(capsys, trained_home, "AAA", "BBB", "--json", "--horizon", "2", "--levels", "50,80")
     document = json.loads(out)
     assert document["schema"] == "forecast.predict/2"
     assert [item["ticker"] for item in document["predictions"]] == ["AAA", "BBB"]
@@ -50,6 +50,114 @@ def test_json_holds_what_the_table_does(trained_home: Path, capsys: pytest.Captu
     narrow, wide = step["intervals"]["50"], step["intervals"]["80"]
     assert wide["lower"] < narrow["lower"] < step["median"] < narrow["upper"] < wide["upper"]
     assert step["naive"]["median"] == first["last_close"]
+
+
+def test_as_many_levels_as_are_asked_for(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = predict(capsys, trained_home, "AAA", "--json", "--levels", "99,50, 99.5,80,90")
+    for step in json.loads(out)["predictions"][0]["steps"]:
+        intervals = step["intervals"]
+        assert list(intervals) == ["50", "80", "90", "99", "99.5"]
+        widths = [each["upper"] - each["lower"] for each in intervals.values()]
+        assert widths == sorted(widths)
+        assert step["naive"]["upper"] > step["naive"]["median"]
+    out, _ = predict(capsys, trained_home, "AAA", "--levels", "50,80,90,99")
+    for heading in ("50 %", "80 %", "90 %", "99 %", "naive 99 %"):
+        assert heading in out
+    assert out.count("2026-11-24") == 2  # in two tables
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_chance_of_a_close_beyond_a_price(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = json.loads(predict(capsys, trained_home, "AAA", "--json")[0])["predictions"][0]
+    assert (plain["above"], plain["below"]) == (None, None)
+    assert plain["steps"][0]["chance_above"] is None
+    price = plain["steps"][1]["median"]
+    arguments = ("AAA", "--above", f"{price:.12f}", "--below", "-5%")
+    found = json.loads(predict(capsys, trained_home, *arguments, "--json")[0])["predictions"][0]
+    assert found["above"] == pytest.approx(price)
+    assert found["below"] == pytest.approx(0.95 * found["last_close"])
+    assert found["steps"][1]["chance_above"] == pytest.approx(0.5, abs=1e-6)
+    falls = [step["chance_below"] for step in found["steps"]]
+    assert 0 < falls[0] < falls[1] < falls[2] < 0.5
+    out, _ = predict(capsys, trained_home, *arguments)
+    assert f"above {price:.2f}" in out
+    assert f"below {found['below']:.2f}" in out
+    assert "50.0%" in out
+    assert "above, below: chance that the close is there" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_what_is_next_to_impossible_or_certain(
+    trained_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, _ = predict(capsys, trained_home, "AAA", "--above", "1", "--below", "-90%")
+    assert out.count(">99.9%") == 3
+    assert out.count("<0.1%") == 3
+
+
+def test_a_change_is_asked_of_many_tickers(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"T{number}" for number in range(6)]
+    filled_store(own_home, *(recent_table(name, seed=seed) for seed, name in enumerate(names)))
+    out, _ = predict(capsys, own_home, *names, "--above", "+2.5%")
+    assert "above +2.5%" in out
+    assert out.count("%") > 12
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_chance_of_touching_a_price_by_a_date(
+    trained_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("AAA", "--touch", "-2%", "--below", "-2%")
+    out, err = predict(capsys, trained_home, *arguments, "--json")
+    assert err == ""
+    found = json.loads(out)["predictions"][0]
+    assert found["touch"] == pytest.approx(0.98 * found["last_close"])
+    assert found["step_dependence"] == "fitted"
+    steps = found["steps"]
+    assert steps[0]["chance_touch"] == pytest.approx(steps[0]["chance_below"], abs=1e-7)
+    assert all(step["chance_touch"] > step["chance_below"] for step in steps[1:])
+    assert all(step["chance_above"] is None for step in steps)
+    out, _ = predict(capsys, trained_home, *arguments)
+    assert f"touch {found['touch']:.2f}" in out
+    assert f"{steps[2]['chance_touch']:.1%}" in out
+    assert "touch: chance that a close has reached it by then (closes only)" in " ".join(out.split())
+
+
+def test_a_model_without_fitted_dependence_says_so(
+    own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = ModelRegistry(own_home)
+    loaded = registry.load("main@1")
+    assert len(loaded.card["step_correlations"]) == 2
+    card = {name: value for name, value in loaded.card.items() if name != "step_correlations"}
+    registry.register("main", loaded.network, card, b"keras")
+    out, err = predict(capsys, own_home, "AAA", "--touch", "+5%", "--json")
+    assert "note: main@2 has no fitted dependence of its steps; --touch takes a random walk's" in err
+    assert json.loads(out)["predictions"][0]["step_dependence"] == "random walk"
+    assert predict(capsys, own_home, "AAA", "--above", "+5%")[1] == ""
+
+
+def test_losses_in_the_tail_are_shown_when_asked_for(
+    trained_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = json.loads(predict(capsys, trained_home, "AAA", "--json")[0])["predictions"][0]["steps"][0]
+    assert list(step["risk"]) == ["95", "99"]
+    assert 0 < step["risk"]["95"]["value_at_risk"] < step["risk"]["95"]["expected_shortfall"] < 1
+    plain, _ = predict(capsys, trained_home, "AAA")
+    assert "VaR" not in plain
+    out, _ = predict(capsys, trained_home, "AAA", "--risk")
+    for name, key in (("VaR", "value_at_risk"), ("ES", "expected_shortfall")):
+        for level in ("95", "99"):
+            assert f"{name} {level} %" in out
+            assert f" {step['risk'][level][key]:.1%} " in out
+    assert "ES: mean of those losses" in " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_one_level_is_enough(trained_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = predict(capsys, trained_home, "AAA", "--levels", "75")
+    assert "75 %: interval that covers the close with that chance" in out
+    assert "90 %" not in out
 
 
 @pytest.mark.parametrize(
@@ -74,8 +182,19 @@ def test_doubts_go_to_stderr(
         pytest.param(["ZZZ"], ExitCode.NOT_FOUND, "ZZZ", id="unknown-ticker"),
         pytest.param(["../AAA"], ExitCode.USAGE, "is not a ticker", id="a-path-for-a-ticker"),
         pytest.param(["AAA", "--horizon", "9"], ExitCode.USAGE, "predicts 1 to 3", id="horizon-too-large"),
-        pytest.param(["AAA", "--level", "105"], ExitCode.USAGE, "--level 105", id="level-out-of-range"),
-        pytest.param(["AAA", "--level", "much"], ExitCode.USAGE, "'--level'", id="level-no-number"),
+        pytest.param(
+            ["AAA", "--levels", "50,105"], ExitCode.USAGE, "--levels 50,105: 105 is out", id="level-105"
+        ),
+        pytest.param(["AAA", "--levels", "0.9"], ExitCode.USAGE, "from 1 to 99.9", id="level-below-1"),
+        pytest.param(["AAA", "--levels", "nan"], ExitCode.USAGE, "nan is out of range", id="level-nan"),
+        pytest.param(["AAA", "--levels", "50,90,50"], ExitCode.USAGE, "50 is given twice", id="level-twice"),
+        pytest.param(["AAA", "--levels", "much"], ExitCode.USAGE, "not a list of num", id="level-no-number"),
+        pytest.param(["AAA", "--levels", ""], ExitCode.USAGE, "--levels", id="no-level"),
+        pytest.param(["AAA", "--above", "much"], ExitCode.USAGE, "--above 'much' is neither", id="no-price"),
+        pytest.param(["AAA", "--below", "-5"], ExitCode.USAGE, "--below '-5' is neither", id="negative"),
+        pytest.param(
+            ["AAA", "BBB", "--below", "9"], ExitCode.USAGE, "--below 9 is one price for 2", id="one-price"
+        ),
         pytest.param(
             ["AAA", "--model", "../../x"], ExitCode.USAGE, "not a model's name", id="a-path-for-a-model"
         ),
@@ -202,6 +321,10 @@ def test_more_than_five_tickers_share_one_table(own_home: Path, capsys: pytest.C
     assert [row.split()[0] for row in rows] == names
     assert all("2026-11-25" in row and "±" in row for row in rows)
     assert max(map(len, out.splitlines())) <= 80
+    wide, _ = predict(capsys, own_home, *names, "--levels", "50,80,90,99")
+    assert [line.split()[0] for line in wide.splitlines() if line.startswith("T")] == names * 2
+    assert all(f"{level} %" in wide for level in (50, 80, 90, 99))
+    assert max(map(len, wide.splitlines())) <= 80
     assert "was not trained on T0, T1, T2, T3, T4 and 1 more" in err
 
 

@@ -225,3 +225,28 @@ def test_ranges_in_place_of_volumes_are_another_digest() -> None:
     panel = panel_of(random_walk_table("A", 60))
     one, other = replace(panel, log_volume=None), replace(panel, log_range=None, log_volume=panel.log_range)
     assert one.digest() != other.digest()
+
+
+def test_some_tickers_of_a_panel_are_as_they_are_in_it() -> None:
+    panel = panel_of(*(random_walk_table(name, 60, seed) for seed, name in enumerate(("AAA", "BBB", "CCC"))))
+    several = replace(
+        panel,
+        market_return=np.stack([panel.market_return + row for row in range(3)]),
+        target_mask=np.arange(3)[:, None] <= np.zeros(60),
+    )
+    rows = np.array([2, 0])
+    for whole in (panel, several):
+        some = whole.take(rows)
+        assert some.tickers == ("CCC", "AAA")
+        assert some.shape == (2, 60)
+        np.testing.assert_array_equal(some.log_return, whole.log_return[rows])
+        np.testing.assert_array_equal(some.close, whole.close[rows])
+        assert some.market_members == whole.market_members
+    np.testing.assert_array_equal(panel.take(rows).market_return, panel.market_return)
+    np.testing.assert_array_equal(several.take(rows).market_return, several.market_return[rows])
+    assert panel.take(rows).target_mask is None
+    mask = several.take(rows).target_mask
+    assert mask is not None
+    assert mask[:, 0].tolist() == [False, True]
+    for name in ("log_range", "log_volume"):
+        np.testing.assert_array_equal(getattr(panel.take(rows), name), getattr(panel, name)[rows])

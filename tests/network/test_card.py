@@ -96,6 +96,12 @@ LIES = {
     "a refit of a number": put("refit", value=3),
     "a universe without a name": put("universe", value={"source": "package"}),
     "a version of text": put("version", value="one"),
+    "a correlation of text": put("step_correlations", value=["high"]),
+    "a correlation that is too high": put("step_correlations", value=[0.9991]),
+    "a correlation below none": put("step_correlations", value=[-0.1]),
+    "a correlation that is no number": put("step_correlations", value=[float("nan")]),
+    "too many correlations": put("step_correlations", value=[0.5] * 9),
+    "correlations of a number": put("step_correlations", value=0.5),
 }
 
 

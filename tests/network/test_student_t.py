@@ -73,6 +73,16 @@ def test_quantiles_move_and_stretch_with_location_and_scale(
     np.testing.assert_allclose(moved, shift + stretch * standard, rtol=1e-12, atol=1e-12)
 
 
+@given(locations, scales, degrees, st.floats(1e-9, 1 - 1e-9))
+def test_the_value_at_a_probability_is_scipys(
+    location: float, scale: float, freedom: float, probability: float
+) -> None:
+    law = stats.norm(location, scale) if np.isinf(freedom) else stats.t(freedom, location, scale)
+    found = one(location, scale, freedom).value_at(np.array([[probability], [0.5]]))
+    assert found.shape == (2, 1)
+    np.testing.assert_allclose(found[:, 0], [law.ppf(probability), location], rtol=1e-7, atol=1e-9)
+
+
 def test_less_than_two_degrees_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"1\.5 degrees"):
         one(0.0, 1.0, 1.5).quantile(LEVELS)

@@ -268,8 +268,9 @@ def test_fewer_steps_are_the_first_of_all_steps(trained_home: Path) -> None:
     [
         pytest.param("AAA", 4, 90, UsageError, "predicts 1 to 3 .* --horizon 4", id="horizon-too-large"),
         pytest.param("AAA", 0, 90, UsageError, "predicts 1 to 3", id="no-horizon"),
-        pytest.param("AAA", None, 100, UsageError, "the level 100 is out of range", id="level-100"),
-        pytest.param("AAA", None, 0, UsageError, "the level 0 is out of range", id="level-0"),
+        pytest.param("AAA", None, 100, UsageError, "levels: 100 is out of range", id="level-100"),
+        pytest.param("AAA", None, 0, UsageError, "levels: 0 is out of range", id="level-0"),
+        pytest.param("AAA", None, 50, UsageError, "levels: 50 is given twice", id="level-twice"),
         pytest.param("ZZZ", None, 90, NotFoundError, "ZZZ", id="not-in-the-store"),
         pytest.param("SHORT", None, 90, BadInputError, "SHORT has 25 bars, 32 are needed", id="too-few-days"),
         pytest.param(

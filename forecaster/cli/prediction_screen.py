@@ -1,0 +1,206 @@
+"""Predictions as tables for people and as documents for programs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from forecaster.cli.screen import figures_table, headline, plain_table, print_picture
+from forecaster.network.risk import tail_losses
+from forecaster.network.step_copula import StepCopula
+from forecaster.registry.versions import RegisteredModel
+from forecaster.report.charts import fan_chart
+from forecaster.report.price_text import PriceText
+from forecaster.service.prediction import Prediction
+from forecaster.service.thresholds import QUESTIONS, Threshold, chances
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHOWN_IN_FULL = 5
+"""More tickers than these share one table without charts."""
+_GAP = 2
+"""Columns are so many characters apart."""
+
+Columns = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted beside medians and intervals.
+
+    Attributes:
+        prices: those that are asked about, by the question's name.
+        copula: the dependence of the model's steps.
+        risk: whether the table has value at risk and expected shortfall.
+    """
+
+    prices: Mapping[str, Threshold]
+    copula: StepCopula
+    risk: bool = False
+
+
+def show_predictions(predictions: Sequence[Prediction], asked: Asked, model: str, screen: "Console") -> None:
+    """A table and a chart of each ticker, or one table with a line for each of many."""
+    if len(predictions) > SHOWN_IN_FULL:
+        _show_many(predictions, asked, model, screen)
+        return
+    for prediction in predictions:
+        _show_one(prediction, asked, model, screen)
+
+
+def _show_many(predictions: Sequence[Prediction], asked: Asked, model: str, screen: "Console") -> None:
+    """A line for each ticker: the last step of its forecast."""
+    last = len(predictions[0].dates)
+    screen.print(f"{len(predictions):,} tickers by {model}, {last} session{'s' if last > 1 else ''} ahead")
+    step = slice(-1, None)
+    rows = [_figures(each, step) | _answers(each, asked, step, in_prices=False) for each in predictions]
+    columns = {
+        "close": [PriceText(each.last_close).one(each.last_close) for each in predictions],
+        "session": [str(each.dates[-1]) for each in predictions],
+        **{heading: [cell for row in rows for cell in row[heading]] for heading in rows[0]},
+    }
+    names = [each.ticker for each in predictions]
+    for part in _fitting("ticker", names, columns, screen.width):
+        cells = zip(names, *part.values(), strict=True)
+        print_picture(screen, plain_table(("ticker", *part), cells))
+    screen.print(
+        f"{_legend(predictions[0], asked)} Every step: --json, or name up to five tickers.", style="dim"
+    )
+
+
+def _show_one(prediction: Prediction, asked: Asked, model: str, screen: "Console") -> None:
+    shown = PriceText(prediction.last_close)
+    close = f"close of {prediction.last_date}: {shown.one(prediction.last_close)}"
+    if prediction.currency not in ("", "USD"):
+        close += f" {prediction.currency}"
+    screen.print(headline(prediction.ticker, f"  {close}  model {model}"))
+    widest = max(prediction.naive_intervals)
+    columns = {
+        **_figures(prediction, slice(None)),
+        f"naive {widest:g} %": [shown.span(ends) for ends in prediction.naive_intervals[widest].T],
+        **_answers(prediction, asked, slice(None), in_prices=True),
+    }
+    dates = [str(date) for date in prediction.dates]
+    for part in _fitting("session", dates, columns, screen.width):
+        table = figures_table(None, "session", *part)
+        for date, *cells in zip(dates, *part.values(), strict=True):
+            table.add_row(date, *cells)
+        screen.print(table)
+    naive = f"naive: the close stays at {shown.one(prediction.last_close)}, within its past volatility."
+    screen.print(f"{_legend(prediction, asked)} {naive}", style="dim")
+    colour = screen.is_terminal and not screen.no_color
+    print_picture(screen, fan_chart(prediction, min(screen.width, 100), 14, colour=colour))
+
+
+def _figures(prediction: Prediction, steps: slice) -> Columns:
+    """What is always shown of some steps, by heading."""
+    shown = PriceText(prediction.last_close)
+    intervals = {
+        f"{level:g} %": [shown.span(pair) for pair in ends[:, steps].T]
+        for level, ends in prediction.intervals.items()
+    }
+    return {
+        "median": [shown.one(price) for price in prediction.median[steps]],
+        **intervals,
+        "move": [f"±{move:.1f}%" for move in prediction.expected_move[steps]],
+    }
+
+
+def _answers(prediction: Prediction, asked: Asked, steps: slice, *, in_prices: bool) -> Columns:
+    """What was asked for, of some steps, by heading: a price is named as such, or as it was given."""
+    columns = {}
+    for name, found in chances(prediction, asked.prices, asked.copula).items():
+        threshold = asked.prices[name]
+        price = PriceText(prediction.last_close).one(threshold.price(prediction.last_close))
+        columns[f"{name} {price if in_prices else threshold}"] = [_chance_text(each) for each in found[steps]]
+    for level, loss in tail_losses(prediction.distribution).items() if asked.risk else ():
+        columns[f"VaR {level} %"] = [f"{share:.1%}" for share in loss.value_at_risk[steps]]
+        columns[f"ES {level} %"] = [f"{share:.1%}" for share in loss.expected_shortfall[steps]]
+    return columns
+
+
+def _chance_text(chance: float) -> str:
+    """In per cent; what is next to impossible or certain is not said to be it."""
+    return "<0.1%" if chance < 0.0005 else ">99.9%" if chance > 0.9995 else f"{chance:.1%}"
+
+
+def _fitting(first: str, names: Sequence[str], columns: Columns, width: int) -> Iterator[Columns]:
+    """The columns in as many tables, each with the names before it, as the width makes necessary."""
+    begin = max(map(len, (first, *names))) + 1  # Rich ends a line with a blank
+    part: Columns = {}
+    used = begin
+    for heading, cells in columns.items():
+        needed = _GAP + max(map(len, (heading, *cells)))
+        if part and used + needed > width:
+            yield part
+            part, used = {}, begin
+        part[heading] = cells
+        used += needed
+    yield part
+
+
+def _legend(prediction: Prediction, asked: Asked) -> str:
+    levels = ", ".join(f"{level:g} %" for level in prediction.intervals)
+    what = "intervals that cover" if len(prediction.intervals) > 1 else "interval that covers"
+    parts = [f"{levels}: {what} the close with that chance", "move: half of the 68 % one"]
+    if beyond := [name for name in asked.prices if name != "touch"]:
+        parts.append(f"{', '.join(beyond)}: chance that the close is there")
+    if "touch" in asked.prices:
+        parts.append("touch: chance that a close has reached it by then (closes only)")
+    if asked.risk:
+        parts.append(
+            "VaR: loss, of the last close, exceeded with a chance of 5 % or 1 %; ES: mean of those losses"
+        )
+    return f"{'; '.join(parts)}."
+
+
+def prediction_document(
+    prediction: Prediction, asked: Asked, used: RegisteredModel, moment: datetime
+) -> dict[str, Any]:
+    """One ticker's forecast, every step of it."""
+    prices = {name: each.price(prediction.last_close) for name, each in asked.prices.items()}
+    beyond = {
+        name: values.tolist() for name, values in chances(prediction, asked.prices, asked.copula).items()
+    }
+    losses = tail_losses(prediction.distribution)
+    naive = prediction.naive_intervals[max(prediction.naive_intervals)].tolist()
+    ends = {f"{level:g}": values.tolist() for level, values in prediction.intervals.items()}
+    median, move = prediction.median.tolist(), prediction.expected_move.tolist()
+    return {
+        "ticker": prediction.ticker,
+        "model": used.reference,
+        "trained_on": prediction.ticker in used.card["tickers"],
+        "last_date": str(prediction.last_date),
+        "last_close": prediction.last_close,
+        "currency": prediction.currency,
+        "calendar": prediction.calendar,
+        "bridged": prediction.bridged,
+        "thin_market": [asdict(day) for day in prediction.thin_market],
+        "sessions_old": prediction.sessions_old(moment),
+        **{name: prices.get(name) for name in QUESTIONS},
+        "step_dependence": "fitted" if asked.copula.fitted else "random walk",
+        "steps": [
+            {
+                "step": step + 1,
+                "date": str(date),
+                "median": median[step],
+                "intervals": {
+                    width: {"lower": lower[step], "upper": upper[step]}
+                    for width, (lower, upper) in ends.items()
+                },
+                "expected_move_percent": move[step],
+                **{f"chance_{name}": beyond[name][step] if name in beyond else None for name in QUESTIONS},
+                "risk": {
+                    str(level): {name: values[step] for name, values in vars(loss).items()}
+                    for level, loss in losses.items()
+                },
+                "naive": {
+                    "median": prediction.last_close,
+                    "lower": naive[0][step],
+                    "upper": naive[1][step],
+                },
+            }
+            for step, date in enumerate(prediction.dates)
+        ],
+    }
