@@ -93,14 +93,19 @@ def run_parallel(
 
     Raises:
         Exception: what `work` raised.
+        ForecastError: a process died.
     """
     from joblib import Parallel, cpu_count, delayed
+    from joblib.externals.loky import BrokenProcessPool
 
     results: list[Result] = []
-    jobs = min(cpu_count(), len(tasks))
-    for result in Parallel(n_jobs=max(jobs, 1), return_as="generator")(delayed(work)(task) for task in tasks):
-        results.append(result)
-        report(len(results), len(tasks))
+    jobs = max(min(cpu_count(), len(tasks)), 1)
+    try:
+        for result in Parallel(n_jobs=jobs, return_as="generator")(delayed(work)(task) for task in tasks):
+            results.append(result)
+            report(len(results), len(tasks))
+    except BrokenProcessPool:
+        raise ForecastError("a worker process died", "it may have run out of memory: close others") from None
     return results
 
 

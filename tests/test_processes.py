@@ -29,6 +29,10 @@ def halved(number: int) -> tuple[float, int]:
     return number / 2, os.getpid()
 
 
+def end(code: int) -> None:
+    os._exit(code)
+
+
 def complain(error: ForecastError, _: Callable[[str], None]) -> None:
     raise error
 
@@ -146,3 +150,8 @@ def test_a_single_task_is_done_here_and_none_is_no_work() -> None:
 def test_what_a_task_raises_comes_through() -> None:
     with pytest.raises(BadInputError, match="3 is odd; halve another"):
         run_parallel(halved, [2, 3, 4], lambda *_: None)
+
+
+def test_a_process_that_dies_is_an_error_with_a_remedy() -> None:
+    with pytest.raises(ForecastError, match=r"a worker process died; it may have run out of memory"):
+        run_parallel(end, [1, 2], lambda *_: None)
