@@ -422,7 +422,7 @@ def compare_on(
         raise UsageError(f"cells {list(cells)} names no known cell", f"choose from {', '.join(CELLS)}")
     if match not in ("units", "parameters"):
         raise UsageError(f"match {match!r} is not known", "choose units or parameters")
-    recipes = cell_recipes(recipe, cells, len(available_features(data.panel)), match)
+    recipes = cell_recipes(recipe, cells, len(available_features(data.panel, recipe)), match)
     run = run_isolated if isolated else _run_here
     extra = chosen_baselines(baselines)
     comparison = compare_cells(data, recipes, seeds, report, run, extra, report_fits)

@@ -23,6 +23,7 @@ CELL_TITLES: Mapping[str, str] = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GR
 CELLS = tuple(CELL_TITLES)
 LINEAR = "linear"
 """What is trained in place of a cell: the same inputs without recurrence."""
+ALL_FEATURES, PRICES_ONLY = "all", "prices"
 DEVICES = ("auto", "cpu", "gpu")
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 """Of which the calendars know."""
@@ -83,12 +84,14 @@ class Recipe:
     """The recipe a network is trained by; lookback and horizon in trading days.
 
     `epochs` and `batch_size` are chosen from the amount of data where they are None, and the
-    split dates (ISO, the last day of each part) from its span.
+    split dates (ISO, the last day of each part) from its span. `features` are those of prices alone, or
+    all that can be had, those of earnings dates too.
     """
 
     cell: str = setting("gru", choices=(*CELLS, LINEAR))
     lookback: int = setting(120, least=2, most=5000)
     horizon: int = setting(5, least=1, most=252)
+    features: str = setting(ALL_FEATURES, choices=(ALL_FEATURES, PRICES_ONLY))
     units: int = setting(32, least=1, most=4096)
     layers: int = setting(1, least=1, most=16)
     bidirectional: bool = setting(False)

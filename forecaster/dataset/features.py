@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.panel import LatestDays, Panel
+from forecaster.dataset.report_features import compute_report_features, is_report_feature, report_features
 from forecaster.dataset.volatility import exponential_mean, volatility
+from forecaster.settings import PRICES_ONLY, Recipe
 
 Float32 = NDArray[np.float32]
 
@@ -39,8 +41,12 @@ class Features:
     valid_input: NDArray[np.bool_]
 
 
-def available_features(panel: Panel) -> tuple[str, ...]:
-    """The features that every ticker's columns allow; a column that one ticker lacks is left out."""
+def available_features(panel: Panel, recipe: Recipe) -> tuple[str, ...]:
+    """The features that every ticker's columns allow; a column that one ticker lacks is left out.
+
+    Those of reports are there where at least half of the tickers have dates, and the recipe does not leave
+    them out.
+    """
     traded = np.isfinite(panel.close)
     names = list(ALWAYS)
     for name, column in FROM_BARS.items():
@@ -48,6 +54,9 @@ def available_features(panel: Panel) -> tuple[str, ...]:
         # Half the days will do: a bar without volume now and then is filled with the neutral value.
         if values is not None and np.all(2 * np.isfinite(values).sum(1) >= traded.sum(1)):
             names.append(name)
+    dated = 0 if panel.reports is None else len(set(panel.reports.ticker))
+    if recipe.features != PRICES_ONLY and dated and 2 * dated >= len(panel.tickers):
+        names += report_features(recipe.horizon)
     return tuple(names)
 
 
@@ -59,8 +68,13 @@ def compute_features(panel: Panel | LatestDays, names: Sequence[str]) -> Feature
     """
     sigma, market_sigma = volatility(panel.log_return), volatility(panel.market_return)
     values = np.empty((*panel.shape, len(names)), dtype=np.float32)
+    asked = [name for name in names if is_report_feature(name)]
+    of_reports = compute_report_features(panel, asked, sigma) if asked else {}
     for place, name in enumerate(names):
-        values[..., place] = _feature(name, panel, sigma, market_sigma)
+        if name in of_reports:
+            values[..., place] = of_reports[name]
+        else:
+            values[..., place] = _feature(name, panel, sigma, market_sigma)
     np.nan_to_num(values, copy=False, nan=0.0, posinf=_CLIP, neginf=-_CLIP)
     np.clip(values, -_CLIP, _CLIP, out=values)
     valid_input = np.isfinite(panel.log_return)

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from forecaster.files import digest_bytes
 from forecaster.prices.calendar import is_session, sessions_between
+from forecaster.prices.earnings.store import read_reports
+from forecaster.prices.earnings.table import COLUMNS, EarningsTable
 from forecaster.prices.market import MarketSeries, read_market
 from forecaster.prices.store import PriceStore, empty_store
 from forecaster.prices.table import PriceTable, checked_ticker
@@ -40,6 +42,8 @@ class Panel:
         bridged: (N, D) days without a bar that may be inputs all the same; None where there are none.
         target_mask: (N, D) days that may be origins of targets; None for all. All days may be inputs.
         market_members: the symbols that the market is the equal-weighted mean of.
+        reports: the tickers' announcements, as `prices.earnings.table.reports` gives them; None where none
+            are kept.
     """
 
     tickers: tuple[str, ...]
@@ -52,6 +56,7 @@ class Panel:
     bridged: NDArray[np.bool_] | None = None
     target_mask: NDArray[np.bool_] | None = None
     market_members: tuple[str, ...] = ()
+    reports: EarningsTable | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -61,8 +66,8 @@ class Panel:
     def digest(self) -> str:
         """SHA-256 of all that a network sees or is scored on: one changed value gives another.
 
-        That is tickers, days, closes, returns (of adjusted closes), ranges, volumes, the market, bridged days
-        and the days that may be origins.
+        That is tickers, days, closes, returns (of adjusted closes), ranges, volumes, the market, bridged
+        days, the days that may be origins, and the dates of reports.
         """
         parts = ["\n".join(self.tickers).encode()]
         for name in _DIGESTED:
@@ -70,6 +75,10 @@ class Panel:
             parts.append(f"\n{name} {None if values is None else values.shape}\n".encode())
             if values is not None:
                 parts.append(np.ascontiguousarray(values).tobytes())
+        if self.reports is not None:
+            for name in COLUMNS:
+                text = "\t".join(getattr(self.reports, name).astype(str))
+                parts.append(f"\nreports {name} {text}".encode())
         return digest_bytes(*parts)
 
     def take(self, rows: NDArray[np.intp]) -> "Panel":
@@ -85,6 +94,7 @@ class Panel:
             None if self.bridged is None else self.bridged[rows],
             None if self.target_mask is None else self.target_mask[rows],
             self.market_members,
+            None if self.reports is None else self.reports.of([self.tickers[row] for row in rows]),
         )
 
     def last(self, days: int) -> "Panel":
@@ -100,6 +110,7 @@ class Panel:
             None if self.bridged is None else self.bridged[:, -days:],
             None if self.target_mask is None else self.target_mask[:, -days:],
             self.market_members,
+            self.reports,
         )
 
 
@@ -124,17 +135,20 @@ def choose_tickers(store: PriceStore, wanted: Sequence[str] | None) -> list[str]
 
 
 def load_panel(store: PriceStore, tickers: Sequence[str], market: MarketSeries | None = None) -> Panel:
-    """Read `tickers` from the store; the market is that of the whole store where none is given.
+    """Read `tickers` from the store, with their reports; the market is the whole store's if none is given.
 
     Raises:
         NotFoundError: a ticker is not in the store.
         BadInputError: a file of the store is damaged.
     """
     tables = list(store.read_many(tickers))
-    return build_panel(tables, read_market(store) if market is None else market)
+    known = read_reports(store.home, tickers).table
+    return build_panel(tables, read_market(store) if market is None else market, known)
 
 
-def build_panel(tables: Sequence[PriceTable], market: MarketSeries) -> Panel:
+def build_panel(
+    tables: Sequence[PriceTable], market: MarketSeries, reports: EarningsTable | None = None
+) -> Panel:
     """Lay price tables on their common trading days; the market is NaN where it is not known.
 
     A day on which a ticker has no bar is no target, and ends the targets that reach it. It may be an input
@@ -163,6 +177,7 @@ def build_panel(tables: Sequence[PriceTable], market: MarketSeries) -> Panel:
         bridged=bridged if any_bridged else None,
         target_mask=traded if any_bridged else None,
         market_members=market.members,
+        reports=reports,
     )
 
 
@@ -229,6 +244,9 @@ class LatestDays:
         log_return, log_range, log_volume, bridged: (N, D) as in `Panel`.
         market_return: (N, D) of each ticker's days.
         past_spread: (N,) root mean square of all past daily returns, those before the D days too.
+        reports: as in `Panel`.
+        as_of: the day on which the forecast is made, if that is not the last day: what was announced since
+            is known.
     """
 
     tickers: tuple[str, ...]
@@ -242,6 +260,8 @@ class LatestDays:
     market_return: Float32
     bridged: NDArray[np.bool_]
     past_spread: NDArray[np.float64]
+    reports: EarningsTable | None = None
+    as_of: np.datetime64 | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -249,13 +269,21 @@ class LatestDays:
         return self.close.shape[0], self.close.shape[1]
 
 
-def latest_days(tables: Sequence[PriceTable], market: MarketSeries, days: int) -> LatestDays:
+def latest_days(
+    tables: Sequence[PriceTable],
+    market: MarketSeries,
+    days: int,
+    reports: EarningsTable | None = None,
+    as_of: np.datetime64 | None = None,
+) -> LatestDays:
     """Lay the last `days` trading days of each table side by side.
 
     Args:
         tables: N tickers' bars, each with one bar at least.
         market: the market's daily return.
         days: D.
+        reports: see `LatestDays`.
+        as_of: see `LatestDays`.
     """
     shape = (len(tables), days)
     dates = np.full(shape, np.datetime64("NaT"), dtype="datetime64[D]")
@@ -297,6 +325,8 @@ def latest_days(tables: Sequence[PriceTable], market: MarketSeries, days: int) -
         market_return=market_return,
         bridged=bridged,
         past_spread=spread,
+        reports=reports,
+        as_of=as_of,
     )
 
 

@@ -18,6 +18,7 @@ from forecaster.dataset.panel import Days, Panel, build_panel, choose_tickers
 from forecaster.dataset.split import Split, split_days
 from forecaster.dataset.survivorship import count_survivors
 from forecaster.errors import ForecastError
+from forecaster.prices.earnings.store import read_reports
 from forecaster.prices.market import MarketSeries, read_market
 from forecaster.prices.store import FILE_ERRORS, NotYetListedError, PriceStore
 from forecaster.prices.table import PriceTable
@@ -59,6 +60,7 @@ class TrainingSet:
         whole_store: whether the tickers are all stocks that are stored.
         damaged: tickers that are left out, as their price files cannot be read.
         survivorship: what cards and documents say of it, see `count_survivors`.
+        dates_fault: why the earnings dates could not be read; empty if they could.
     """
 
     panel: Panel
@@ -67,6 +69,7 @@ class TrainingSet:
     whole_store: bool = False
     damaged: tuple[str, ...] = ()
     survivorship: dict[str, Any] | None = None
+    dates_fault: str = ""
 
 
 def choose(
@@ -122,12 +125,13 @@ def load_training_set(
     if selection is not None:
         selection = without(selection, damaged)
         damaged = list(selection.damaged)
-    panel = build_panel(tables, read_market(store) if market is None else market)
+    known = read_reports(store.home, [table.ticker for table in tables])
+    panel = build_panel(tables, read_market(store) if market is None else market, known.table)
     panel = restrict_targets(panel, None if selection is None else selection.counting)
     split = split_rule(panel.dates)
     universe = None if selection is None else describe_selection(selection, panel, split)
     survivorship = count_survivors(panel, split, selection)
-    return TrainingSet(panel, split, universe, chosen.whole_store, tuple(damaged), survivorship)
+    return TrainingSet(panel, split, universe, chosen.whole_store, tuple(damaged), survivorship, known.fault)
 
 
 def _read(store: PriceStore, chosen: Chosen) -> tuple[list[PriceTable], list[str]]:

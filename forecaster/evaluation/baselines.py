@@ -98,7 +98,7 @@ def fitted_linear_t(
         BadInputError: there is no window in the training part.
     """
     panel = data.panel
-    features = compute_features(panel, available_features(panel))
+    features = compute_features(panel, available_features(panel, recipe))
     network = train_linear(panel, features, data.split.train, recipe).network
     found, forecast = network_forecasts(network, features, data.split.test, panel.target_mask)
     return network, at_origins(found, forecast, origins)

@@ -33,7 +33,7 @@ def boosted_trees(wanted: Wanted) -> Fitted:
         BadInputError: there is no window in the training part.
     """
     panel, split, recipe = wanted.panel, wanted.data.split, wanted.recipe
-    features = compute_features(panel, available_features(panel))
+    features = compute_features(panel, available_features(panel, recipe))
     rows, targets = training_rows(panel, features, split.train, recipe)
     found, asked = read_windows(
         lambda inputs, last: regressors(inputs, features.names, last),

@@ -44,7 +44,7 @@ def train_and_forecast(
         ForecastError: too few prices, or a loss that became NaN.
     """
     panel, split = data.panel, data.split
-    names = available_features(panel)
+    names = available_features(panel, recipe)
     if recipe.cell == LINEAR:
         features = compute_features(panel, names)
         trained = train_linear(panel, features, split.train, recipe)

@@ -89,12 +89,13 @@ class PriceStore:
     """
 
     def __init__(self, home: Path, as_of: datetime | None = None) -> None:
+        self.home = home
         self.folder = home / "data" / "prices"
         self.as_of = as_of
 
     def whole(self) -> "PriceStore":
         """The same store with all its bars."""
-        return PriceStore(self.folder.parent.parent)
+        return PriceStore(self.home)
 
     def path(self, ticker: str) -> Path:
         """Where the ticker's file is or would be.

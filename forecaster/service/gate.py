@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.dataset.features import available_features, compute_features
+from forecaster.dataset.features import compute_features
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import SHORTEST_PART
 from forecaster.errors import BadInputError
@@ -177,7 +177,7 @@ def _score(
 
 def _linear_t(panel: Panel, part: range, shape: Network, origins: Origins) -> ForecastDistribution:
     """Linear-t as it was known before `part`: fitted to origins whose targets end before it."""
-    features = compute_features(panel, available_features(panel))
+    features = compute_features(panel, shape.features)
     recipe = Recipe(lookback=shape.lookback, horizon=shape.horizon)
     linear = train_linear(panel, features, range(part.start - shape.horizon), recipe).network
     return at_origins(*network_forecasts(linear, features, part, panel.target_mask), origins)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features, compute_features
 from forecaster.dataset.panel import BRIDGE_SPAN, LATEST_COLUMNS, MOST_BRIDGED, LatestDays, latest_days
+from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.volatility import WARM_UP
 from forecaster.errors import BadInputError, ForecastError, UsageError, name_some
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, random_walk, riskmetrics_walk
@@ -17,7 +18,9 @@ from forecaster.evaluation.forecasts import Origins, in_returns
 from forecaster.ledger.ledger import ForecastRows
 from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.prices.calendar import last_closed_session, next_sessions, session_count
+from forecaster.prices.calendar import last_closed_session, local_date, next_sessions, session_count
+from forecaster.prices.earnings.store import read_reports
+from forecaster.prices.earnings.table import EarningsTable
 from forecaster.prices.exchanges import XNYS
 from forecaster.prices.market import MarketSeries, ThinDay, read_market, thin_days
 from forecaster.prices.store import PriceStore
@@ -26,6 +29,8 @@ from forecaster.registry.versions import RegisteredModel
 
 # By then the slowest of the features' exponential means has forgotten all but 1e-13 of its start.
 _WARM_UP_DAYS = 1000
+# A quarter is a step of the means over reports: 40 leave 1e-4 of the usual reaction's start.
+_REPORTS_WARM_UP_DAYS = 2500
 _MOVE_LEVEL = 68
 LEAST_LEVEL, MOST_LEVEL = 1, 99.9
 _HISTORY_DAYS = 63
@@ -86,10 +91,14 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Batch:
-    """The tickers that could be predicted, in the order asked for, and why the others could not."""
+    """The tickers that could be predicted, in the order asked for, and why the others could not.
+
+    `dates_fault` is why the earnings dates could not be read; empty if they could.
+    """
 
     predictions: tuple[Prediction, ...]
     failures: dict[str, ForecastError]
+    dates_fault: str = ""
 
 
 def predict_stored(
@@ -130,9 +139,12 @@ def predict_stored(
     if not tables:
         return Batch((), failures)
     known_market = market or read_market(store, composition)
-    batch = predict_tables(network, tables, known_market, horizon, levels, reference)
+    known = read_reports(store.home, [table.ticker for table in tables])
+    today = None if store.as_of is None else local_date(store.as_of)
+    batch = predict_tables(network, tables, known_market, horizon, levels, reference, known.table, today)
     failures |= batch.failures
-    return Batch(batch.predictions, {ticker: failures[ticker] for ticker in tickers if ticker in failures})
+    ordered = {ticker: failures[ticker] for ticker in tickers if ticker in failures}
+    return Batch(batch.predictions, ordered, known.fault)
 
 
 def predict_tables(
@@ -142,15 +154,21 @@ def predict_tables(
     horizon: int | None = None,
     levels: Sequence[float] = (50, 90),
     reference: Network | None = None,
+    reports: EarningsTable | None = None,
+    as_of: np.datetime64 | None = None,
 ) -> Batch:
     """As `predict_stored`, from price tables and the market's daily return.
+
+    `reports` are the tickers' announcements, as known on the day `as_of`.
 
     Raises:
         UsageError: more steps than the network was trained for, or a level that is none.
     """
     check_levels(levels)
     steps = checked_steps(horizon, network.horizon)
-    latest = latest_days(tables, market, network.lookback + _WARM_UP_DAYS)
+    reads_reports = any(is_report_feature(name) for name in network.features)
+    days = network.lookback + (_REPORTS_WARM_UP_DAYS if reads_reports else _WARM_UP_DAYS)
+    latest = latest_days(tables, market, days, reports if reads_reports else None, as_of)
     features = compute_features(latest, network.features)
     forecast, valid = forecast_latest(network, features)
     walk = random_walk(0.0, latest.past_spread, np.inf, network.horizon)  # the naive forecast

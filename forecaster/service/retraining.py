@@ -12,6 +12,7 @@ import numpy as np
 
 from forecaster.dataset.features import available_features
 from forecaster.dataset.panel import Panel
+from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.split import SHORTEST_PART, Split, split_dates, split_days
 from forecaster.dataset.training_set import Chosen, TrainingSet, choose, load_training_set
 from forecaster.errors import BadInputError, ForecastError
@@ -31,7 +32,7 @@ from forecaster.service.candidate import train_candidate
 from forecaster.service.events import log_event
 from forecaster.service.gate import Decision, decide, refit_fault, unseen_part
 from forecaster.service.refreshing import reject_unfit_prices
-from forecaster.settings import LINEAR, Recipe, Settings, override
+from forecaster.settings import LINEAR, PRICES_ONLY, Recipe, Settings, override
 
 GATE_SESSIONS = 250
 _TEST_SHARE, _VALIDATION_SHARE = 0.15, 0.10
@@ -203,11 +204,13 @@ def gate_split(dates: np.ndarray[Any, np.dtype[np.datetime64]], horizon: int) ->
 
 def _plan(settings: Settings, store: PriceStore, champion: RegisteredModel, now: datetime) -> _Plan:
     recipe = replace(_recipe_of(champion), device=settings.train.device)
+    if not any(is_report_feature(name) for name in champion.network.features):
+        recipe = replace(recipe, features=PRICES_ONLY)  # also of a card from before there were any
     chosen = _chosen_as(champion.card, settings.home, store)
     reject_unfit_prices(store, chosen.tickers, now)
     split_rule = partial(gate_split, horizon=recipe.horizon)
     data = load_training_set(store, chosen, split_rule)
-    _reject_other_features(champion.network, data.panel)
+    _reject_other_features(champion.network, data.panel, recipe)
     composition, own = champion.card.get("market", ()), data.panel
     if composition and set(composition) != set(own.market_members):
         own = load_training_set(store, chosen, split_rule, read_market(store, composition)).panel
@@ -257,9 +260,14 @@ def _unseen_after(champion: RegisteredModel, plan: _Plan) -> np.datetime64:
     return unseen_after
 
 
-def _reject_other_features(network: Network, panel: Panel) -> None:
-    features = available_features(panel)
+def _reject_other_features(network: Network, panel: Panel, recipe: Recipe) -> None:
+    features = available_features(panel, recipe)
     if features != network.features:
+        if set(features) == {name for name in network.features if not is_report_feature(name)}:
+            raise BadInputError(
+                "the champion reads earnings dates, and most tickers have none",
+                "bring them with `forecast fetch --earnings`, or train a model anew with --features prices",
+            )
         raise BadInputError(
             f"the prices allow the features {', '.join(features)}; the champion was trained on "
             f"{', '.join(network.features)}",

@@ -17,6 +17,7 @@ from forecaster.laboratory.memory.tasks import Examples
 from forecaster.laboratory.memory.training import TaskNetwork
 from forecaster.network.cells import CellWeights
 from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.settings import Recipe
 
 Float = NDArray[np.float64]
 
@@ -58,7 +59,9 @@ def untrained_price_probes(
     panel: Panel, cells: Sequence[str], units: int, length: int, count: int, seed: int
 ) -> list[Probe]:
     """One probe a cell, as training starts it."""
-    inputs, targets = price_windows(panel, available_features(panel), length, count, _HORIZON)
+    inputs, targets = price_windows(
+        panel, available_features(panel, Recipe(horizon=_HORIZON)), length, count, _HORIZON
+    )
     head = np.random.default_rng(seed).normal(0, _HEAD_START, (units, 3 * _HORIZON))
     return [
         Probe(

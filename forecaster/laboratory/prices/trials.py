@@ -75,7 +75,7 @@ def trial_setup(home: Path, wanted: Sequence[str] | None, recipe: Recipe) -> Tri
     panel, tickers = data.panel, data.panel.tickers
     dates = split_dates(panel.dates, data.split)
     given = Recipe(**asdict(recipe) | {name: dates[name] for name in ("train_end", "validation_end")})
-    return TrialSetup(home, panel.digest()[:16], tickers, len(available_features(panel)), given)
+    return TrialSetup(home, panel.digest()[:16], tickers, len(available_features(panel, recipe)), given)
 
 
 def run_price_trial(trial: PriceTrial) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _run(trial: PriceTrial, report: Callable[[Any], None]) -> dict[str, Any]:
     del report  # nothing is worth showing before the end
     recipe, store = trial.recipe, PriceStore(trial.home)
     tested = load_training_set(store, Chosen(trial.tested_on), split_by(recipe))
-    whole, names = tested.panel, available_features(tested.panel)
+    whole, names = tested.panel, available_features(tested.panel, recipe)
     panel = _training_panel(trial)
     split = split_by(recipe)(panel.dates)
     trained = train_network(panel, names, split, recipe, start_engine(recipe.device))

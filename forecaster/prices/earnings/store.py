@@ -1,10 +1,10 @@
 """Where earnings dates are kept: one Parquet file, with what each ticker's sources were last asked."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from forecaster.prices.earnings.table import (
     EarningsTable,
     earnings_table,
     in_order,
+    reports,
 )
+from forecaster.prices.store import FILE_ERRORS
 from forecaster.prices.table import checked_ticker
 
 if TYPE_CHECKING:
@@ -138,6 +140,25 @@ class EarningsStore:
 
     def _damaged(self, why: str) -> BadInputError:
         return BadInputError(f"{self.path} is damaged: {why}", _REPAIR)
+
+
+class KnownReports(NamedTuple):
+    """The reports of some tickers; `fault` is why they could not be read, empty if they could."""
+
+    table: EarningsTable | None = None
+    fault: str = ""
+
+
+def read_reports(home: Path, tickers: Sequence[str]) -> KnownReports:
+    """What is kept of the reports of `tickers`, as `table.reports` has it; no table where nothing is.
+
+    A file that cannot be read costs the dates, and no forecast.
+    """
+    try:
+        stored = EarningsStore(home).read().table.of(tickers)
+    except FILE_ERRORS as error:
+        return KnownReports(fault=str(error))
+    return KnownReports(reports(stored) if len(stored) else None)
 
 
 def _schema() -> "pa.Schema":
