@@ -33,7 +33,7 @@ def compared(
     """A comparison in this process: starting TensorFlow in one a cell is left to the command's test."""
     store = filled_store(home, *tables)
     data = load_training_set(store, choose(store), split_by(recipe))
-    recipes = cell_recipes(recipe, cells, len(available_features(data.panel)), match)
+    recipes = cell_recipes(recipe, cells, len(available_features(data.panel, recipe)), match)
     reports: list[tuple[str, int]] = []
 
     def here(work: Callable[..., Any], task: Any, report: Callable[[Any], None]) -> Any:

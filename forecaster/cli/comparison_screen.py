@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forecaster.cli.screen import figures_table, headline, stacked
+from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.split import split_dates
 from forecaster.dataset.volatility import REGIMES
 from forecaster.evaluation.baselines import SAME_INPUTS
@@ -280,5 +281,6 @@ def _figure(spread: Spread, form: str) -> str | Text:
 
 
 def _formula(row: ModelResult, recipe: Recipe) -> int:
-    features = len(row.trained[0].network.features)
-    return network_parameters(recipe.cell, recipe.units, features, recipe)
+    features = row.trained[0].network.features
+    known_ahead = sum(map(is_report_feature, features))
+    return network_parameters(recipe.cell, recipe.units, len(features), recipe, known_ahead)

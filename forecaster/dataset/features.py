@@ -17,6 +17,7 @@ ALWAYS = ("return", "magnitude", "volatility", "market_return", "market_volatili
 FROM_BARS = {"range": "log_range", "volume": "log_volume"}
 
 _CLIP = 8.0
+_USUAL = Recipe()
 SMALLEST_MOVE = 0.01
 # About minus the log of a stock's and of the market's usual daily volatility, 1.8 % and 1.0 %.
 VOLATILITY_SHIFT = 4.0
@@ -41,7 +42,7 @@ class Features:
     valid_input: NDArray[np.bool_]
 
 
-def available_features(panel: Panel, recipe: Recipe) -> tuple[str, ...]:
+def available_features(panel: Panel, recipe: Recipe = _USUAL) -> tuple[str, ...]:
     """The features that every ticker's columns allow; a column that one ticker lacks is left out.
 
     Those of reports are there where at least half of the tickers have dates, and the recipe does not leave

@@ -21,7 +21,7 @@ from forecaster.prices.earnings.clock import calendar_of
 
 Float32 = NDArray[np.float32]
 
-WITHIN = "reports_within_"
+WITHIN, SIZED = "reports_within_", "reaction_within_"
 NEXT_DAY, REACTED, REACTED_BEFORE = "report_next_day", "reacted", "reacted_day_before"
 USUAL_REACTION, DATES_KNOWN = "usual_reaction", "dates_known"
 _SPANS = (1, 2, 3, 4, 5, 10, 21, 42, 63)
@@ -31,23 +31,26 @@ SPREAD = 2
 _SIZE_DECAY = 0.8  # of a report relative to the next one
 _SIZE_SHIFT = 0.7  # about the log of a usual reaction in volatilities
 _SMALLEST = 0.01
+_UNIT = np.float32(4.0)
 _KNOWN_FOR = 100  # sessions after a report in which the next one comes
 
 
 def report_features(horizon: int) -> tuple[str, ...]:
     """The names of all of them for a network that forecasts `horizon` days.
 
-    Up to five days ahead each has a number of its own: how many reactions to reports are expected by then.
+    Up to five days ahead each has numbers of its own: how many reactions to reports are expected by then,
+    and that number times the ticker's usual reaction.
     """
     spans = [span for span in _SPANS if span < horizon]
     spans.append(min(horizon, _SPANS[-1]))
-    within = [f"{WITHIN}{span}" for span in dict.fromkeys(spans)]
-    return (*within, NEXT_DAY, REACTED, REACTED_BEFORE, USUAL_REACTION, DATES_KNOWN)
+    unlike = tuple(dict.fromkeys(spans))
+    within, sized = ([f"{kind}{span}" for span in unlike] for kind in (WITHIN, SIZED))
+    return (*within, *sized, NEXT_DAY, REACTED, REACTED_BEFORE, USUAL_REACTION, DATES_KNOWN)
 
 
 def is_report_feature(name: str) -> bool:
     """Whether a feature is one of `report_features`, of any horizon."""
-    return name in _OTHERS or (name.startswith(WITHIN) and name.removeprefix(WITHIN).isdecimal())
+    return name in _OTHERS or name.rpartition("_")[0] + "_" in (WITHIN, SIZED)
 
 
 _OTHERS = (NEXT_DAY, REACTED, REACTED_BEFORE, USUAL_REACTION, DATES_KNOWN)
@@ -75,6 +78,7 @@ def compute_report_features(
     habit = read_habit(laid, panel.log_return, sigma)
     reacted = reaction_days(laid, habit)
     found: dict[str, Float32] = {}
+    found[USUAL_REACTION] = _usual_reaction(panel.log_return, sigma, reacted)
     if spans:
         codes = coming_reactions(laid, habit, longest, SPREAD)
         expected, done = np.zeros(panel.shape, np.float32), 0
@@ -82,22 +86,23 @@ def compute_report_features(
             for ahead in range(done, span):
                 expected = expected + _chance(codes[..., ahead])
             found[f"{WITHIN}{span}"], done = expected, span
+            found[f"{SIZED}{span}"] = expected * found[USUAL_REACTION]
     if NEXT_DAY in names:
         found[NEXT_DAY] = _chance(coming_announcements(laid, 1, SPREAD)[..., 0])
-    found[REACTED] = reacted.astype(np.float32)
+    found[REACTED] = _UNIT * reacted
     found[REACTED_BEFORE] = np.roll(found[REACTED], 1, axis=1)
     found[REACTED_BEFORE][:, 0] = 0
-    found[USUAL_REACTION] = _usual_reaction(panel.log_return, sigma, reacted)
     found[DATES_KNOWN] = _recent(reacted).astype(np.float32)
     return {name: found[name] for name in names}
 
 
 def _chance(codes: NDArray[np.int8]) -> Float32:
-    """How many reports are expected on a day: one that is announced, a share of one that is projected."""
-    chance: Float32 = np.where(codes == LIKELY, np.float32(1 / (2 * SPREAD + 1)), codes == ANNOUNCED).astype(
-        np.float32
-    )
-    return chance
+    """How many reports are expected on a day, in quarters: one announced is 4, one projected a share of it.
+
+    So that what is seldom there varies as much as the other inputs, and is learned as soon.
+    """
+    chance = np.where(codes == LIKELY, np.float32(1 / (2 * SPREAD + 1)), codes == ANNOUNCED)
+    return (_UNIT * chance).astype(np.float32)
 
 
 def _usual_reaction(log_return: Float32, sigma: Float32, reacted: NDArray[np.bool_]) -> Float32:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from forecaster.dataset.report_features import is_report_feature
 from forecaster.errors import BadInputError, DiskError, NotFoundError
 from forecaster.files import (
     MOST_BYTES,
@@ -179,7 +180,9 @@ def _shapes(card: Mapping[str, Any]) -> dict[str, Shape]:
     if card["recipe"]["cell"] == LINEAR:
         return _linear_shapes(card)
     sizes = {name: card["recipe"][name] for name in ("cell", "units", "layers", "horizon", "bidirectional")}
-    return network_shapes(**sizes, features=len(card["features"]))
+    return network_shapes(
+        **sizes, features=len(card["features"]), known_ahead=sum(map(is_report_feature, card["features"]))
+    )
 
 
 def _unpacked(path: Path, card: Mapping[str, Any]) -> Network:

@@ -17,17 +17,20 @@ from numpy.typing import NDArray
 from forecaster.dataset.features import Features
 from forecaster.files import disk_error
 from forecaster.network.network import LEAST_DEGREES, Network
-from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.recurrent import AHEAD, RecurrentNetwork
 from forecaster.settings import Recipe
 
 LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
 
-def build_network(features: int, recipe: Recipe) -> keras.Model:
+def build_network(features: int, recipe: Recipe, known_ahead: int = 0) -> keras.Model:
     """Recurrent layers that answer at every step, then location, log-scale and raw degrees for H steps.
 
     Input (batch, timesteps, features), output (batch, timesteps, 3 · horizon), in units of
     σ(t)·√h. The head starts near zero: training begins at the scaled random walk.
+
+    The last `known_ahead` features go to the head as well: what is known of the days ahead moves the scale
+    at once, and needs no memory.
 
     A bidirectional network answers once a window, (batch, 1, 3 · horizon): its last layer gives the state
     of each direction after that direction's last step. Day by day, the backward state of the last day
@@ -46,8 +49,14 @@ def build_network(features: int, recipe: Recipe) -> keras.Model:
     if recipe.bidirectional:
         hidden = keras.layers.Reshape((1, 2 * recipe.units), name="one_day")(hidden)
     start = keras.initializers.RandomNormal(stddev=0.01)
-    head = keras.layers.Dense(3 * recipe.horizon, kernel_initializer=start, name="head")
-    return keras.Model(inputs, head(hidden), name=recipe.cell)
+    raw = keras.layers.Dense(3 * recipe.horizon, kernel_initializer=start, name="head")(hidden)
+    if known_ahead:
+        ahead = keras.layers.Dense(
+            3 * recipe.horizon, use_bias=False, kernel_initializer="zeros", name="ahead"
+        )
+        last = inputs[:, -1:] if recipe.bidirectional else inputs
+        raw = keras.layers.Add(name="with_known_ahead")([raw, ahead(last[:, :, -known_ahead:])])
+    return keras.Model(inputs, raw, name=recipe.cell)
 
 
 def without_keras(network: keras.Model, recipe: Recipe, features: tuple[str, ...]) -> RecurrentNetwork:
@@ -92,6 +101,8 @@ def _weight_names(
         for direction, layer in cells.items():
             yield layer, [f"layer{number}/{direction}/{part}" for part in ("kernel", "recurrent", "bias")]
     yield network.get_layer("head"), ["head/kernel", "head/bias"]
+    if any(layer.name == "ahead" for layer in network.layers):
+        yield network.get_layer("ahead"), [AHEAD]
 
 
 def keras_file(network: keras.Model) -> bytes:
@@ -161,8 +172,8 @@ class WindowTrainer(keras.Model):  # type: ignore[misc]
         self.lookback, self.supervised, self.horizon = recipe.lookback, supervised, recipe.horizon
         rows = features.valid_input.size
         self.panel_features = _on_device(features.values.reshape(rows, -1), "features")
-        self.panel_volatility = _on_device(features.volatility.reshape(rows), "volatility")
-        self.panel_return = _on_device(log_return.reshape(rows), "log_return")
+        self.panel_volatility = _on_device(np.nan_to_num(features.volatility.reshape(rows)), "volatility")
+        self.panel_return = _on_device(np.nan_to_num(log_return.reshape(rows)), "log_return")
 
     def call(self, rows: Any, training: bool = False) -> Any:
         """Raw head output at the supervised days of the windows that begin at `rows`.
@@ -202,5 +213,5 @@ class WindowTrainer(keras.Model):  # type: ignore[misc]
 
 
 def _on_device(values: NDArray[np.float32], name: str) -> keras.Variable:
-    """A constant array where the engine computes; unknown values become zeros that nothing counts."""
-    return keras.Variable(np.nan_to_num(values), trainable=False, name=name, dtype="float32")
+    """A constant array where the engine computes; unknown values are zeros by now, which nothing counts."""
+    return keras.Variable(values, trainable=False, name=name, dtype="float32")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import MARKET_SHIFT, SMALLEST_MOVE, VOLATILITY_SHIFT
-from forecaster.dataset.report_features import USUAL_REACTION, WITHIN, is_report_feature
+from forecaster.dataset.report_features import is_report_feature
 from forecaster.network.cells import Shape
 from forecaster.network.network import LEAST_DEGREES, Float32, Network
 
@@ -66,9 +66,7 @@ def regressor_names(features: Sequence[str]) -> tuple[str, ...]:
         names += ["last range", *(f"ranges, decay {decay:g}" for decay in RANGE_DECAYS)]
     if "volume" in features:
         names += [f"volume, decay {decay:g}" for decay in VOLUME_DECAYS]
-    reports = [name for name in features if is_report_feature(name)]
-    within = [name for name in reports if name.startswith(WITHIN)]
-    return (*names, *reports, *(f"{name} x {USUAL_REACTION}" for name in within))
+    return (*names, *(name for name in features if is_report_feature(name)))
 
 
 def regressors(inputs: Float32, features: Sequence[str], last: int) -> Float32:
@@ -103,12 +101,7 @@ def regressors(inputs: Float32, features: Sequence[str], last: int) -> Float32:
         columns += _log_means(np.square(ranges * sigma), np.square(sigma), RANGE_DECAYS, last)
     if "volume" in column:
         columns += _means(column["volume"], VOLUME_DECAYS, last)
-    of_reports = {name: values[:, -last:] for name, values in column.items() if is_report_feature(name)}
-    columns += of_reports.values()
-    # A report widens the range by the ticker's own usual reaction.
-    columns += [
-        values * of_reports[USUAL_REACTION] for name, values in of_reports.items() if name.startswith(WITHIN)
-    ]
+    columns += [values[:, -last:] for name, values in column.items() if is_report_feature(name)]
     return np.stack(columns, axis=-1).astype(np.float32)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.dataset.report_features import is_report_feature
 from forecaster.network.cells import (
     CellWeights,
     Shape,
@@ -17,6 +18,8 @@ from forecaster.network.cells import (
 from forecaster.network.network import Float32, Network
 from forecaster.settings import Recipe
 
+AHEAD = "ahead/kernel"
+
 
 @dataclass(frozen=True)
 class RecurrentNetwork(Network):
@@ -25,7 +28,8 @@ class RecurrentNetwork(Network):
     A bidirectional layer's two states stand side by side. The head reads each direction after its last
     step, as Keras's `Bidirectional(return_sequences=False)` gives them: forwards at the window's last day,
     backwards at its first. Its weights are `layer0/forward/kernel`, `…/recurrent`, `…/bias`,
-    `layer0/backward/…`, `head/kernel` and `head/bias`, laid out as in Keras.
+    `layer0/backward/…`, `head/kernel`, `head/bias` and, with inputs known ahead, `ahead/kernel`, laid out
+    as in Keras.
     """
 
     def shapes(self) -> dict[str, Shape]:
@@ -36,8 +40,14 @@ class RecurrentNetwork(Network):
             self.layers,
             self.horizon,
             len(self.features),
+            self.known_ahead,
             bidirectional=self.bidirectional,
         )
+
+    @property
+    def known_ahead(self) -> int:
+        """How many inputs, the last ones, go to the head as well: those of reports, see `build_network`."""
+        return sum(map(is_report_feature, self.features))
 
     def layer_weights(self, layer: int, direction: str = "forward") -> CellWeights:
         """One layer's matrices in one direction."""
@@ -59,11 +69,20 @@ class RecurrentNetwork(Network):
             else:
                 hidden, read = forward, forward[:, -last:]
         raw: Float32 = read @ self.weights["head/kernel"] + self.weights["head/bias"]
+        if self.known_ahead:
+            raw = raw + inputs[:, -raw.shape[1] :, -self.known_ahead :] @ self.weights[AHEAD]
         return raw
 
 
 def network_shapes(
-    cell: str, units: int, layers: int, horizon: int, features: int, *, bidirectional: bool
+    cell: str,
+    units: int,
+    layers: int,
+    horizon: int,
+    features: int,
+    known_ahead: int = 0,
+    *,
+    bidirectional: bool,
 ) -> dict[str, Shape]:
     """The names and shapes of all weights of a network of these sizes, see `RecurrentNetwork`."""
     directions = ("forward", "backward") if bidirectional else ("forward",)
@@ -74,17 +93,21 @@ def network_shapes(
         for direction in directions:
             shapes |= {f"layer{layer}/{direction}/{part}": shape for part, shape in parts.items()}
         width = len(directions) * units
-    return shapes | {"head/kernel": (width, 3 * horizon), "head/bias": (3 * horizon,)}
+    shapes |= {"head/kernel": (width, 3 * horizon), "head/bias": (3 * horizon,)}
+    return shapes | ({AHEAD: (known_ahead, 3 * horizon)} if known_ahead else {})
 
 
-def network_parameters(cell: str, units: int, features: int, recipe: Recipe) -> int:
-    """Parameters of the recurrent layers and the head, (u + 1) · 3H, for the recipe's other sizes."""
+def network_parameters(cell: str, units: int, features: int, recipe: Recipe, known_ahead: int = 0) -> int:
+    """Parameters of the recurrent layers and the head, (u + a + 1) · 3H, for the recipe's other sizes.
+
+    The head reads `known_ahead` inputs, a, beside the states.
+    """
     directions = 2 if recipe.bidirectional else 1
     total, inputs = 0, features
     for _ in range(recipe.layers):
         total += directions * parameter_count(cell, inputs, units)
         inputs = directions * units
-    return total + (inputs + 1) * 3 * recipe.horizon
+    return total + (inputs + known_ahead + 1) * 3 * recipe.horizon
 
 
 def matched_units(cell: str, reference: Recipe, features: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from forecaster.dataset.features import compute_features
 from forecaster.dataset.panel import Panel
+from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.split import TRAIN_SHARE, Split
 from forecaster.dataset.targets import count_known_steps
 from forecaster.dataset.volatility import WARM_UP
@@ -154,7 +155,7 @@ def _fit(
     budget = _budget(available, recipe)
     make_repeatable(recipe.seed, engine.backend)
     with on_device(engine):
-        network = build_network(len(names), recipe)
+        network = build_network(len(names), recipe, sum(map(is_report_feature, names)))
         if start is not None:
             begin_from(network, start)
         trainer = WindowTrainer(network, features, panel.log_return, recipe, supervised)
