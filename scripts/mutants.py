@@ -31,6 +31,9 @@ ROOT = Path(__file__).parent.parent
 TESTS = {
     "forecaster/service/gate.py": "tests/service/test_gate.py",
     "forecaster/ledger/alarms.py": "tests/ledger/test_alarms.py",
+    "forecaster/network/risk.py": "tests/network/test_risk.py",
+    "forecaster/network/step_copula.py": "tests/network/test_step_copula.py",
+    "forecaster/service/thresholds.py": "tests/service/test_thresholds.py",
     "forecaster/evaluation/verdict.py": "tests/evaluation/test_verdict.py",
     "forecaster/evaluation/tried.py": "tests/evaluation/test_verdict.py",
     "forecaster/evaluation/joint_test.py": "tests/evaluation/test_joint_test.py",

@@ -164,7 +164,7 @@ def _chosen_levels(text: str) -> tuple[float, ...]:
     """
     from forecaster.service.prediction import check_levels
 
-    said = f"--levels {text}"
+    said = f"--levels {text[:40]}"
     try:
         levels = tuple(sorted(float(part) for part in text.split(",")))
     except ValueError:

@@ -163,7 +163,10 @@ def prediction_document(
     beyond = {
         name: values.tolist() for name, values in chances(prediction, asked.prices, asked.copula).items()
     }
-    losses = tail_losses(prediction.distribution)
+    losses = {
+        str(level): {name: values.tolist() for name, values in vars(loss).items()}
+        for level, loss in tail_losses(prediction.distribution).items()
+    }
     naive = prediction.naive_intervals[max(prediction.naive_intervals)].tolist()
     ends = {f"{level:g}": values.tolist() for level, values in prediction.intervals.items()}
     median, move = prediction.median.tolist(), prediction.expected_move.tolist()
@@ -192,7 +195,7 @@ def prediction_document(
                 "expected_move_percent": move[step],
                 **{f"chance_{name}": beyond[name][step] if name in beyond else None for name in QUESTIONS},
                 "risk": {
-                    str(level): {name: values[step] for name, values in vars(loss).items()}
+                    level: {name: values[step] for name, values in loss.items()}
                     for level, loss in losses.items()
                 },
                 "naive": {

@@ -97,7 +97,7 @@ def fit_copula(probabilities: Float) -> StepCopula | None:
     scores = ndtri(probabilities.clip(_LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY))
     scores -= scores.mean(0)
     squares = np.square(scores).mean(0)
-    if not squares.all():
+    if not (squares > 0).all():
         return None
     correlations = (scores[:, 1:] * scores[:, :-1]).mean(0) / np.sqrt(squares[1:] * squares[:-1])
     return StepCopula(correlations.clip(0, MOST_CORRELATION), fitted=True)
@@ -114,12 +114,9 @@ def copula_of(card: Mapping[str, Any]) -> StepCopula:
 @cache
 def _quadrature(narrowest: float) -> tuple[Float, Float]:
     """Nodes and weights on −1 to 1, close enough for scores of this deviation given the step before."""
-    widest_gap = (
-        np.pi / 2 * 2 * _FARTHEST
-    )  # in the middle, where there is one node; n nodes make it 1/n of that
-    nodes, weights = np.polynomial.legendre.leggauss(
-        max(int(np.ceil(widest_gap / (_SPACING * narrowest))), _FEWEST_NODES)
-    )
+    widest_gap = np.pi / 2 * 2 * _FARTHEST  # in the middle, times one over how many there are
+    count = max(int(np.ceil(widest_gap / (_SPACING * narrowest))), _FEWEST_NODES)
+    nodes, weights = np.polynomial.legendre.leggauss(count)
     return nodes, weights
 
 
