@@ -21,10 +21,10 @@ from forecaster.settings import CELLS, Recipe, Settings, current_time, find_home
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecaster.prices.earnings.fetching import EarningsReport
+    from forecaster.prices.earnings.fetching import EarningsReport, EarningsService
     from forecaster.prices.fetching import FetchReport, PriceSource, Request, Watch
 
-YAHOO, SAMPLE = "yahoo", "sample"
+YAHOO, SEC, SAMPLE = "yahoo", "sec", "sample"
 
 
 class Home:
@@ -94,8 +94,8 @@ class Home:
             universe: sp500, sample, a list in data/universe/ or a file, whose members are fetched too.
             source: of prices: yahoo, sample, or the path of a file or folder; None: yahoo, or none at all
                 where earnings dates come from a file.
-            earnings: of earnings dates: sample, or the path of a file or folder; None: none are wanted, but
-                those that ship with the sample's prices.
+            earnings: of earnings dates: yahoo, sec, sample, or the path of a file or folder; None: none are
+                wanted, but those that ship with the sample's prices.
             start: ISO date; nothing before it is wanted.
             timezone: like Europe/London; of a file with times, in which their dates are meant.
             calendar: like XLON or 24/7; on whose sessions the tickers of a file trade.
@@ -192,9 +192,11 @@ class Home:
         """
         from forecaster.files import home_lock
         from forecaster.prices.earnings.fetching import failed
+        from forecaster.prices.earnings.services import SERVICES, earnings_service
         from forecaster.prices.fetching import FetchLog, FetchReport, fetch_prices
 
         chosen = None if source is None else _source(source, self.settings)
+        service = earnings_service(earnings, self.settings) if earnings in SERVICES else None
         with home_lock(self.path):
             report = FetchReport("", (), (), FetchLog())
             if chosen is not None:
@@ -202,21 +204,25 @@ class Home:
             if earnings is None:
                 return report
             try:
-                dates = self._fetch_earnings(earnings, request)
+                dates = self._fetch_earnings(service or earnings, request)
             except ForecastError as error:
                 if chosen is None:
                     raise
                 dates = failed(earnings, error)
         return dataclasses.replace(report, earnings=dates)
 
-    def _fetch_earnings(self, source: str, request: "Request") -> "EarningsReport":
-        from forecaster.prices.earnings.fetching import import_earnings
+    def _fetch_earnings(self, source: "EarningsService | str", request: "Request") -> "EarningsReport":
+        from forecaster.prices.earnings.fetching import fetch_earnings, import_earnings, stock_tickers
         from forecaster.prices.earnings.files import EarningsFile
         from forecaster.prices.earnings.store import EarningsStore
         from forecaster.prices.sample import SampleEarnings
 
+        store = EarningsStore(self.path)
+        if not isinstance(source, str):
+            wanted = stock_tickers(request.tickers or self.tickers)
+            return fetch_earnings(source, store, dataclasses.replace(request, tickers=wanted))
         tables = SampleEarnings() if source == SAMPLE else EarningsFile(source)
-        return import_earnings(tables, EarningsStore(self.path), request)
+        return import_earnings(tables, store, request)
 
     def training_set(
         self,
@@ -308,7 +314,7 @@ def chosen_sources(source: str | None, earnings: str | None) -> tuple[str | None
     With the sample's prices come its dates.
     """
     if source is None:
-        return (YAHOO if earnings is None else None), earnings
+        return (YAHOO if earnings in (None, YAHOO, SEC) else None), earnings
     if source == SAMPLE and earnings is None:
         return source, SAMPLE
     return source, earnings

@@ -50,9 +50,9 @@ def fetch(
     earnings: Annotated[
         str | None,
         typer.Option(
-            metavar="sample|PATH",
-            help="Earnings dates too: a file with ticker, date and perhaps when (before, after, 07:30 …); "
-            "without --source they alone.",
+            metavar="yahoo|sec|sample|PATH",
+            help="Earnings dates too: Yahoo's calendar; filings with the SEC; the sample's; a file with "
+            "ticker, date and perhaps when (before, 07:30 …). Without --source a file's dates come alone.",
             show_default=False,
         ),
     ] = None,
