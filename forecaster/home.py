@@ -11,7 +11,7 @@ import numpy as np
 
 from forecaster.api import ComparisonResult, Model, compare_on, model_of, train_on
 from forecaster.dataset.training_set import TrainingSet, choose, load_training_set, split_by
-from forecaster.errors import ForecastError, UsageError
+from forecaster.errors import ForecastError, TryLaterError, UsageError
 from forecaster.prices.known import known_prices
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import checked_ticker
@@ -21,7 +21,7 @@ from forecaster.settings import CELLS, Recipe, Settings, current_time, find_home
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecaster.prices.earnings.fetching import EarningsReport, EarningsService
+    from forecaster.prices.earnings.fetching import EarningsReport, EarningsService, WatchDates
     from forecaster.prices.fetching import FetchReport, PriceSource, Request, Watch
 
 YAHOO, SEC, SAMPLE = "yahoo", "sec", "sample"
@@ -73,6 +73,31 @@ class Home:
             for table in tables
         ]
         return pd.concat(frames, ignore_index=True)
+
+    def earnings(self, tickers: Sequence[str] | None = None) -> "pd.DataFrame":
+        """Past and coming earnings dates: ticker, date, when, status, source, known_since, withdrawn.
+
+        As `forecast data earnings`: where sources differ the better one's date, what was believed before it
+        moved, and of quarters without a date a projection. `known_since` is NaT where it is not recorded.
+
+        Raises:
+            BadInputError: the file of dates is damaged.
+        """
+        import pandas as pd
+
+        from forecaster.prices.calendar import local_date
+        from forecaster.prices.earnings.projection import expected_dates
+        from forecaster.prices.earnings.store import EarningsStore
+
+        found = expected_dates(EarningsStore(self.path).read().table, local_date(current_time(os.environ)))
+        if tickers is not None:
+            found = found.of([checked_ticker(ticker) for ticker in tickers])
+        days = {"date": found.date, "known_since": found.announced, "withdrawn": found.withdrawn}
+        texts = {"ticker": found.ticker, "when": found.when, "status": found.status, "source": found.source}
+        columns = {name: values.astype("datetime64[s]") for name, values in days.items()}
+        columns |= {name: values.astype(object) for name, values in texts.items()}
+        order = ["ticker", "date", "when", "status", "source", "known_since", "withdrawn"]
+        return pd.DataFrame(columns)[order]
 
     def fetch(
         self,
@@ -180,6 +205,7 @@ class Home:
         source: str | None = YAHOO,
         watch: "Watch" = lambda _: None,
         earnings: str | None = None,
+        watch_dates: "WatchDates" = lambda _: None,
     ) -> "FetchReport":
         """Fetch what `request` asks for, under the folder's lock; `watch` is called with each outcome.
 
@@ -193,7 +219,7 @@ class Home:
         from forecaster.files import home_lock
         from forecaster.prices.earnings.fetching import failed
         from forecaster.prices.earnings.services import SERVICES, earnings_service
-        from forecaster.prices.fetching import FetchLog, FetchReport, fetch_prices
+        from forecaster.prices.fetching import FailureKind, FetchLog, FetchReport, fetch_prices
 
         chosen = None if source is None else _source(source, self.settings)
         service = earnings_service(earnings, self.settings) if earnings in SERVICES else None
@@ -204,14 +230,18 @@ class Home:
             if earnings is None:
                 return report
             try:
-                dates = self._fetch_earnings(service or earnings, request)
+                if earnings == YAHOO and report.count(FailureKind.RATE_LIMITED):
+                    raise TryLaterError("Yahoo limits the rate of requests", "run the same command later")
+                dates = self._fetch_earnings(service or earnings, request, watch_dates)
             except ForecastError as error:
                 if chosen is None:
                     raise
                 dates = failed(earnings, error)
         return dataclasses.replace(report, earnings=dates)
 
-    def _fetch_earnings(self, source: "EarningsService | str", request: "Request") -> "EarningsReport":
+    def _fetch_earnings(
+        self, source: "EarningsService | str", request: "Request", watch: "WatchDates"
+    ) -> "EarningsReport":
         from forecaster.prices.earnings.fetching import fetch_earnings, import_earnings, stock_tickers
         from forecaster.prices.earnings.files import EarningsFile
         from forecaster.prices.earnings.store import EarningsStore
@@ -220,7 +250,7 @@ class Home:
         store = EarningsStore(self.path)
         if not isinstance(source, str):
             wanted = stock_tickers(request.tickers or self.tickers)
-            return fetch_earnings(source, store, dataclasses.replace(request, tickers=wanted))
+            return fetch_earnings(source, store, dataclasses.replace(request, tickers=wanted), watch)
         tables = SampleEarnings() if source == SAMPLE else EarningsFile(source)
         return import_earnings(tables, store, request)
 

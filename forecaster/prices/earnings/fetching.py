@@ -25,6 +25,9 @@ class Answer:
     table: EarningsTable
 
 
+WatchDates = Callable[[Answer | Failure], object]
+
+
 class EarningsService(Protocol):
     """Anything that is asked for one ticker after the other."""
 
@@ -98,10 +101,18 @@ def import_earnings(file: EarningsTables, store: EarningsStore, request: Request
     return report
 
 
-def fetch_earnings(service: EarningsService, store: EarningsStore, request: Request) -> EarningsReport:
+def fetch_earnings(
+    service: EarningsService, store: EarningsStore, request: Request, watch: WatchDates = lambda _: None
+) -> EarningsReport:
     """Merge what a service says of the tickers into the store; the caller holds `files.home_lock`.
 
     What has come is kept whatever ends the run. Of a ticker that fails all stays as it was.
+
+    Args:
+        service: where the dates come from.
+        store: where they go.
+        request: of which tickers they are wanted.
+        watch: called with what became of each ticker.
 
     Raises:
         UsageError: the service is not to be used as it is set, or what is stored is of another version.
@@ -113,6 +124,7 @@ def fetch_earnings(service: EarningsService, store: EarningsStore, request: Requ
     today, waiting = str(local_date(request.now)), 0
     try:
         for result in service.fetch(request, frozenset(asked), report.log):
+            watch(result)
             if isinstance(result, Failure):
                 report.failures = (*report.failures, result)
                 continue

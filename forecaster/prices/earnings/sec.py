@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.errors import BadInputError, NotFoundError, UsageError
-from forecaster.prices.calendar import NEW_YORK
+from forecaster.prices.calendar import NEW_YORK, local_date
 from forecaster.prices.earnings.clock import calendar_of, day_and_when
 from forecaster.prices.earnings.fetching import Answer, ask_each
 from forecaster.prices.earnings.table import SEC, Announcement, earnings_table
@@ -63,9 +63,10 @@ class SecFilings:
         log: FetchLog,  # noqa: ARG002  (filings need no words)
     ) -> Iterator[Answer | Failure]:
         """As `EarningsService.fetch`: a request for each ticker, and at first one for each older page."""
-        return ask_each(request.tickers, lambda ticker: self._ask(ticker, whole=ticker not in known))
+        today = local_date(request.now)
+        return ask_each(request.tickers, lambda ticker: self._ask(ticker, today, whole=ticker not in known))
 
-    def _ask(self, ticker: str, *, whole: bool) -> Answer:
+    def _ask(self, ticker: str, today: np.datetime64, *, whole: bool) -> Answer:
         company = self._company(ticker)
         document = self._session.document(f"{SUBMISSIONS_URL}CIK{company:010d}.json")
         filings = _part(document, "filings", dict)
@@ -75,7 +76,8 @@ class SecFilings:
             if not _PAGE.fullmatch(page):
                 raise _senseless(f"a page {page[:40]!r}")
             rows += read_filings(ticker, self._session.document(SUBMISSIONS_URL + page))
-        return Answer(ticker, earnings_table(rows, SEC))
+        # Later filings are there only where a day of the past is replayed, on which nobody knew them.
+        return Answer(ticker, earnings_table([row for row in rows if row.date <= today], SEC))
 
     def _company(self, ticker: str) -> int:
         """The number under which a company files.

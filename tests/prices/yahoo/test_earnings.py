@@ -178,6 +178,16 @@ def test_too_many_requests_end_the_asking_at_once(runs: FetchRuns) -> None:
     assert runs.yahoo.requests["127.0.0.1", DATES] == 1
 
 
+def test_where_yahoo_limits_the_prices_it_is_not_asked_for_dates(runs: FetchRuns) -> None:
+    runs.yahoo.fail("AAA", "429, one hour")
+    code, err = runs.fetch("AAA", "--earnings", "yahoo", "--quiet")
+    assert code == 75
+    assert err.startswith(
+        "warning: no earnings dates from yahoo: Yahoo limits the rate of requests\nforecast: "
+    )
+    assert {path for _, path in runs.yahoo.requests} == {"/v8/finance/chart/AAA"}
+
+
 def test_a_page_that_changes_its_form_is_no_crash(runs: FetchRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     page = dates_page("AAA", PAGE).replace(b"Earnings Date", b"When")
     monkeypatch.setattr("yahoo_server.dates_page", lambda *_: page)
