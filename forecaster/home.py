@@ -11,7 +11,7 @@ import numpy as np
 
 from forecaster.api import ComparisonResult, Model, compare_on, model_of, train_on
 from forecaster.dataset.training_set import TrainingSet, choose, load_training_set, split_by
-from forecaster.errors import ForecastError, UsageError
+from forecaster.errors import ForecastError, TryLaterError, UsageError
 from forecaster.prices.known import known_prices
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import checked_ticker
@@ -21,10 +21,10 @@ from forecaster.settings import CELLS, Recipe, Settings, current_time, find_home
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecaster.prices.earnings.fetching import EarningsReport
+    from forecaster.prices.earnings.fetching import EarningsReport, EarningsService, WatchDates
     from forecaster.prices.fetching import FetchReport, PriceSource, Request, Watch
 
-YAHOO, SAMPLE = "yahoo", "sample"
+YAHOO, SEC, SAMPLE = "yahoo", "sec", "sample"
 
 
 class Home:
@@ -74,6 +74,31 @@ class Home:
         ]
         return pd.concat(frames, ignore_index=True)
 
+    def earnings(self, tickers: Sequence[str] | None = None) -> "pd.DataFrame":
+        """Past and coming earnings dates: ticker, date, when, status, source, known_since, withdrawn.
+
+        As `forecast data earnings`: where sources differ the better one's date, what was believed before it
+        moved, and of quarters without a date a projection. `known_since` is NaT where it is not recorded.
+
+        Raises:
+            BadInputError: the file of dates is damaged.
+        """
+        import pandas as pd
+
+        from forecaster.prices.calendar import local_date
+        from forecaster.prices.earnings.projection import expected_dates
+        from forecaster.prices.earnings.store import EarningsStore
+
+        found = expected_dates(EarningsStore(self.path).read().table, local_date(current_time(os.environ)))
+        if tickers is not None:
+            found = found.of([checked_ticker(ticker) for ticker in tickers])
+        days = {"date": found.date, "known_since": found.announced, "withdrawn": found.withdrawn}
+        texts = {"ticker": found.ticker, "when": found.when, "status": found.status, "source": found.source}
+        columns = {name: values.astype("datetime64[s]") for name, values in days.items()}
+        columns |= {name: values.astype(object) for name, values in texts.items()}
+        order = ["ticker", "date", "when", "status", "source", "known_since", "withdrawn"]
+        return pd.DataFrame(columns)[order]
+
     def fetch(
         self,
         tickers: Sequence[str] = (),
@@ -94,8 +119,8 @@ class Home:
             universe: sp500, sample, a list in data/universe/ or a file, whose members are fetched too.
             source: of prices: yahoo, sample, or the path of a file or folder; None: yahoo, or none at all
                 where earnings dates come from a file.
-            earnings: of earnings dates: sample, or the path of a file or folder; None: none are wanted, but
-                those that ship with the sample's prices.
+            earnings: of earnings dates: yahoo, sec, sample, or the path of a file or folder; None: none are
+                wanted, but those that ship with the sample's prices.
             start: ISO date; nothing before it is wanted.
             timezone: like Europe/London; of a file with times, in which their dates are meant.
             calendar: like XLON or 24/7; on whose sessions the tickers of a file trade.
@@ -180,6 +205,7 @@ class Home:
         source: str | None = YAHOO,
         watch: "Watch" = lambda _: None,
         earnings: str | None = None,
+        watch_dates: "WatchDates" = lambda _: None,
     ) -> "FetchReport":
         """Fetch what `request` asks for, under the folder's lock; `watch` is called with each outcome.
 
@@ -192,9 +218,11 @@ class Home:
         """
         from forecaster.files import home_lock
         from forecaster.prices.earnings.fetching import failed
-        from forecaster.prices.fetching import FetchLog, FetchReport, fetch_prices
+        from forecaster.prices.earnings.services import SERVICES, earnings_service
+        from forecaster.prices.fetching import FailureKind, FetchLog, FetchReport, fetch_prices
 
         chosen = None if source is None else _source(source, self.settings)
+        service = earnings_service(earnings, self.settings) if earnings in SERVICES else None
         with home_lock(self.path):
             report = FetchReport("", (), (), FetchLog())
             if chosen is not None:
@@ -202,21 +230,29 @@ class Home:
             if earnings is None:
                 return report
             try:
-                dates = self._fetch_earnings(earnings, request)
+                if earnings == YAHOO and report.count(FailureKind.RATE_LIMITED):
+                    raise TryLaterError("Yahoo limits the rate of requests", "run the same command later")
+                dates = self._fetch_earnings(service or earnings, request, watch_dates)
             except ForecastError as error:
                 if chosen is None:
                     raise
                 dates = failed(earnings, error)
         return dataclasses.replace(report, earnings=dates)
 
-    def _fetch_earnings(self, source: str, request: "Request") -> "EarningsReport":
-        from forecaster.prices.earnings.fetching import import_earnings
+    def _fetch_earnings(
+        self, source: "EarningsService | str", request: "Request", watch: "WatchDates"
+    ) -> "EarningsReport":
+        from forecaster.prices.earnings.fetching import fetch_earnings, import_earnings, stock_tickers
         from forecaster.prices.earnings.files import EarningsFile
         from forecaster.prices.earnings.store import EarningsStore
         from forecaster.prices.sample import SampleEarnings
 
+        store = EarningsStore(self.path)
+        if not isinstance(source, str):
+            wanted = stock_tickers(request.tickers or self.tickers)
+            return fetch_earnings(source, store, dataclasses.replace(request, tickers=wanted), watch)
         tables = SampleEarnings() if source == SAMPLE else EarningsFile(source)
-        return import_earnings(tables, EarningsStore(self.path), request)
+        return import_earnings(tables, store, request)
 
     def training_set(
         self,
@@ -308,7 +344,7 @@ def chosen_sources(source: str | None, earnings: str | None) -> tuple[str | None
     With the sample's prices come its dates.
     """
     if source is None:
-        return (YAHOO if earnings is None else None), earnings
+        return (YAHOO if earnings in (None, YAHOO, SEC) else None), earnings
     if source == SAMPLE and earnings is None:
         return source, SAMPLE
     return source, earnings

@@ -293,3 +293,28 @@ def test_the_notebook_and_the_script_run(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert "<Model quickstart@1: gru, 4 units, 5 steps>" in ran.stdout
+
+
+def test_earnings_dates_as_a_frame(tmp_path: Path) -> None:
+    (tmp_path / "dates.csv").write_text("ticker,date,when\nAAA,2026-12-01,after\nBBB,2026-10-01,before\n")
+    home = fc.Home(tmp_path / "home")
+    assert home.earnings().empty
+    report = home.fetch(earnings=str(tmp_path / "dates.csv"))
+    assert report.earnings is not None
+    assert (report.earnings.tickers, report.earnings.added) == (2, 2)
+    found = home.earnings(["aaa"])
+    assert found.columns.tolist() == [
+        "ticker",
+        "date",
+        "when",
+        "status",
+        "source",
+        "known_since",
+        "withdrawn",
+    ]
+    row = found.iloc[0]
+    assert (row.ticker, row.date, row.when) == ("AAA", pd.Timestamp("2026-12-01"), "after")
+    assert (row.status, row.source, row.known_since) == ("scheduled", "dates.csv", pd.Timestamp("2026-11-21"))
+    assert home.earnings(["BBB"])["status"].tolist() == ["reported", "projected"]
+    with pytest.raises(NotFoundError, match="no file or folder"):
+        home.fetch(earnings="nowhere.csv")

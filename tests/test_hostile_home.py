@@ -25,6 +25,7 @@ from hostile import (
 from trained_home import recent_table
 
 from forecaster.cli.main import run
+from forecaster.prices.earnings.store import EarningsStore
 from forecaster.prices.market import read_market
 from forecaster.prices.store import PriceStore
 
@@ -47,6 +48,10 @@ def of_other_columns(path: Path) -> None:
     pq.write_table(pa.table({"ticker": ["OLD"]}), path)
 
 
+def without_columns(path: Path) -> None:
+    pq.write_table(pa.table({"ticker": ["AAA"]}), path)
+
+
 PRICE_FILES: tuple[Damage, ...] = (*NO_FILE, *BAD_CONTENT, astray, moved, without_rows, of_other_columns)
 
 
@@ -58,6 +63,26 @@ def called(capsys: pytest.CaptureFixture[str], home: Path, *words: str) -> tuple
     assert "Traceback" not in out + err
     assert "this is a bug" not in out + err
     return code, out, err
+
+
+@pytest.mark.parametrize("damage", [*NO_FILE, *BAD_CONTENT, without_columns])
+def test_a_bad_file_of_earnings_dates_costs_only_the_dates(
+    own_home: Path, capsys: pytest.CaptureFixture[str], damage: Damage
+) -> None:
+    Path("dates.csv").write_text("ticker,date\nAAA,2026-12-01\n")
+    assert called(capsys, own_home, "fetch", "--earnings", "dates.csv")[0] == 0
+    damage(EarningsStore(own_home).path)
+
+    code, _, err = called(capsys, own_home, "data", "earnings")
+    assert (code, err.count("\n")) == (65, 1)
+    assert "earnings.parquet" in err
+    assert called(capsys, own_home, "predict", "AAA")[0] == 0
+    assert called(capsys, own_home, "data", "status")[0] == 0
+
+    code, _, err = called(capsys, own_home, "fetch", "--earnings", "dates.csv")
+    assert code == 0
+    assert "it was replaced by what was fetched" in err
+    assert called(capsys, own_home, "data", "earnings")[0] == 0
 
 
 @pytest.mark.parametrize("damage", PRICE_FILES)

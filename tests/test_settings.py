@@ -37,6 +37,7 @@ WHOLE: dict[Setting, str] = {
     ("train", "seed"): "[0, 4294967295]",
     ("yahoo", "workers"): "[1, 64]",
     ("yahoo", "retries"): "[0, 20]",
+    ("sec", "retries"): "[0, 20]",
     ("run", "retrain_after"): "[1, 10000]",
 }
 REAL: dict[Setting, str] = {
@@ -45,7 +46,11 @@ REAL: dict[Setting, str] = {
     ("yahoo", "rate"): "[0, 1000]",
     ("yahoo", "timeout"): "(0, 3600]",
     ("yahoo", "backoff"): "[0, 60]",
+    ("sec", "rate"): "(0, 10]",
+    ("sec", "timeout"): "(0, 3600]",
+    ("sec", "backoff"): "[0, 60]",
     ("run", "fetch_minutes"): "(0, 10080]",
+    ("run", "earnings_minutes"): "(0, 10080]",
     ("run", "retrain_minutes"): "(0, 10080]",
     ("run", "predict_minutes"): "(0, 10080]",
     ("run", "score_minutes"): "(0, 10080]",
@@ -56,7 +61,7 @@ CHOICES: dict[Setting, tuple[str, ...]] = {
 }
 DATES: tuple[Setting, ...] = (("train", "train_end"), ("train", "validation_end"))
 TRUTHS: tuple[Setting, ...] = (("train", "bidirectional"),)
-TEXTS: tuple[Setting, ...] = (("yahoo", "url"),)
+TEXTS: tuple[Setting, ...] = (("yahoo", "url"), ("sec", "user_agent"), ("sec", "url"))
 
 Reader = Callable[[Setting, Value, Path], Any]
 Quote = Callable[[Setting, Value, Path], str]
@@ -321,7 +326,7 @@ def test_a_wrong_value_in_the_file_is_reported_though_a_variable_overrides_it(tm
         pytest.param("FORECAST_YAHO_WORKERS", "FORECAST_YAHOO_WORKERS", id="section"),
         pytest.param("FORECAST_LOOKBACK", "FORECAST_TRAIN_LOOKBACK", id="no section"),
         pytest.param("FORECAST_HOMES", "FORECAST_HOME", id="home"),
-        pytest.param("FORECAST_TSET_SCHEDULERS", "FORECAST_TRAIN_LAYERS", id="far from all"),
+        pytest.param("FORECAST_TSET_SCHEDULERS", "FORECAST_SEC_URL", id="far from all"),
     ],
 )
 def test_an_unknown_variable_is_rejected_with_the_nearest_name(

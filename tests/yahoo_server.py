@@ -215,6 +215,29 @@ REPLIES = {
 }
 
 
+COOKIE, CRUMB, DATES, CALENDAR = "/", "/v1/test/getcrumb", "/calendar/earnings", "/v10/finance/quoteSummary/"
+
+
+def dates_page(symbol: str, lines: list[str]) -> bytes:
+    """The page of earnings dates, a row for each line like `October 30, 2025 at 4 PM EDT`."""
+    headings = ("Symbol", "Company", "Earnings Date", "EPS Estimate", "Reported EPS", "Surprise (%)")
+    head = "".join(f"<th>{heading}</th>" for heading in headings)
+    rows = "".join(
+        f"<tr><td>{symbol}</td><td>A company</td><td>{line}</td><td>1.5</td><td>-</td><td>-</td></tr>"
+        for line in lines
+    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if lines else ""
+    return f"<!doctype html><html><body><h1>Earnings Calendar</h1>{table}</body></html>".encode()
+
+
+def calendar_answer(moments: tuple[str, ...], estimated: bool) -> bytes:
+    """The calendar's answer: moments (ISO, UTC) of the next report, or of the ends of a span."""
+    stamps = [int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()) for moment in moments]
+    earnings = {"earningsDate": stamps, "isEarningsDateEstimate": estimated}
+    result = [{"calendarEvents": {"maxAge": 1, "earnings": earnings, "exDividendDate": 1770000000}}]
+    return json.dumps({"quoteSummary": {"result": result, "error": None}}).encode()
+
+
 def result_of(chart: Chart) -> Chart:
     result: Chart = chart["chart"]["result"][0]
     return result
@@ -301,6 +324,11 @@ class YahooServer(ThreadingHTTPServer):
         self._faults: dict[str, tuple[list[str], float]] = {}
         self._guard = threading.Lock()
         self.whole: dict[str, bytes] = {}
+        # Of earnings: symbol to lines of the page of dates, newest first; symbol to what the calendar says of
+        # the next; and what is wrong with pages, by how their path begins.
+        self.reports: dict[str, list[str]] = {}
+        self.coming: dict[str, tuple[tuple[str, ...], bool]] = {}
+        self.page_faults: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -329,7 +357,7 @@ class YahooServer(ThreadingHTTPServer):
                 return Reply(body=json.dumps({" ".join(key): n for key, n in self.requests.items()}).encode())
             self.requests[host, parts.path] += 1
         if not parts.path.startswith("/v8/finance/chart/"):
-            return Reply(200, b"crumb" if parts.path.endswith("getcrumb") else b"")
+            return self._other(parts.path, query)
         symbol = unquote(parts.path.rsplit("/", 1)[-1]).upper()
         fault = self._fault(symbol)
         if fault in REPLIES:
@@ -340,6 +368,28 @@ class YahooServer(ThreadingHTTPServer):
         if fault == "cut json":
             return Reply(body=body[: len(body) // 2])
         return Reply(body=body, declared=2 * len(body) if fault == "truncated" else None)
+
+    def _other(self, path: str, query: dict[str, str]) -> Reply:
+        """Cookie, crumb, and the two pages of earnings dates; without a crumb the calendar refuses."""
+        for start, fault in self.page_faults.items():
+            if path == start or (start != COOKIE and path.startswith(start)):
+                return REPLIES[fault]
+        if path == DATES:
+            rows = self.reports.get(query["symbol"], [])
+            return Reply(200, dates_page(query["symbol"], rows[: int(query["size"])]))
+        if path.startswith(CALENDAR):
+            return self._calendar(path.rsplit("/", 1)[-1], query.get("crumb"))
+        if path == CRUMB:
+            return Reply(200, b"crumb")
+        return Reply(404, b"", (("Set-Cookie", "A3=x; Path=/"),))
+
+    def _calendar(self, symbol: str, crumb: str | None) -> Reply:
+        if crumb != "crumb":
+            return Reply(401, json.dumps({"finance": {"error": {"code": "Unauthorized"}}}).encode())
+        if symbol not in self.reports:
+            missing = {"code": "Not Found", "description": f"Quote not found for symbol: {symbol}"}
+            return Reply(404, json.dumps({"quoteSummary": {"result": None, "error": missing}}).encode())
+        return Reply(200, calendar_answer(*self.coming.get(symbol, ((), False))))
 
     def _fault(self, symbol: str) -> str:
         with self._guard:

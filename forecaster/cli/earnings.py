@@ -32,14 +32,13 @@ def show_earnings(
     named the last 8 dates are shown and those to come, of all tickers the next ones, unless --all is given.
     """
     from forecaster.prices.calendar import local_date
-    from forecaster.prices.earnings.projection import with_projections
+    from forecaster.prices.earnings.projection import expected_dates
     from forecaster.prices.earnings.store import EarningsStore
-    from forecaster.prices.earnings.table import known_on, reports
     from forecaster.prices.table import checked_ticker
 
     store = EarningsStore(screen.open_settings(context, home).home)
     today = local_date(screen.now())
-    found = with_projections(known_on(reports(store.read().table), today), today)
+    found = expected_dates(store.read().table, today)
     chosen = list(dict.fromkeys(checked_ticker(ticker) for ticker in tickers or ()))
     if not len(found):
         raise NotFoundError(

@@ -50,9 +50,9 @@ def fetch(
     earnings: Annotated[
         str | None,
         typer.Option(
-            metavar="sample|PATH",
-            help="Earnings dates too: a file with ticker, date and perhaps when (before, after, 07:30 …); "
-            "without --source they alone.",
+            metavar="yahoo|sec|sample|PATH",
+            help="Earnings dates too: Yahoo's calendar; filings with the SEC; the sample's; a file with "
+            "ticker, date and perhaps when (before, 07:30 …). Without --source a file's dates come alone.",
             show_default=False,
         ),
     ] = None,
@@ -117,8 +117,12 @@ def fetch(
     if universe is not None and not quiet:
         _describe_universe(universe, as_of, settings.home)
     tally = Tally(f"Prices from {source}", len(request.tickers) if source is not None else 0)
-    with fetch_progress(tally, quiet=quiet) as watch:
-        report = folder.run_request(request, source, watch, earnings)
+
+    def dates() -> Tally:
+        return Tally(f"Earnings dates from {earnings}", len(request.tickers))
+
+    with fetch_progress(tally, dates, quiet=quiet) as (watch, watch_dates):
+        report = folder.run_request(request, source, watch, earnings, watch_dates)
     if not quiet:
         _print_log(report.log)
     _print_earnings_log(report.earnings, quiet=quiet)

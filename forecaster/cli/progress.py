@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from forecaster.network.fitting import Progress
+    from forecaster.prices.earnings.fetching import WatchDates
     from forecaster.prices.fetching import Watch
 
 
@@ -90,8 +91,14 @@ def _figures(progress: "Progress") -> str:
 
 
 @contextmanager
-def fetch_progress(tally: "Tally", *, quiet: bool) -> Iterator["Watch"]:
-    """Print failures on stderr as they come and, on a terminal, how far the fetch is."""
+def fetch_progress(
+    tally: "Tally", dates: Callable[[], "Tally"], *, quiet: bool
+) -> Iterator[tuple["Watch", "WatchDates"]]:
+    """Print failures of prices on stderr as they come and, on a terminal, how far the fetch is.
+
+    Those of earnings dates are told once, at the end: they may be all. Their tally begins with the first.
+    """
+    from forecaster.prices.earnings.fetching import Answer
     from forecaster.prices.fetching import Failure, FailureKind, TickerOutcome
 
     console = stderr_console(quiet=quiet)
@@ -103,12 +110,19 @@ def fetch_progress(tally: "Tally", *, quiet: bool) -> Iterator["Watch"]:
             console.print(f"failed: {result}", soft_wrap=True)
         status.update(stacked(tally.advance(failed=failed)))
 
+    begun: list[Tally] = []
+
+    def watch_dates(result: Answer | Failure) -> None:
+        if not begun:
+            begun.append(dates())
+        status.update(stacked(begun[0].advance(failed=isinstance(result, Failure))))
+
     if not sys.stderr.isatty() or quiet:
-        yield watch
+        yield watch, watch_dates
         return
     status.update(stacked(tally.line()))
     with status:
-        yield watch
+        yield watch, watch_dates
 
 
 class Tally:

@@ -1,6 +1,7 @@
-"""The night's work: fetch, retrain if due, predict and record, score; each step in a process of its own.
+"""The night's work: fetch prices and earnings dates, retrain if due, predict and record, score.
 
-A process can be ended when it exceeds its time limit, and what it loaded is gone with it.
+Each step has a process of its own: it can be ended when it exceeds its time limit, and what it loaded is gone
+with it.
 """
 
 import os
@@ -23,7 +24,7 @@ from forecaster.processes import TaskTimeoutError, run_isolated
 from forecaster.registry.versions import ModelRegistry
 from forecaster.service.events import log_alarms, log_event, turn_over
 from forecaster.service.prediction import check_recordable, ledger_rows, predict_stored
-from forecaster.service.refreshing import refresh_prices
+from forecaster.service.refreshing import refresh_earnings, refresh_prices
 from forecaster.service.run_status import DONE, FAILED, RUNNING, RunStatus, read_run_status, write_run_status
 from forecaster.settings import Settings, iso_utc
 
@@ -278,6 +279,7 @@ def score_step(settings: Settings, now: datetime) -> str:
 
 STEPS: Mapping[str, Step] = {
     "fetch": fetch_step,
+    "earnings": refresh_earnings,
     "retrain": retrain_step,
     "predict": predict_step,
     "score": score_step,

@@ -1,12 +1,15 @@
-"""Bring the prices from Yahoo up to date, repair damaged files, and check prices before training."""
+"""Bring prices and earnings dates up to date, repair damaged files, and check prices before training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from forecaster.errors import BadInputError, ForecastError, name_some
+from forecaster.errors import BadInputError, ForecastError, TryLaterError, UsageError, name_some
 from forecaster.files import home_lock
-from forecaster.prices.calendar import last_closed_session, sessions_between
+from forecaster.prices.calendar import last_closed_session, local_date, sessions_between
+from forecaster.prices.earnings.fetching import fetch_earnings, stock_tickers
+from forecaster.prices.earnings.services import SERVICES, earnings_service
+from forecaster.prices.earnings.store import EarningsStore
 from forecaster.prices.fetching import FailureKind, Request, fetch_prices
 from forecaster.prices.health import TickerHealth, check_health
 from forecaster.prices.store import FILE_ERRORS, PriceStore
@@ -14,6 +17,8 @@ from forecaster.prices.yahoo.fetch import YahooSource
 from forecaster.prices.yahoo.incremental import SOURCE
 from forecaster.settings import Settings
 
+ASK_AFTER_DAYS, STALE_DAYS = 7, 28
+"""After how many days a ticker's earnings dates are asked for again, and after how many they are stale."""
 RECENT_SESSIONS = 60
 OLDEST_SESSIONS = 5
 MOST_GAPS = 3
@@ -82,6 +87,50 @@ def refresh_prices(settings: Settings, now: datetime) -> Refreshed:
         tuple(sorted(damaged | repaired)),
         tuple(sorted(repaired)),
     )
+
+
+def refresh_earnings(settings: Settings, now: datetime) -> str:
+    """Ask once a week for the earnings dates of every stored ticker, by the services that were ever used.
+
+    A service that fails is no failure: what is stored holds, and the next night asks again. It is one once
+    dates that were known have not been confirmed for four weeks.
+
+    Returns:
+        What was done, in a sentence.
+
+    Raises:
+        TryLaterError: dates have grown stale, or another process writes to the home folder.
+        BadInputError, UsageError: the file of dates is damaged, or of another version of this tool.
+        DiskError: the disk fails.
+    """
+    store, today = EarningsStore(settings.home), local_date(now)
+    tickers = stock_tickers(PriceStore(settings.home).tickers())
+    told, stale = list[str](), list[str]()
+    for source in SERVICES:
+        stored = store.read()
+        due = stored.due(source, tickers, today, ASK_AFTER_DAYS) if source in stored.asked else []
+        if not due:
+            continue
+        fault = ""
+        try:
+            service = earnings_service(source, settings)
+            with home_lock(settings.home, _LOCK_WAIT_SECONDS):
+                report = fetch_earnings(service, store, Request(tuple(due), now))
+            moved = f", moved: {'; '.join(map(str, report.moved))}" if report.moved else ""
+            told.append(f"{source}: tickers with dates: {report.tickers}, new: {report.added}{moved}")
+            fault = report.failures[0].reason if report.failures else ""
+        except UsageError as error:
+            fault = error.message
+        if fault:
+            told.append(f"{source}: not all answered: {fault}")
+            old = set(store.read().due(source, due, today, STALE_DAYS)) & stored.asked[source].keys()
+            stale += [f"{source} has not confirmed {name_some(sorted(old))}: {fault}"] if old else []
+    if stale:
+        raise TryLaterError(
+            f"earnings dates are older than {STALE_DAYS} days: {'; '.join(stale)}",
+            "see `forecast fetch --earnings`; prices and forecasts go on without",
+        )
+    return ", ".join(told) or "no earnings dates are due"
 
 
 def _sources(store: PriceStore) -> tuple[dict[str, str], dict[str, ForecastError]]:

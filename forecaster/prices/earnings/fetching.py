@@ -1,16 +1,18 @@
 """Bring earnings dates into the store: what a source gives, what it changed, and what it failed to give."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from forecaster.errors import BadInputError, ForecastError
+from forecaster.errors import BadInputError, ForecastError, NotFoundError, TryLaterError, UnavailableError
 from forecaster.prices.calendar import local_date
-from forecaster.prices.earnings.store import EarningsStore, StoredEarnings
-from forecaster.prices.earnings.table import EarningsTable, Moved, merge_earnings
+from forecaster.prices.earnings.store import FIRST_DAY, EarningsStore, StoredEarnings, last_possible
+from forecaster.prices.earnings.table import EarningsTable, Moved, earnings_table, merge_earnings
 from forecaster.prices.exchanges import EVERY_DAY, WEEKDAYS, calendar_of_symbol
-from forecaster.prices.fetching import Failure, FetchLog, Request
+from forecaster.prices.fetching import Failure, FailureKind, FetchLog, Request
 
+UNREACHABLE_AFTER = 3
+"""So many tickers without an answer, one after the other, and the rest need not be tried now."""
 WRITE_AFTER = 25
 """Answers of a service that an interruption may cost."""
 
@@ -23,6 +25,9 @@ class Answer:
     table: EarningsTable
 
 
+WatchDates = Callable[[Answer | Failure], object]
+
+
 class EarningsService(Protocol):
     """Anything that is asked for one ticker after the other."""
 
@@ -30,8 +35,8 @@ class EarningsService(Protocol):
     def name(self) -> str:
         """What the store remembers as the origin of the dates."""
 
-    def fetch(self, request: Request, log: FetchLog) -> Iterator[Answer | Failure]:
-        """Each ticker's answer, or why there is none."""
+    def fetch(self, request: Request, known: Collection[str], log: FetchLog) -> Iterator[Answer | Failure]:
+        """Each ticker's answer, or why there is none; of those that are `known` the newest dates will do."""
 
 
 @dataclass
@@ -96,10 +101,18 @@ def import_earnings(file: EarningsTables, store: EarningsStore, request: Request
     return report
 
 
-def fetch_earnings(service: EarningsService, store: EarningsStore, request: Request) -> EarningsReport:
+def fetch_earnings(
+    service: EarningsService, store: EarningsStore, request: Request, watch: WatchDates = lambda _: None
+) -> EarningsReport:
     """Merge what a service says of the tickers into the store; the caller holds `files.home_lock`.
 
     What has come is kept whatever ends the run. Of a ticker that fails all stays as it was.
+
+    Args:
+        service: where the dates come from.
+        store: where they go.
+        request: of which tickers they are wanted.
+        watch: called with what became of each ticker.
 
     Raises:
         UsageError: the service is not to be used as it is set, or what is stored is of another version.
@@ -110,14 +123,16 @@ def fetch_earnings(service: EarningsService, store: EarningsStore, request: Requ
     asked = dict(stored.asked.get(service.name, {}))
     today, waiting = str(local_date(request.now)), 0
     try:
-        for result in service.fetch(request, report.log):
+        for result in service.fetch(request, frozenset(asked), report.log):
+            watch(result)
             if isinstance(result, Failure):
                 report.failures = (*report.failures, result)
                 continue
             asked[result.ticker] = today
-            if len(result.table):
+            table = _possible(result, service.name, request, report.log)
+            if len(table):
                 report.tickers += 1
-                stored = _merged(stored, result.table, request, report)
+                stored = _merged(stored, table, request, report)
             else:
                 report.without = (*report.without, result.ticker)
             stored = replace(stored, asked={**stored.asked, service.name: asked})
@@ -131,12 +146,49 @@ def fetch_earnings(service: EarningsService, store: EarningsStore, request: Requ
     return report
 
 
+def ask_each(tickers: Sequence[str], ask: Callable[[str], Answer]) -> Iterator[Answer | Failure]:
+    """Ask a service for one ticker after the other, until it shows that asking on is of no use.
+
+    A ticker that it does not know has no dates; that is no failure, for a fund has none.
+
+    Args:
+        tickers: to be asked for.
+        ask: gives the answer, or raises what is wrong.
+    """
+    silent = 0
+    for place, ticker in enumerate(tickers):
+        try:
+            yield ask(ticker)
+        except NotFoundError:
+            yield Answer(ticker, earnings_table([], ""))
+        except (TryLaterError, UnavailableError, BadInputError) as error:
+            kinds = {TryLaterError: FailureKind.RATE_LIMITED, UnavailableError: FailureKind.UNAVAILABLE}
+            kind = kinds.get(type(error), FailureKind.UNUSABLE)
+            yield Failure(ticker, kind, error.message)
+            silent = silent + 1 if kind is FailureKind.UNAVAILABLE else 0
+            if kind is FailureKind.RATE_LIMITED or silent >= UNREACHABLE_AFTER:
+                for rest in tickers[place + 1 :]:
+                    yield Failure(rest, FailureKind.NOT_REQUESTED, "the run ended before its turn")
+                return
+        else:
+            silent = 0
+
+
 def _stored(store: EarningsStore, log: FetchLog) -> StoredEarnings:
     try:
         return store.read()
     except BadInputError as error:
         log.note(f"{error.message}; it was replaced by what was fetched", grave=True)
         return StoredEarnings()
+
+
+def _possible(answer: Answer, service: str, request: Request, log: FetchLog) -> EarningsTable:
+    """The rows of an answer whose days can be believed; the others are told to `log`."""
+    table = answer.table
+    odd = (table.date < FIRST_DAY) | (table.date > last_possible(request.now))
+    for day in table.date[odd]:
+        log.reject(service, None, f"the date {day} is not possible", answer.ticker)
+    return table.take(~odd)
 
 
 def _merged(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from forecaster.errors import BadInputError
 from forecaster.prices.calendar import local_date, zone_of
 from forecaster.prices.earnings.clock import calendar_of, when_at, when_of_text
-from forecaster.prices.earnings.store import FIRST_DAY
+from forecaster.prices.earnings.store import FIRST_DAY, last_possible
 from forecaster.prices.earnings.table import (
     PRECEDENCE,
     REPORTED,
@@ -34,8 +34,6 @@ from forecaster.prices.table import Days
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_AHEAD = 2 * 366
-"""Days; no company says so long before when it will report."""
 SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "ticker": headings.SPELLINGS["ticker"],
     "name": headings.SPELLINGS["name"],
@@ -196,10 +194,9 @@ class _Rows:
 
 def _day_faults(days: Days, request: Request) -> dict[int, str]:
     """Why rows cannot be kept for their day, by row."""
-    last = local_date(request.now) + MOST_AHEAD
     tests = (
         (np.isnat(days), "there is no date"),
         (days < FIRST_DAY, f"the date is before {FIRST_DAY.astype(date).year}"),
-        (days > last, "the date is more than two years ahead"),
+        (days > last_possible(request.now), "the date is more than two years ahead"),
     )
     return {int(row): reason for wrong, reason in tests for row in np.flatnonzero(wrong)}

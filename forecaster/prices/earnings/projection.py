@@ -6,7 +6,15 @@ import numpy as np
 
 from forecaster.prices.calendar import next_sessions
 from forecaster.prices.earnings.clock import calendar_of
-from forecaster.prices.earnings.table import HALF_QUARTER, PROJECTED, EarningsTable, joined, table_of
+from forecaster.prices.earnings.table import (
+    HALF_QUARTER,
+    PROJECTED,
+    EarningsTable,
+    joined,
+    known_on,
+    reports,
+    table_of,
+)
 
 YEAR_DAYS = 364
 """From a report to the same quarter's in the next year: 52 weeks, for companies keep their weekday."""
@@ -45,8 +53,14 @@ def project(found: EarningsTable, today: np.datetime64) -> EarningsTable:
     )
 
 
-def with_projections(found: EarningsTable, today: np.datetime64) -> EarningsTable:
-    """The dates, and after them those that are only likely."""
+def expected_dates(stored: EarningsTable, today: np.datetime64) -> EarningsTable:
+    """What is known on a day of past and coming reports, and after it what is only likely.
+
+    Args:
+        stored: all that is stored.
+        today: the day; in a replay nothing that was learned later is known.
+    """
+    found = known_on(reports(stored), today)
     return joined(found, project(found, today))
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from forecaster.errors import BadInputError, UsageError
 from forecaster.files import atomic_path, read_regular, set_folder_aside
+from forecaster.prices.calendar import local_date
 from forecaster.prices.earnings.table import (
     COLUMNS,
     STATUSES,
@@ -35,6 +37,8 @@ MOST_ROWS = 1_000_000
 MOST_NAME = 255
 """Letters in the name of a source, which may be a file's."""
 FIRST_DAY, LAST_DAY = np.datetime64("1900-01-01"), np.datetime64("2100-12-31")
+MOST_AHEAD = 2 * 366
+"""Days; no company says so long before when it will report."""
 _TEXT_COLUMNS = ("ticker", "when", "status", "source")
 _MAY_BE_EMPTY = ("announced", "withdrawn")
 _REPAIR = "remove the file and run `forecast fetch --earnings` again"
@@ -56,6 +60,12 @@ class StoredEarnings:
         """Those of `tickers` whose answer from a source is at least so many days old, or that have none."""
         asked = self.asked.get(source, {})
         return [name for name in tickers if name not in asked or today - np.datetime64(asked[name]) >= days]
+
+
+def last_possible(now: datetime) -> np.datetime64:
+    """The last day for which a date can be believed."""
+    day: np.datetime64 = min(local_date(now) + MOST_AHEAD, LAST_DAY)
+    return day
 
 
 class EarningsStore:

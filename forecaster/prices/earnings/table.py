@@ -131,6 +131,12 @@ def rank_of(source: str) -> int:
     return PRECEDENCE.index(source) if source in PRECEDENCE else 0
 
 
+def _ranks(sources: Texts) -> NDArray[np.intp]:
+    names, codes = np.unique(sources, return_inverse=True)
+    ranks: NDArray[np.intp] = np.array([rank_of(name) for name in names], np.intp)[codes]
+    return ranks
+
+
 def first_of_each_report(table: EarningsTable) -> EarningsTable:
     """One source's rows, one for each report: the earliest, for the price moves when the news first comes.
 
@@ -185,7 +191,7 @@ def merge_earnings(stored: EarningsTable, incoming: EarningsTable, today: np.dat
         today: the date of the fetch; dates from it on are known ahead.
     """
     incoming = first_of_each_report(incoming)
-    same_source = np.array([rank_of(name) for name in stored.source], int) == rank_of(incoming.source[0])
+    same_source = _ranks(stored.source) == rank_of(incoming.source[0])
     mine = stored.live & same_source & np.isin(stored.ticker, incoming.ticker)
     old, others = stored.take(mine), stored.take(~mine)
     keys = _keys(old, incoming)
@@ -234,7 +240,7 @@ def reports(table: EarningsTable) -> EarningsTable:
         table: as it is stored, in order.
     """
     keys = _keys(table)
-    ranks = np.array([rank_of(name) for name in table.source], int)
+    ranks = _ranks(table.source)
     chosen = np.zeros(len(table), bool)
     for rank in range(len(PRECEDENCE)):
         rows = np.flatnonzero(table.live & (ranks == rank))

@@ -46,11 +46,19 @@ def read_answer(status: int, headers: Mapping[str, Any], body: bytes) -> dict[st
         RateLimitError: too many requests.
         PassingFaultError: any other answer that holds no prices.
     """
+    return _with_bars(read_document(status, headers, body, "chart"))
+
+
+def read_document(status: int, headers: Mapping[str, Any], body: bytes, part: str) -> dict[str, Any]:
+    """The JSON document of an answer of one of Yahoo's services, which tells its errors in its only part.
+
+    Raises:
+        NotFoundError, NoPricesError, RateLimitError, PassingFaultError: as `read_answer`.
+    """
+    check_rate(status, headers, body)
     wait = retry_after(headers)
-    if status == RATE_LIMITED or body[:SHOWN].lstrip().lower().startswith(b"too many requests"):
-        raise RateLimitError("too many requests", wait)
     document = _parsed(body)
-    error = _chart(document).get("error") or {}
+    error = _part(document, part).get("error") or {}
     description = str(error.get("description", ""))[:SHOWN] if isinstance(error, dict) else ""
     if status == NOT_FOUND or (status == 200 and _says(error, "Not Found")):
         raise NotFoundError(description or "Yahoo does not know it")
@@ -59,10 +67,20 @@ def read_answer(status: int, headers: Mapping[str, Any], body: bytes) -> dict[st
     if status != 200:
         raise PassingFaultError(f"status {status}" + (f", {description}" if description else ""), wait)
     if document is None:
-        raise PassingFaultError(_not_json(body), wait)
+        raise PassingFaultError(odd_page(body), wait)
     if error:
         raise PassingFaultError(description or "it reports an error of its own", wait)
-    return _with_bars(document)
+    return document
+
+
+def check_rate(status: int, headers: Mapping[str, Any], body: bytes) -> None:
+    """Reject an answer that only says that there were too many requests.
+
+    Raises:
+        RateLimitError: it is one.
+    """
+    if status == RATE_LIMITED or body[:SHOWN].lstrip().lower().startswith(b"too many requests"):
+        raise RateLimitError("too many requests", retry_after(headers))
 
 
 def retry_after(headers: Mapping[str, Any]) -> float | None:
@@ -106,7 +124,7 @@ def take_facts(document: dict[str, Any]) -> Facts:
 
 
 def _with_bars(document: dict[str, Any]) -> dict[str, Any]:
-    result = _chart(document).get("result")
+    result = _part(document, "chart").get("result")
     if not isinstance(result, list) or not result or not isinstance(result[0], dict):
         raise PassingFaultError("the answer is empty")
     quotes = result[0].get("indicators", {}).get("quote")
@@ -127,16 +145,17 @@ def _parsed(body: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _chart(document: dict[str, Any] | None) -> dict[str, Any]:
-    chart = (document or {}).get("chart")
-    return chart if isinstance(chart, dict) else {}
+def _part(document: dict[str, Any] | None, name: str) -> dict[str, Any]:
+    part = (document or {}).get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def _says(error: Any, code: str) -> bool:
     return isinstance(error, dict) and error.get("code") == code
 
 
-def _not_json(body: bytes) -> str:
+def odd_page(body: bytes) -> str:
+    """What came in place of what was asked for, in words."""
     start = body[:4096].lower()
     if b"will be right back" in start:
         return "it says that it will be right back"

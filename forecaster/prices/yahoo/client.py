@@ -69,7 +69,7 @@ class YahooClient:
 
             from forecaster.prices.yahoo.session import YahooSession
 
-        _silence()
+        silence()
         yfinance.set_tz_cache_location(str(cache))
         yfinance.config.debug.hide_exceptions = False
         self._settings = settings
@@ -138,7 +138,7 @@ def _raw_bars(ticker: str, frame: "pd.DataFrame", facts: Facts) -> RawBars:
     return RawBars(dates, columns, facts.adjusted, facts.meta)
 
 
-def _silence() -> None:
+def silence() -> None:
     """Keep what yfinance warns and logs off the screen; every fault reaches the user through the errors."""
     logging.getLogger("yfinance").setLevel(logging.CRITICAL + 1)
     for module in ("yfinance", "curl_cffi"):

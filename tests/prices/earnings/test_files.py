@@ -177,3 +177,10 @@ def test_a_file_of_no_use_is_one_error(tmp_path: Path, text: str, why: str) -> N
 def test_a_file_is_not_taken_for_another_source(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("ticker,date\nAA,2025-10-30\n")
     assert deliver(tmp_path / name)[0].source.tolist() == [f"./{name}"]
+
+
+def test_in_the_last_year_that_is_known_no_day_is_stored_that_could_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "dates.csv").write_text("ticker,date\nAA,2100-12-31\nAA,2101-01-01\n")
+    log, now = FetchLog(), datetime(2100, 12, 30, tzinfo=UTC)
+    table = EarningsFile(tmp_path / "dates.csv").read(Request((), now), log)
+    assert (rows(table), log.rejected) == (["AA 2100-12-31 unknown scheduled"], 1)

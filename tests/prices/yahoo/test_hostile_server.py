@@ -15,6 +15,7 @@ from hostile import in_time
 from yahoo_runs import EVENING, FetchRuns
 from yahoo_server import MUTATIONS, REPLIES, Reply, chart_error, result_of
 
+from forecaster.prices import paced_session
 from forecaster.prices.yahoo import answers, session
 from forecaster.prices.yahoo.answers import retry_after
 
@@ -232,7 +233,7 @@ def test_few_answers_are_unpacked_at_a_time(runs: FetchRuns, monkeypatch: pytest
 
 
 def test_the_limits_are_what_was_weighed() -> None:
-    assert (session.MOST_BYTES, session.UNPACKED_AT_ONCE, answers.MOST_ROWS) == (8_000_000, 1, 100_000)
+    assert (paced_session.MOST_BYTES, session.UNPACKED_AT_ONCE, answers.MOST_ROWS) == (8_000_000, 1, 100_000)
 
 
 @pytest.mark.trial
@@ -272,4 +273,4 @@ def test_honest_long_histories_come_through(runs: FetchRuns) -> None:
     runs.at(EVENING)
     assert runs.fetch("OLDE")[0] == 0
     chart = long.chart(runs.yahoo.now, long.dates[0], long.dates[-1])
-    assert 3 * len(json.dumps(chart)) < 2 * session.MOST_BYTES
+    assert 3 * len(json.dumps(chart)) < 2 * paced_session.MOST_BYTES
