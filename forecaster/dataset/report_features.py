@@ -35,6 +35,13 @@ _UNIT = np.float32(4.0)
 _KNOWN_FOR = 100  # sessions after a report in which the next one comes
 
 
+_OTHERS = (NEXT_DAY, REACTED, REACTED_BEFORE, USUAL_REACTION, DATES_KNOWN)
+REPORT_FEATURES = frozenset(
+    (*(f"{kind}{span}" for kind in (WITHIN, SIZED) for span in range(1, _SPANS[-1] + 1)), *_OTHERS)
+)
+"""Of all horizons."""
+
+
 def report_features(horizon: int) -> tuple[str, ...]:
     """The names of all of them for a network that forecasts `horizon` days.
 
@@ -45,15 +52,12 @@ def report_features(horizon: int) -> tuple[str, ...]:
     spans.append(min(horizon, _SPANS[-1]))
     unlike = tuple(dict.fromkeys(spans))
     within, sized = ([f"{kind}{span}" for span in unlike] for kind in (WITHIN, SIZED))
-    return (*within, *sized, NEXT_DAY, REACTED, REACTED_BEFORE, USUAL_REACTION, DATES_KNOWN)
+    return (*within, *sized, *_OTHERS)
 
 
 def is_report_feature(name: str) -> bool:
     """Whether a feature is one of `report_features`, of any horizon."""
-    return name in _OTHERS or name.rpartition("_")[0] + "_" in (WITHIN, SIZED)
-
-
-_OTHERS = (NEXT_DAY, REACTED, REACTED_BEFORE, USUAL_REACTION, DATES_KNOWN)
+    return name in REPORT_FEATURES
 
 
 def compute_report_features(

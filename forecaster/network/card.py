@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from forecaster.dataset.features import ALWAYS, FROM_BARS
+from forecaster.dataset.report_features import REPORT_FEATURES, is_report_feature
 from forecaster.errors import BadInputError, UsageError, name_some
 from forecaster.files import digest_bytes
 from forecaster.network.step_copula import MOST_CORRELATION
@@ -25,6 +26,7 @@ _READABLE = (1, 2, 3, 4)  # from 2 on, weights may have seen the days that the c
 SIZES = ("cell", "units", "layers", "bidirectional", "horizon", "lookback")
 """Of a network, in its recipe."""
 MOST_TICKERS = 100_000
+_MOST_FEATURES = len(ALWAYS) + len(FROM_BARS) + len(REPORT_FEATURES)
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -109,7 +111,7 @@ class _Card(msgspec.Struct):
     format: int
     created: datetime
     parameters: _Count
-    features: Annotated[list[str], msgspec.Meta(min_length=1, max_length=len(ALWAYS) + len(FROM_BARS))]
+    features: Annotated[list[str], msgspec.Meta(min_length=1, max_length=_MOST_FEATURES)]
     recipe: dict[str, Any]
     training: _Training
     tickers: Annotated[list[str], msgspec.Meta(min_length=1, max_length=MOST_TICKERS)]
@@ -185,9 +187,13 @@ def _check(path: Path, card: Mapping[str, Any]) -> None:
             checked_ticker(ticker)
         recipe = card["recipe"]
         missing = [name for name in SIZES if recipe.get(name) is None]
-        unknown = [name for name in card["features"] if name not in (*ALWAYS, *FROM_BARS)]
+        names = card["features"]
+        unknown = [name for name in names if name not in (*ALWAYS, *FROM_BARS, *REPORT_FEATURES)]
         if unknown:
             raise damaged_file(path, f"it has features that are not known: {name_some(unknown)}")
+        last = [is_report_feature(name) for name in names]
+        if last != sorted(last):
+            raise damaged_file(path, "its features of reports are not the last ones")
         if missing or "1" not in card["scores"]:
             raise damaged_file(path, f"it lacks {name_some(missing) or 'the scores of step 1'}")
         known = {part.name for part in fields(Recipe)}
