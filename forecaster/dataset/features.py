@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.panel import LatestDays, Panel
-from forecaster.dataset.report_features import compute_report_features, is_report_feature, report_features
+from forecaster.dataset.report_features import fill_report_features, is_report_feature, report_features
 from forecaster.dataset.volatility import exponential_mean, volatility
 from forecaster.settings import PRICES_ONLY, Recipe
 
@@ -65,19 +65,16 @@ def compute_features(panel: Panel | LatestDays, names: Sequence[str]) -> Feature
     """Compute the named features of every ticker and day from what was known at that day's close.
 
     A bar's range or volume that is missing counts as its usual value, zero on the feature's scale; so does
-    the return of a day without a bar that is bridged.
+    the return of a day without a bar that is bridged. Features of reports are the last of `names`.
     """
     sigma, market_sigma = volatility(panel.log_return), volatility(panel.market_return)
     values = np.empty((*panel.shape, len(names)), dtype=np.float32)
-    asked = [name for name in names if is_report_feature(name)]
-    of_reports = compute_report_features(panel, asked, sigma) if asked else {}
-    for place, name in enumerate(names):
-        if name in of_reports:
-            values[..., place] = of_reports[name]
-        else:
-            values[..., place] = _feature(name, panel, sigma, market_sigma)
-    np.nan_to_num(values, copy=False, nan=0.0, posinf=_CLIP, neginf=-_CLIP)
-    np.clip(values, -_CLIP, _CLIP, out=values)
+    of_prices = [name for name in names if not is_report_feature(name)]
+    for place, name in enumerate(of_prices):
+        found = np.nan_to_num(_feature(name, panel, sigma, market_sigma), posinf=_CLIP, neginf=-_CLIP)
+        values[..., place] = np.clip(found, -_CLIP, _CLIP)
+    if len(of_prices) < len(names):
+        fill_report_features(panel, names[len(of_prices) :], sigma, values[..., len(of_prices) :])
     valid_input = np.isfinite(panel.log_return)
     if panel.bridged is not None:
         valid_input |= panel.bridged

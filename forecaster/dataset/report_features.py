@@ -32,6 +32,7 @@ _SIZE_DECAY = 0.8  # of a report relative to the next one
 _SIZE_SHIFT = 0.7  # about the log of a usual reaction in volatilities
 _SMALLEST = 0.01
 _UNIT = np.float32(4.0)
+_MOST = 8.0
 _KNOWN_FOR = 100  # sessions after a report in which the next one comes
 
 
@@ -60,44 +61,50 @@ def is_report_feature(name: str) -> bool:
     return name in REPORT_FEATURES
 
 
-def compute_report_features(
-    panel: Panel | LatestDays, names: Sequence[str], sigma: Float32
-) -> dict[str, Float32]:
-    """The named ones by name, (N, D) each; all are zero where no dates are known.
+def fill_report_features(
+    panel: Panel | LatestDays, names: Sequence[str], sigma: Float32, values: Float32
+) -> None:
+    """Fill in the named ones; all are zero where no dates are known.
 
     A day's values rest on what was known at its close: announced dates, and for a quarter without one
     last year's, spread over five sessions.
 
     Args:
         panel: prices with the reports of its tickers.
-        names: of `report_features`.
+        names: F of `report_features`.
         sigma: (N, D) the volatility known at each day's close.
+        values: (N, D, F) to be filled; as they are many, they are written where they belong.
     """
+    values[...] = 0
     if panel.reports is None or not len(panel.reports):
-        return {name: np.zeros(panel.shape, np.float32) for name in names}
-    spans = [int(name.removeprefix(WITHIN)) for name in names if name.startswith(WITHIN)]
+        return
+    place = {name: number for number, name in enumerate(names)}
+    spans = sorted({int(name.rpartition("_")[2]) for name in names if name.startswith((WITHIN, SIZED))})
     longest = max(spans, default=1)
     as_of = panel.as_of if isinstance(panel, LatestDays) else None
     laid = lay_out(panel.reports, panel.tickers, panel.dates, _coming(panel, longest), as_of)
     habit = read_habit(laid, panel.log_return, sigma)
     reacted = reaction_days(laid, habit)
-    found: dict[str, Float32] = {}
-    found[USUAL_REACTION] = _usual_reaction(panel.log_return, sigma, reacted)
-    if spans:
-        codes = coming_reactions(laid, habit, longest, SPREAD)
-        expected, done = np.zeros(panel.shape, np.float32), 0
-        for span in sorted(spans):
-            for ahead in range(done, span):
-                expected = expected + _chance(codes[..., ahead])
-            found[f"{WITHIN}{span}"], done = expected, span
-            found[f"{SIZED}{span}"] = expected * found[USUAL_REACTION]
-    if NEXT_DAY in names:
-        found[NEXT_DAY] = _chance(coming_announcements(laid, 1, SPREAD)[..., 0])
-    found[REACTED] = _UNIT * reacted
-    found[REACTED_BEFORE] = np.roll(found[REACTED], 1, axis=1)
-    found[REACTED_BEFORE][:, 0] = 0
-    found[DATES_KNOWN] = _recent(reacted).astype(np.float32)
-    return {name: found[name] for name in names}
+    usual = _usual_reaction(panel.log_return, sigma, reacted)
+
+    def fill(name: str, found: NDArray[np.floating] | NDArray[np.bool_]) -> None:
+        if name in place:
+            values[..., place[name]] = np.clip(found, -_MOST, _MOST)
+
+    codes = coming_reactions(laid, habit, longest, SPREAD)
+    expected, done = np.zeros(panel.shape, np.float32), 0
+    for span in spans:
+        for ahead in range(done, span):
+            expected += _chance(codes[..., ahead])
+        done = span
+        fill(f"{WITHIN}{span}", expected)
+        fill(f"{SIZED}{span}", expected * usual)
+    fill(NEXT_DAY, _chance(coming_announcements(laid, 1, SPREAD)[..., 0]))
+    fill(REACTED, _UNIT * reacted)
+    if REACTED_BEFORE in place:
+        values[:, 1:, place[REACTED_BEFORE]] = _UNIT * reacted[:, :-1]
+    fill(USUAL_REACTION, usual)
+    fill(DATES_KNOWN, _recent(reacted))
 
 
 def _chance(codes: NDArray[np.int8]) -> Float32:
@@ -121,8 +128,8 @@ def _usual_reaction(log_return: Float32, sigma: Float32, reacted: NDArray[np.boo
 
 def _recent(reacted: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Whether a report came so lately that the next one is due."""
-    day = np.arange(reacted.shape[1])
-    last = np.maximum.accumulate(np.where(reacted, day, -_KNOWN_FOR - 1), axis=1)
+    day = np.arange(reacted.shape[1], dtype=np.int32)
+    last = np.maximum.accumulate(np.where(reacted, day, np.int32(-_KNOWN_FOR - 1)), axis=1)
     recent: NDArray[np.bool_] = day - last <= _KNOWN_FOR
     return recent
 
