@@ -58,6 +58,7 @@ REAL: dict[Setting, str] = {
 CHOICES: dict[Setting, tuple[str, ...]] = {
     ("train", "cell"): ("rnn", "lstm", "gru", "linear"),
     ("train", "device"): ("auto", "cpu", "gpu"),
+    ("train", "features"): ("all", "prices"),
 }
 DATES: tuple[Setting, ...] = (("train", "train_end"), ("train", "validation_end"))
 TRUTHS: tuple[Setting, ...] = (("train", "bidirectional"),)

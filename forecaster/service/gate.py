@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.dataset.features import compute_features
+from forecaster.dataset.features import available_features, compute_features
 from forecaster.dataset.panel import Panel
+from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.split import SHORTEST_PART
 from forecaster.errors import BadInputError
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, riskmetrics_t
@@ -18,7 +19,7 @@ from forecaster.evaluation.significance import LEAST_HORIZONS, one_sided_skill
 from forecaster.network.linear_training import train_linear
 from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.settings import Recipe
+from forecaster.settings import ALL_FEATURES, PRICES_ONLY, Recipe
 
 LEVEL = 0.05
 """Chance that a challenger just worse than the margin allows passes one comparison with the champion."""
@@ -177,8 +178,13 @@ def _score(
 
 def _linear_t(panel: Panel, part: range, shape: Network, origins: Origins) -> ForecastDistribution:
     """Linear-t as it was known before `part`: fitted to origins whose targets end before it."""
-    features = compute_features(panel, shape.features)
-    recipe = Recipe(lookback=shape.lookback, horizon=shape.horizon)
+    reads_reports = any(map(is_report_feature, shape.features))
+    recipe = Recipe(
+        lookback=shape.lookback,
+        horizon=shape.horizon,
+        features=ALL_FEATURES if reads_reports else PRICES_ONLY,
+    )
+    features = compute_features(panel, available_features(panel, recipe))
     linear = train_linear(panel, features, range(part.start - shape.horizon), recipe).network
     return at_origins(*network_forecasts(linear, features, part, panel.target_mask), origins)
 
