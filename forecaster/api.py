@@ -260,7 +260,10 @@ class ComparisonResult:
 
     @property
     def by_year(self) -> "pd.DataFrame":
-        """Scores by model, step and year of the origin: forecasts, crps, coverage_90, mae_return, skills."""
+        """Scores by model, step and year of the origin.
+
+        They are forecasts, crps, coverage_90, coverage_99, mae_return and skills.
+        """
         return self._by("year")
 
     @property
@@ -270,6 +273,14 @@ class ComparisonResult:
         The thresholds are the terciles of the training days.
         """
         return self._by("regime")
+
+    @property
+    def by_reaction(self) -> "pd.DataFrame":
+        """As `by_year`, by whether the price has a report to react to up to the step.
+
+        Empty where no earnings dates are known.
+        """
+        return self._by("reaction")
 
     @property
     def by_ticker(self) -> "pd.DataFrame":

@@ -14,7 +14,7 @@ from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.split import split_dates
 from forecaster.dataset.volatility import REGIMES
 from forecaster.evaluation.baselines import SAME_INPUTS
-from forecaster.evaluation.breakdown import GROUPINGS, scores_by
+from forecaster.evaluation.breakdown import GROUPINGS, REACTIONS, scores_by
 from forecaster.evaluation.comparison import Comparison, ModelResult, Spread
 from forecaster.evaluation.significance import LEAST_HORIZONS, DieboldMariano
 from forecaster.evaluation.step_tests import Calibration
@@ -219,18 +219,23 @@ def _bars(counts: Sequence[float]) -> str:
 
 
 def _groups_table(comparison: Comparison, best: ModelResult) -> Table:
-    """The best cell beside the best simple forecast, when the market was calm or not, and by year."""
+    """The best cell beside the best simple forecast: calm markets or not, reports ahead or not, by year."""
     baselines = [row for row in comparison.models if row.kind == "baseline"]
     simple = [row for row in baselines if row.model not in SAME_INPUTS]
     rival = min(simple, key=lambda row: row.steps[1].crps)
     table = figures_table(
-        f"{MODEL_TITLES[best.model]} one day ahead, by volatility and year",
-        *("market, year", "forecasts", "CRPS", "90 %", f"over {MODEL_TITLES[rival.model]}"),
+        f"{MODEL_TITLES[best.model]} one day ahead, by kind of day",
+        *("days", "forecasts", "CRPS", "90 %", f"over {MODEL_TITLES[rival.model]}"),
     )
-    groups = {grouping: _gains(comparison, grouping, best, rival) for grouping in ("regime", "year")}
+    groups = {
+        grouping: _gains(comparison, grouping, best, rival) for grouping in ("regime", "year", "reaction")
+    }
     for name in REGIMES:
         if name in groups["regime"]:
             table.add_row(name, *groups["regime"][name][1])
+    for name in REACTIONS:
+        if name in groups["reaction"]:
+            table.add_row(f"{name} ahead", *groups["reaction"][name][1])
     years = sorted(groups["year"], key=lambda year: groups["year"][year][0])
     extremes = [(years[0], "worst year"), (years[-1], "best year")] if len(years) > 1 else [(years[0], "")]
     for year, words in extremes:

@@ -15,7 +15,7 @@ from forecaster.dataset.reactions import (
     reaction_days,
     read_habit,
 )
-from forecaster.dataset.volatility import exponential_mean
+from forecaster.dataset.volatility import exponential_mean, volatility
 from forecaster.prices.calendar import next_sessions
 from forecaster.prices.earnings.clock import calendar_of
 
@@ -105,6 +105,14 @@ def fill_report_features(
         values[:, 1:, place[REACTED_BEFORE]] = _UNIT * reacted[:, :-1]
     fill(USUAL_REACTION, usual)
     fill(DATES_KNOWN, _recent(reacted))
+
+
+def reacted_days(panel: Panel) -> NDArray[np.bool_] | None:
+    """(N, D) on which days prices reacted to a report, as it turned out; None where no dates are known."""
+    if panel.reports is None or not len(panel.reports):
+        return None
+    laid = lay_out(panel.reports, panel.tickers, panel.dates, _coming(panel, 1))
+    return reaction_days(laid, read_habit(laid, panel.log_return, volatility(panel.log_return)))
 
 
 def _chance(codes: NDArray[np.int8]) -> Float32:

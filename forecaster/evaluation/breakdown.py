@@ -12,7 +12,8 @@ from forecaster.evaluation.comparison import NAIVE, Comparison, ModelResult
 from forecaster.evaluation.metrics import skill
 from forecaster.evaluation.sums import Totals
 
-GROUPINGS = ("year", "regime", "ticker")
+GROUPINGS = ("year", "regime", "ticker", "reaction")
+REACTIONS = ("no report", "report")
 _OVER = {"skill": NAIVE, "over_riskmetrics_t": RISKMETRICS_T, "over_linear_t": LINEAR_T}
 _DIGITS = 6
 
@@ -22,11 +23,12 @@ def scores_by(comparison: Comparison, grouping: str) -> list[dict[str, Any]]:
 
     Args:
         comparison: what was scored.
-        grouping: `year` or `regime` of the origin, or `ticker`.
+        grouping: `year` or `regime` of the origin, `ticker`, or `reaction`: whether up to the step the price
+            has a report to react to. No rows of the last where no earnings dates are known.
 
     Returns:
-        model, step, the grouping's own name, forecasts, crps, coverage_90, mae_return; `skill` over the naive
-        forecast, `over_riskmetrics_t` and `over_linear_t` as far as these are in the comparison.
+        model, step, the grouping's own name, forecasts, crps, coverage_90, coverage_99, mae_return; `skill`
+        over the naive forecast, `over_riskmetrics_t` and `over_linear_t` as far as these are there.
     """
     references = {name: comparison.model(model) for name, model in _OVER.items() if _has(comparison, model)}
     return [
@@ -59,6 +61,7 @@ def _rows(
             "forecasts": int(count),
             "crps": _short(totals["crps"] / count),
             "coverage_90": _short(totals["within_90"] / count),
+            "coverage_99": _short(totals["within_99"] / count),
             "mae_return": _short(totals["absolute_error"] / count),
             **{name: _short(skill(totals["crps"], other[group]["crps"])) for name, other in others.items()},
         }
@@ -72,6 +75,9 @@ def _grouped(
     if grouping == "ticker":
         count = len(scored.sums.by_ticker.forecasts)
         return _totals(scored.sums.by_ticker, np.arange(count), panel.tickers[:count])
+    if grouping == "reaction":
+        count = len(scored.sums.by_reaction.forecasts)
+        return _totals(scored.sums.by_reaction, np.arange(count), REACTIONS[:count])
     if grouping == "regime":
         return _totals(scored.sums.by_day, comparison.regimes[scored.day], REGIMES)
     years, places = np.unique(panel.dates[scored.day].astype("M8[Y]"), return_inverse=True)

@@ -42,7 +42,8 @@ def write_forecasts(path: Path, comparison: Comparison) -> None:
     between, which is given back, is no error.
 
     Columns: model, ticker, origin, step, date, last_close, close, median, q005, q01, q025, q05 … q95,
-    q975, q99, q995, regime (see `market_regimes`). The median and the quantiles are those of the price;
+    q975, q99, q995, regime (see `market_regimes`), and where earnings dates are known report: whether the
+    price has one to react to by then. The median and the quantiles are those of the price;
     there is no mean, which is infinite under Student-t tails in log return. Forecasts without an actual are
     left out. Forecasts that are quantiles only are there at the steps that are scored.
 
@@ -99,6 +100,8 @@ def _table(comparison: Comparison, model: str, forecast: Forecast, step: int) ->
     columns |= {_heading(level): prices[:, place] for place, level in enumerate(FILE_LEVELS)}
     regime = comparison.regimes[day].astype(np.int32)
     columns["regime"] = pa.DictionaryArray.from_arrays(regime, pa.array(REGIMES)).cast(pa.string())
+    if actual.reaction is not None:
+        columns["report"] = actual.reaction[known, step - 1]
     return pa.table(columns)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.panel import Panel
+from forecaster.dataset.report_features import reacted_days
 from forecaster.dataset.targets import cumulative_return
 from forecaster.evaluation import metrics
 from forecaster.evaluation.forecasts import Forecast, Origins, StepForecast
@@ -29,12 +30,14 @@ class Actuals:
         last_close: (O,) close at the origin, as quoted.
         mase_scale: (O,) the ticker's mean absolute daily log return in the training years, the
             scale of MASE.
+        reaction: (O, H) whether the price has reacted to a report by each step; None without any dates.
     """
 
     origins: Origins
     log_return: NDArray[np.float32]
     last_close: Float
     mase_scale: Float
+    reaction: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,21 @@ def actuals(panel: Panel, origins: Origins, horizon: int, train: range) -> Actua
         log_return=cumulative_return(panel.log_return, origins.ticker, origins.day, horizon),
         last_close=panel.close[origins.ticker, origins.day],
         mase_scale=np.maximum(usual, 1e-12)[origins.ticker],
+        reaction=_reactions(panel, origins, horizon),
     )
+
+
+def _reactions(panel: Panel, origins: Origins, horizon: int) -> NDArray[np.bool_] | None:
+    """See `Actuals`; days after the panel's last have no reaction."""
+    days = reacted_days(panel)
+    if days is None:
+        return None
+    count = np.cumsum(days, axis=1, dtype=np.int32)
+    last = np.minimum(origins.day[:, None] + np.arange(1, horizon + 1), panel.shape[1] - 1)
+    found: NDArray[np.bool_] = (
+        count[origins.ticker[:, None], last] > count[origins.ticker, origins.day][:, None]
+    )
+    return found
 
 
 def score_step(forecast: Forecast, actual: Actuals, step: int) -> ScoredStep:
@@ -155,7 +172,8 @@ def score_step(forecast: Forecast, actual: Actuals, step: int) -> ScoredStep:
         nearer_last=float((np.abs(median) < error).mean()),
     )
     within = (lower <= observed) & (observed <= upper)
-    sums = step_sums(day, actual.origins.ticker[known], observed, median, crps, within, below)
+    reaction = None if actual.reaction is None else actual.reaction[known, step - 1]
+    sums = step_sums(day, actual.origins.ticker[known], observed, median, crps, within, below, reaction)
     return ScoredStep(scores, days, mean_crps, daily_error, daily_direction, sums)
 
 

@@ -3,7 +3,7 @@
 Sums are small, and the mean over seeds of what they give is that of the mean sums.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ class Totals:
     crps: Float = field(default_factory=partial(np.zeros, 0))
     absolute_error: Float = field(default_factory=partial(np.zeros, 0))
     within_90: Float = field(default_factory=partial(np.zeros, 0))
+    within_99: Float = field(default_factory=partial(np.zeros, 0))
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class StepSums:
     Attributes:
         by_day: of each day that has a forecast, in order.
         by_ticker: of each of the panel's tickers, in its order, up to the last that has a forecast.
+        by_reaction: without and with a report to react to up to the step, (2,); (0,) without any dates.
         hits, moves: (days,) signs that were right, of moves that were not zero.
         regression: (days, 5) of 1, x, y, x² and x·y, where x is the median and y the actual.
         pit: (days, 3) of the PIT's `legendre`, whose means are 0 if it is uniform.
@@ -45,6 +47,7 @@ class StepSums:
 
     by_day: Totals = field(default_factory=Totals)
     by_ticker: Totals = field(default_factory=Totals)
+    by_reaction: Totals = field(default_factory=Totals)
     hits: Float = field(default_factory=partial(np.zeros, 0))
     moves: Float = field(default_factory=partial(np.zeros, 0))
     regression: Float = field(default_factory=partial(np.zeros, (0, 5)))
@@ -60,6 +63,7 @@ def step_sums(
     crps: Float,
     within_90: NDArray[np.bool_],
     below: Float,
+    reaction: NDArray[np.bool_] | None = None,
 ) -> StepSums:
     """Sum what is known of O forecasts, (O,) each.
 
@@ -71,6 +75,7 @@ def step_sums(
         crps: of each.
         within_90: whether the 90 % interval covered the actual.
         below: each forecast's probability of at most the actual, its PIT.
+        reaction: whether the price has reacted to a report by then; None where no dates are known.
     """
     days = np.flatnonzero(np.bincount(day))
     place = np.searchsorted(days, day)
@@ -79,10 +84,17 @@ def step_sums(
         return np.bincount(place, values, len(days)).astype(np.float64)
 
     moved = observed != 0
-    error = np.abs(observed - median)
+    values = {
+        "forecasts": np.ones_like(crps),
+        "crps": crps,
+        "absolute_error": np.abs(observed - median),
+        "within_90": within_90.astype(np.float64),
+        "within_99": (np.abs(below - 0.5) <= 0.495).astype(np.float64),
+    }
     return StepSums(
-        by_day=_totals(place, crps, error, within_90),
-        by_ticker=_totals(ticker, crps, error, within_90),
+        by_day=_totals(place, values),
+        by_ticker=_totals(ticker, values),
+        by_reaction=Totals() if reaction is None else _totals(reaction.astype(np.intp), values, 2),
         hits=of_days(np.where(moved, sign_hits(observed, median), 0.0)),
         moves=of_days(moved.astype(np.float64)),
         regression=np.column_stack(
@@ -115,6 +127,6 @@ def legendre(share: Float) -> tuple[Float, ...]:
     )
 
 
-def _totals(place: NDArray[np.intp], crps: Float, error: Float, within_90: NDArray[np.bool_]) -> Totals:
-    values = (np.ones_like(crps), crps, error, within_90.astype(np.float64))
-    return Totals(*(np.bincount(place, each).astype(np.float64) for each in values))
+def _totals(place: NDArray[np.intp], values: Mapping[str, Float], groups: int = 0) -> Totals:
+    sums = {name: np.bincount(place, each, groups).astype(np.float64) for name, each in values.items()}
+    return Totals(**sums)

@@ -75,7 +75,7 @@ def test_the_table_fits_and_ends_in_a_verdict(
     assert "Actuals by tenth of" in words
     assert "Over 1 and 2 days ahead taken together" in words
     assert "The intervals count other days and other seeds." in words
-    groups = out[out.index("one day ahead, by volatility and year") : out.index("Verdict\n")]
+    groups = out[out.index("one day ahead, by kind of day") : out.index("Verdict\n")]
     assert len(groups.strip().splitlines()) <= 8
     assert " at equal units," in " ".join(out.split())
     assert max(map(len, out.splitlines())) <= 80
@@ -163,7 +163,8 @@ def test_json_holds_what_is_promised(
             assert_named(tests[name] for name in ("range", "price", "direction", "calibration"))
             assert len(tests["pit_counts"]) == 10
             assert tests["directional_accuracy"].keys() == {"value", "low", "high", "method"}
-    assert set(document["by"]) == {"year", "regime", "ticker"}
+    assert set(document["by"]) == {"year", "regime", "ticker", "reaction"}
+    assert document["by"]["reaction"] == []
     assert {row["ticker"] for row in document["by"]["ticker"]} == set(STOCKS)
     assert {row["model"] for row in document["by"]["regime"]} == {row["model"] for row in document["models"]}
     assert (document["match"], document["seeds"], document["tickers"]) == ("parameters", 2, list(STOCKS))
