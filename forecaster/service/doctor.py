@@ -58,6 +58,7 @@ def examine(home: Path, now: datetime, environ: Mapping[str, str], *, deep: bool
         "disk space": lambda: _space(home),
         "lock": lambda: _lock(home),
         "prices": lambda: _prices(home, now),
+        "earnings dates": lambda: _earnings(home, now),
         "models": lambda: _models(home, now),
         "ledger": lambda: _ledger(home),
         "schedule": lambda: _schedule(home, now),
@@ -166,6 +167,27 @@ def _lock(home: Path) -> Finding:
             "lock", "warn", "another forecast is writing now", "writers wait for it; readers need not"
         )
     return Finding("lock", "ok", "free")
+
+
+def _earnings(home: Path, now: datetime) -> Finding:
+    from forecaster.prices.calendar import local_date
+    from forecaster.prices.earnings.projection import expected_dates
+    from forecaster.prices.earnings.store import EarningsStore
+    from forecaster.prices.earnings.table import PROJECTED
+    from forecaster.service.refreshing import STALE_DAYS
+
+    stored, today = EarningsStore(home).read(), local_date(now)
+    if not len(stored.table):
+        return Finding("earnings dates", "ok", "none stored; `forecast fetch --earnings` brings some")
+    found = expected_dates(stored.table, today)
+    announced = (found.date >= today) & (found.status != PROJECTED) & found.live
+    text = f"tickers: {len(set(stored.table.ticker.tolist())):,}; announced: {int(announced.sum()):,}"
+    newest = {source: max(answered.values()) for source, answered in stored.asked.items() if answered}
+    text += "".join(f"; {source} last answered on {day}" for source, day in newest.items())
+    if any(stored.due(source, stored.asked[source], today, STALE_DAYS) for source in newest):
+        remedy = "run `forecast fetch --earnings`, or let `forecast run` do so each night"
+        return Finding("earnings dates", "warn", f"{text}; some are older than {STALE_DAYS} days", remedy)
+    return Finding("earnings dates", "ok", text)
 
 
 def _prices(home: Path, now: datetime) -> Finding:

@@ -10,12 +10,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from earnings_factory import after, said
 from factories import filled_store, random_walk_table
 from ledger_factory import normal, prediction, record_now
 from network_factory import card_of, random_network
 from trained_home import LAST_SESSION, recent_table
 
 from forecaster.files import home_lock
+from forecaster.prices.earnings.store import EarningsStore, StoredEarnings
 from forecaster.registry.versions import ModelRegistry
 from forecaster.service import doctor
 from forecaster.service.doctor import Finding, examine
@@ -50,6 +52,23 @@ def test_a_sound_home_is_sound_in_every_line(home: Path) -> None:
     assert "main@1 knows prices to 2026-11-20" in found["models"].text
     assert "forecasts: 1, scored: 0" in found["ledger"].text
     assert found["time zone"].text.endswith("New York last closed on 2026-11-20, at 21:00 here")
+
+
+def test_earnings_dates_are_counted_and_grow_stale(home: Path) -> None:
+    assert findings(home)["earnings dates"].text.startswith("none stored")
+    dates = said("yahoo", "AAA 2026-10-29 after", "AAA 2027-02-01 after scheduled", "BBB 2026-10-01")
+    store = EarningsStore(home)
+    store.write(StoredEarnings(after(("2026-11-01", dates)), {"yahoo": {"AAA": "2026-11-01"}}))
+    found = findings(home)["earnings dates"]
+    assert (found.state, found.text) == (
+        "ok",
+        "tickers: 2; announced: 1; yahoo last answered on 2026-11-01",
+    )
+    found = findings(home, NOW + timedelta(days=8))["earnings dates"]
+    assert (found.state, "some are older than 28 days" in found.text) == ("warn", True)
+    store.path.write_bytes(b"rubbish")
+    found = findings(home)["earnings dates"]
+    assert (found.state, "is damaged" in found.text) == ("fail", True)
 
 
 def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:

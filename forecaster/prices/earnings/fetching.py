@@ -162,8 +162,10 @@ def ask_each(tickers: Sequence[str], ask: Callable[[str], Answer]) -> Iterator[A
         except NotFoundError:
             yield Answer(ticker, earnings_table([], ""))
         except (TryLaterError, UnavailableError, BadInputError) as error:
-            kinds = {TryLaterError: FailureKind.RATE_LIMITED, UnavailableError: FailureKind.UNAVAILABLE}
-            kind = kinds.get(type(error), FailureKind.UNUSABLE)
+            kind = FailureKind.UNUSABLE
+            if not isinstance(error, BadInputError):
+                limited = isinstance(error, TryLaterError)
+                kind = FailureKind.RATE_LIMITED if limited else FailureKind.UNAVAILABLE
             yield Failure(ticker, kind, error.message)
             silent = silent + 1 if kind is FailureKind.UNAVAILABLE else 0
             if kind is FailureKind.RATE_LIMITED or silent >= UNREACHABLE_AFTER:

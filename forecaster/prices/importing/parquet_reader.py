@@ -59,7 +59,7 @@ class ParquetTable:
             with self._opened() as file:
                 batch = None if empty else next(file.iter_batches(SAMPLE_ROWS), None)
                 first = [] if batch is None else [_with_short_texts(column) for column in batch.columns]
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # also of the name of a column
             reason = str(error).splitlines()[0]
             raise BadInputError(f"{path.name} is a damaged Parquet file: {reason}", "get it again") from error
         if not first:

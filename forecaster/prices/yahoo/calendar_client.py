@@ -55,13 +55,15 @@ class CalendarSession(YahooSession):
             self.document = read_document(status, headers, content, "quoteSummary")
             response.json = lambda: self.document
             return
-        if status == NOT_FOUND:
+        if parts.path == CRUMB and (
+            status != 200 or b"<" in content or not 0 < len(content) <= LONGEST_CRUMB
+        ):
+            raise PassingFaultError("no crumb came", retry_after(headers))
+        if parts.path == DATES and status == NOT_FOUND:
             raise NotFoundError("Yahoo does not know it")
         if status != 200:
             raise PassingFaultError(f"status {status}", retry_after(headers))
         start = content.lower()
-        if parts.path == CRUMB and (b"<" in content or not 0 < len(content) <= LONGEST_CRUMB):
-            raise PassingFaultError("no crumb came")
         if parts.path == DATES and (b"<html" not in start or b"earnings" not in start):
             raise PassingFaultError(odd_page(content))
 

@@ -17,7 +17,6 @@ from forecaster.prices.earnings.clock import calendar_of, day_and_when
 from forecaster.prices.earnings.fetching import Answer, ask_each
 from forecaster.prices.earnings.table import (
     PROJECTED,
-    REPORTED,
     SAME_REPORT_DAYS,
     SCHEDULED,
     UNKNOWN,
@@ -119,8 +118,9 @@ def announcements(
 ) -> list[Announcement]:
     """The rows of a ticker.
 
-    A past date is reported. Of the coming ones only the next is scheduled, unless the calendar calls it an
-    estimate; of a span of days it is the middle. Midnight is no time, and the calendar's times are none.
+    A past date is reported. Of the coming ones only the next is taken, as Yahoo estimates the others: it is
+    scheduled, unless the calendar calls it an estimate. Of a span of days it is the middle. Midnight is no
+    time, and the calendar's times are none.
 
     Args:
         ticker: whose.
@@ -137,14 +137,10 @@ def announcements(
         told = any(abs(int((row.date - middle).astype(int))) <= SAME_REPORT_DAYS for row in rows)
         if middle >= today and not told:
             rows.append(Announcement(ticker, middle))
-    following = min((row.date for row in rows if row.date >= today), default=None)
-    found = []
-    for row in rows:
-        status = REPORTED
-        if row.date >= today:
-            status = PROJECTED if coming.estimated or row.date != following else SCHEDULED
-        found.append(row._replace(status=status))
-    return found
+    coming_rows = [row for row in rows if row.date >= today]
+    status = PROJECTED if coming.estimated else SCHEDULED
+    following = [row._replace(status=status) for row in sorted(coming_rows, key=lambda row: row.date)[:1]]
+    return [row for row in rows if row.date < today] + following
 
 
 def _day_and_when(moment: datetime, calendar: str) -> tuple[np.datetime64, str]:

@@ -146,11 +146,20 @@ def test_a_fault_costs_the_dates_alone(sec: SecServer, capsys: Capture, fault: s
 
 
 def test_a_day_that_is_not_possible_is_left_out(sec: SecServer, capsys: Capture) -> None:
-    sec.companies["BBB"] = [[filing("", date="9999-12-31"), filing("2026-10-29T20:30:12")]]
+    sec.companies["BBB"] = [[filing("", date="1850-12-31"), filing("2026-10-29T20:30:12")]]
     code, found, _ = fetch(capsys, "BBB")
     assert code == 0
-    assert [each["reason"] for each in found["rejections"]] == ["the date 9999-12-31 is not possible"]
+    assert [each["reason"] for each in found["rejections"]] == ["the date 1850-12-31 is not possible"]
     assert stored() == ["BBB 2026-10-29 after reported sec - -"]
+
+
+@pytest.mark.usefixtures("sec")
+def test_on_a_replayed_day_later_filings_are_not_known(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECAST_NOW", "2026-08-06T22:30:00")
+    assert fetch(capsys, "AAA")[0] == 66  # the file's price is of November
+    assert stored()[-1] == "AAA 2026-08-06 before reported sec 2026-08-06 -"
 
 
 def test_of_several_what_can_be_had_is_stored(sec: SecServer, capsys: Capture) -> None:

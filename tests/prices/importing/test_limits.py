@@ -176,3 +176,14 @@ def test_lines_of_separators_alone_are_no_table(tmp_path: Path, capsys: pytest.C
     (tmp_path / "AAA.csv").write_text("|,\n|,\n,,,\n")
     code, text = rejection(capsys, "fetch", "--source", "AAA.csv", "--home", tmp_path / "home")
     assert (code, "no column date" in text) == (65, True)
+
+
+def test_a_column_of_a_parquet_file_whose_name_is_not_utf_8(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "AAA.parquet"
+    pq.write_table(pa.table({"date": ["2020-01-02"], "close": [100.0], "ticker": ["AAA"]}), path)
+    path.write_bytes(path.read_bytes().replace(b"ticker", b"\xcdicker"))
+    code, line = rejection(capsys, "fetch", "--source", "AAA.parquet")
+    assert code == 65
+    assert "AAA.parquet is a damaged Parquet file" in line
