@@ -78,7 +78,7 @@ def compute_report_features(
     spans = [int(name.removeprefix(WITHIN)) for name in names if name.startswith(WITHIN)]
     longest = max(spans, default=1)
     as_of = panel.as_of if isinstance(panel, LatestDays) else None
-    laid = lay_out(panel.reports, panel.tickers, panel.dates, _coming(panel, longest), as_of)
+    laid = lay_out(panel.reports, panel.tickers, panel.dates, _coming(panel, longest + SPREAD), as_of)
     habit = read_habit(laid, panel.log_return, sigma)
     reacted = reaction_days(laid, habit)
     found: dict[str, Float32] = {}
