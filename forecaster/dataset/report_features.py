@@ -131,9 +131,14 @@ def _coming(panel: Panel | LatestDays, count: int) -> Days:
     """The sessions after the last day, (count,), or (N, count) where each ticker has days of its own."""
     if isinstance(panel, Panel):
         return next_sessions(panel.dates[-1], count, calendar_of(panel.tickers[0]))
+    return coming_sessions(panel, count)
+
+
+def coming_sessions(latest: LatestDays, count: int) -> Days:
+    """(N, count) the sessions that follow each ticker's last day, on its exchange."""
     return np.stack(
         [
             next_sessions(days[-1], count, calendar)
-            for days, calendar in zip(panel.dates, panel.calendars, strict=True)
+            for days, calendar in zip(latest.dates, latest.calendars, strict=True)
         ]
     )
