@@ -16,8 +16,10 @@ import numpy as np
 from forecaster.dataset.panel import build_panel, choose_tickers
 from forecaster.dataset.survivorship import count_survivors
 from forecaster.dataset.training_set import TrainingSet, split_by
-from forecaster.errors import ForecastError, NotFoundError, UsageError
+from forecaster.errors import BadInputError, ForecastError, NotFoundError, UsageError, name_some
 from forecaster.network.network import Network
+from forecaster.prices.calendar import last_closed_session, local_date
+from forecaster.prices.earnings.table import EarningsTable
 from forecaster.prices.known import known_prices
 from forecaster.prices.market import INDEX_MARK, MarketSeries, mean_log_return
 from forecaster.prices.table import PriceTable, checked_ticker
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from forecaster.evaluation.comparison import Comparison, FitReport
     from forecaster.evaluation.verdict import Verdict
     from forecaster.network.fitting import Progress
+    from forecaster.prices.fetching import FetchLog
     from forecaster.service.prediction import Batch, Prediction
 
 LEVELS = (50, 90)
@@ -84,6 +87,7 @@ class Model:
         *,
         prices: "pd.DataFrame | None" = None,
         market: "pd.Series | None" = None,
+        earnings: "pd.DataFrame | None" = None,
         levels: Sequence[float] = LEVELS,
         horizon: int | None = None,
         above: float | str | None = None,
@@ -98,6 +102,9 @@ class Model:
                 Without it the prices of the home folder are read.
             market: daily log returns of the market by date; without it the mean over the tickers of
                 `prices`, or of the home folder, that were the market in training (`card["market"]`).
+            earnings: beside `prices`, earnings dates: ticker, date and perhaps when (before, after) or a
+                time, or as `Home.earnings` gives them. A date that is not past is known from today on, a
+                past one from 14 days before it. Of the home folder's tickers its own dates are taken.
             levels: central intervals, in per cent from 1 to 99.9.
             horizon: steps, at most those that the network was trained for; None for all of them.
             above: a closing price, of one ticker, or like "+5%" a change from each ticker's last close.
@@ -108,11 +115,13 @@ class Model:
             A row for each ticker and step: ticker, origin (day of the last close), step, date, last_close,
             median, then lo_50, hi_50, lo_90, hi_90 and so on. Prices are in the currency of the input. Then
             var_95, es_95, var_99, es_99: value at risk and expected shortfall, losses as shares of the last
-            close. With `above`: above, the price, and chance_above, the chance that the step's close is
-            above it; with `below` the same. With `touch`: touch and chance_touch, the chance that one of the
-            closes up to the step is at the price or beyond it; what happens between closes is not seen.
-            Tickers that cannot be forecast are left out with a warning; another one tells of days on which
-            fewer than half of the market's members have a return.
+            close; and report: whether the step is the first that reacts to a report of the company,
+            announced or projected (its date is only likely), else empty. With `above`: above, the price,
+            and chance_above, the chance that the step's close is above it; with `below` the same. With
+            `touch`: touch and chance_touch, the chance that one of the closes up to the step is at the price
+            or beyond it; what happens between closes is not seen.
+            Tickers that cannot be forecast are left out with a warning; others tell of days on which fewer
+            than half of the market's members have a return, and of a network that lacks earnings dates.
 
         Raises:
             UsageError: there are no prices to read, a level or the horizon is out of range, or `above`,
@@ -122,7 +131,7 @@ class Model:
         from forecaster.network.step_copula import copula_of
         from forecaster.service.thresholds import chances, parse_thresholds
 
-        batch = self._forecasts(tickers, prices, market, levels, horizon)
+        batch = self._forecasts(tickers, prices, market, earnings, levels, horizon)
         count = len(batch.predictions) + len(batch.failures)
         thresholds = parse_thresholds({"above": above, "below": below, "touch": touch}, count)
         _report_failures(batch.failures, served=bool(batch.predictions))
@@ -141,6 +150,7 @@ class Model:
         *,
         prices: "pd.DataFrame | None" = None,
         market: "pd.Series | None" = None,
+        earnings: "pd.DataFrame | None" = None,
         horizon: int | None = None,
         count: int = 1000,
         seed: int = 0,
@@ -156,6 +166,7 @@ class Model:
             tickers: as for `predict`.
             prices: as for `predict`.
             market: as for `predict`.
+            earnings: as for `predict`.
             horizon: as for `predict`.
             count: paths of each ticker, up to 1,000,000.
             seed: of the draws; those of a ticker do not depend on which others are drawn.
@@ -172,7 +183,7 @@ class Model:
         from forecaster.service.paths import check_paths, draw_paths
 
         check_paths(count, seed)
-        batch = self._forecasts(tickers, prices, market, LEVELS, horizon)
+        batch = self._forecasts(tickers, prices, market, earnings, LEVELS, horizon)
         _report_failures(batch.failures, served=bool(batch.predictions))
         _warn_of_thin_market(batch.predictions)
         copula = copula_of(self.card)
@@ -200,6 +211,7 @@ class Model:
         tickers: Sequence[str] | str | None,
         prices: "pd.DataFrame | None",
         market: "pd.Series | None",
+        earnings: "pd.DataFrame | None",
         levels: Sequence[float],
         horizon: int | None,
     ) -> "Batch":
@@ -212,8 +224,24 @@ class Model:
             tables = _tables(prices)
             known_market = _market(tables, market, composition)
             wanted, missing = _pick(tables, asked)
-            batch = predict_tables(self.network, wanted, known_market, horizon, levels)
+            reports = _reports(tables, earnings)
+            if not wanted:
+                return Batch((), missing)
+            as_of = _day_of_forecast(wanted)
+            batch = predict_tables(
+                self.network, wanted, known_market, horizon, levels, reports=reports, as_of=as_of
+            )
+            if reports is None and any(each.reports_read for each in batch.predictions):
+                warnings.warn(
+                    "the model reads earnings dates and was given none, so that it expects no report: "
+                    "give earnings=",
+                    stacklevel=3,
+                )
             return Batch(batch.predictions, missing | batch.failures)
+        if earnings is not None:
+            raise UsageError(
+                "earnings= goes with prices=", "those of a home folder come with Home.fetch(earnings=…)"
+            )
         if self.home is None:
             raise UsageError("there are no prices to forecast from", "give prices=, a DataFrame of long form")
         store = known_prices(self.home, _now(), os.environ)
@@ -328,6 +356,7 @@ def train(
     recipe: Recipe | None = None,
     *,
     market: "pd.Series | None" = None,
+    earnings: "pd.DataFrame | None" = None,
     report: "Callable[[Progress], None] | None" = None,
 ) -> Model:
     """Train one network on a DataFrame of prices, and test it beside the baselines.
@@ -336,6 +365,8 @@ def train(
         prices: long form: ticker, date, close, and adj_close, high, low, volume where there are any.
         recipe: what to train; Recipe() without it.
         market: daily log returns of the market by date; the mean of all tickers without it.
+        earnings: earnings dates, as for `Model.predict`; where half of the tickers have some, the network
+            reads them.
         report: called after every batch.
 
     Raises:
@@ -343,7 +374,7 @@ def train(
         ForecastError: the loss became NaN.
     """
     chosen = recipe or Recipe()
-    return train_on(_training_set(prices, market, chosen), chosen, report or (lambda _: None))
+    return train_on(_training_set(prices, market, earnings, chosen), chosen, report or (lambda _: None))
 
 
 def train_on(
@@ -368,6 +399,7 @@ def compare(
     recipe: Recipe | None = None,
     *,
     market: "pd.Series | None" = None,
+    earnings: "pd.DataFrame | None" = None,
     match: str = "units",
     seeds: int = 1,
     baselines: Sequence[str] = (),
@@ -379,6 +411,7 @@ def compare(
         cells: of rnn, lstm and gru.
         recipe: what to train; its cell is replaced by each of `cells`.
         market: as for `train`.
+        earnings: as for `train`.
         match: `units` for equal units, `parameters` for about equal parameters.
         seeds: runs of each cell.
         baselines: further ones, of garch-t, gjr-t, historical, auto-arima, auto-ets, theta, boosting, or all;
@@ -390,7 +423,7 @@ def compare(
         ForecastError: a loss became NaN.
     """
     chosen = recipe or Recipe()
-    data = _training_set(prices, market, chosen)
+    data = _training_set(prices, market, earnings, chosen)
     return compare_on(data, cells, chosen, match=match, seeds=seeds, baselines=baselines)
 
 
@@ -455,9 +488,11 @@ def model_of(registered: RegisteredModel, home: Path) -> Model:
     return Model(registered.reference, registered.card, registered.network, home)
 
 
-def _training_set(prices: "pd.DataFrame", market: "pd.Series | None", recipe: Recipe) -> TrainingSet:
+def _training_set(
+    prices: "pd.DataFrame", market: "pd.Series | None", earnings: "pd.DataFrame | None", recipe: Recipe
+) -> TrainingSet:
     tables = _tables(prices)
-    panel = build_panel(tables, _market(tables, market))
+    panel = build_panel(tables, _market(tables, market), _reports(tables, earnings))
     split = split_by(recipe)(panel.dates)
     return TrainingSet(panel, split, survivorship=count_survivors(panel, split, None))
 
@@ -467,10 +502,45 @@ def _tables(prices: "pd.DataFrame") -> tuple[PriceTable, ...]:
     from forecaster.prices.importing.frames import tables_from_frame
 
     found = tables_from_frame(prices, _now())
-    rejections = found.log.rejections
-    if rejections:
-        warnings.warn(f"{len(rejections)} rows rejected, the first: {rejections[0]}", stacklevel=4)
+    _warn_of_rejections(found.log)
     return found.tables
+
+
+def _reports(tables: Sequence[PriceTable], earnings: "pd.DataFrame | None") -> EarningsTable | None:
+    """The dates that a DataFrame has of the tables' tickers; as `_tables` it warns of rejected rows.
+
+    Raises:
+        BadInputError: it has none.
+    """
+    from forecaster.prices.earnings.frames import reports_from_frame
+
+    if earnings is None:
+        return None
+    found = reports_from_frame(earnings, _now())
+    _warn_of_rejections(found.log)
+    for text in found.log.notes:
+        warnings.warn(text, stacklevel=4)
+    own = found.table.of([table.ticker for table in tables])
+    if not len(own):
+        raise BadInputError(
+            f"earnings has dates of {name_some(sorted(set(found.table.ticker.tolist())))}, and prices has "
+            "none of them",
+            "write the tickers alike",
+        )
+    return own
+
+
+def _day_of_forecast(tables: Sequence[PriceTable]) -> np.datetime64 | None:
+    """Today, unless a session has closed since the last price: then these are forecasts of a past day."""
+    now = _now()
+    if any(table.dates[-1] >= last_closed_session(now, table.calendar) for table in tables):
+        return local_date(now)
+    return None
+
+
+def _warn_of_rejections(log: "FetchLog") -> None:
+    if log.rejections:
+        warnings.warn(f"{log.rejected} rows rejected, the first: {log.rejections[0]}", stacklevel=5)
 
 
 def _pick(
@@ -533,7 +603,16 @@ def _frame_of(predictions: "Sequence[Prediction]", levels: Sequence[float]) -> "
     for level in RISK_LEVELS:
         columns[f"var_{level}"] = np.concatenate([each[level].value_at_risk for each in losses])
         columns[f"es_{level}"] = np.concatenate([each[level].expected_shortfall for each in losses])
+    columns["report"] = [text for each in predictions for text in _reports_by_step(each)]
     return pd.DataFrame(columns)
+
+
+def _reports_by_step(prediction: "Prediction") -> list[str]:
+    texts = [""] * len(prediction.dates)
+    for report in prediction.reports:
+        if texts[report.step - 1] != "announced":
+            texts[report.step - 1] = "projected" if report.likely else "announced"
+    return texts
 
 
 def _frame_of_paths(

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from forecaster.dataset.report_features import is_report_feature
 from forecaster.files import digest_bytes
 from forecaster.network.cells import weight_shapes
-from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.recurrent import AHEAD, RecurrentNetwork
 from forecaster.settings import Recipe
 
 FEATURES = ("return", "range", "market_return")
@@ -37,6 +38,8 @@ def random_network(
         width = units * len(directions)
     weights["head/kernel"] = random.normal(0, 0.5, (width, 3 * horizon)).astype("f4")
     weights["head/bias"] = random.normal(0, 0.5, 3 * horizon).astype("f4")
+    if known_ahead := sum(map(is_report_feature, features)):
+        weights[AHEAD] = random.normal(0, 0.5, (known_ahead, 3 * horizon)).astype("f4")
     return RecurrentNetwork(
         cell=cell,
         units=units,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from dated_home import register_dated, store_dates
 from factories import random_walk_table
 from trained_home import RECIPE, TRAINED_ON, recent_table
 
@@ -18,7 +19,7 @@ from forecaster.registry.versions import ModelRegistry
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = ["ticker", "origin", "step", "date", "last_close", "median", "lo_50", "hi_50", "lo_90", "hi_90"]
-COLUMNS += ["var_95", "es_95", "var_99", "es_99"]
+COLUMNS += ["var_95", "es_95", "var_99", "es_99", "report"]
 YAHOO = {"ticker": "Symbol", "date": "Date", "close": "Close", "adj_close": "Adj Close", "high": "High"}
 
 
@@ -318,3 +319,126 @@ def test_earnings_dates_as_a_frame(tmp_path: Path) -> None:
     assert home.earnings(["BBB"])["status"].tolist() == ["reported", "projected"]
     with pytest.raises(NotFoundError, match="no file or folder"):
         home.fetch(earnings="nowhere.csv")
+
+
+@pytest.fixture
+def dated(own_home: Path) -> fc.Model:
+    """A model that reads dates, beside a store that has none."""
+    return fc.load_model(register_dated(own_home), home=own_home)
+
+
+def dates(*rows: tuple[str, str, str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["ticker", "date", "when"])
+
+
+def test_earnings_dates_may_be_given_beside_prices(dated: fc.Model, prices: pd.DataFrame) -> None:
+    earnings = dates(
+        ("AAA", "2026-11-23", "after"), ("BBB", "2025-11-24", "before"), ("AAA", "2026-08-20", "amc")
+    )
+    found = dated.predict(["AAA", "BBB", "CCC"], prices=prices, earnings=earnings)
+    assert found["report"].tolist() == ["", "announced", "", "projected", *[""] * 5]
+    blind = dated.predict(["CCC"], prices=prices, earnings=earnings)
+    pd.testing.assert_frame_equal(blind.reset_index(drop=True), found[6:].reset_index(drop=True))
+    with pytest.warns(UserWarning, match="reads earnings dates and was given none"):
+        without = dated.predict(["AAA"], prices=prices)
+    # The scale is twice as wide from the reaction on, see `dated_home`.
+    wide, narrow = (np.log(each["hi_90"] / each["lo_90"]).to_numpy()[:3] for each in (found, without))
+    np.testing.assert_allclose(wide / narrow, [1, 2, 2], rtol=1e-5)
+    paths = dated.sample_paths("AAA", prices=prices, earnings=earnings, count=10)
+    assert len(paths) == 30
+
+
+def test_the_store_s_dates_as_a_frame_are_the_store_s_dates(dated: fc.Model) -> None:
+    store_dates(dated.home, "AAA 2026-11-23 after scheduled", "BBB 2025-11-24 before", "CCC 2026-11-24")
+    store_dates(dated.home, "CCC 2026-11-25 before projected", source="yahoo")
+    home, names = fc.Home(dated.home), ["AAA", "BBB", "CCC"]
+    whole = home.prices(["AAA", "BBB", "CCC", "NEW", "OLD", "SHORT", "GAPPY"])
+    stored = dated.predict(names)
+    assert set(stored["report"]) == {"", "announced", "projected"}
+    given = dated.predict(names, prices=whole, earnings=home.earnings())
+    pd.testing.assert_frame_equal(stored, given)
+
+
+def test_a_frame_of_the_past_is_forecast_from_its_own_last_day(dated: fc.Model, prices: pd.DataFrame) -> None:
+    """A date counts as known from 14 days before, whatever the clock says."""
+    past = prices[prices["date"] <= pd.Timestamp("2026-10-16")]
+    earnings = dates(
+        ("AAA", "2026-10-21", "before"), ("BBB", "2026-10-16", "after"), ("CCC", "2026-11-05", "")
+    )
+    found = dated.predict(prices=past, earnings=earnings)
+    assert found["report"].tolist() == ["", "", "announced", "announced", *[""] * 5]
+    early = past[past["date"] <= pd.Timestamp("2026-10-01")]
+    assert not dated.predict(prices=early, earnings=earnings)["report"].any()
+
+
+@pytest.mark.parametrize(
+    ("frame", "error", "words"),
+    [
+        pytest.param([1], UsageError, "earnings is a list, not a DataFrame", id="list"),
+        pytest.param(pd.DataFrame({"ticker": ["AAA"]}), BadInputError, "no column date", id="no date"),
+        pytest.param(
+            pd.DataFrame({"when": ["AAA"]}),
+            BadInputError,
+            "no column ticker and no column date",
+            id="columns",
+        ),
+        pytest.param(
+            pd.DataFrame({"ticker": ["AAA"], "date": ["never"]}),
+            BadInputError,
+            "no row of earnings can be used",
+            id="no row",
+        ),
+        pytest.param(pd.DataFrame({"ticker": ["AAA"], "date": [{}]}), BadInputError, "date", id="objects"),
+        pytest.param(
+            pd.DataFrame({"ticker": ["ZZZ"], "date": ["2026-11-23"]}),
+            BadInputError,
+            "earnings has dates of ZZZ, and prices has none of them",
+            id="other tickers",
+        ),
+        pytest.param(
+            dates(("AAA", "2026-11-23", "")).assign(
+                status="sure", source="sec", known_since="2026-11-01", withdrawn=None
+            ),
+            BadInputError,
+            "the status 'sure' is not known",
+            id="status",
+        ),
+        pytest.param(
+            dates(("AAA", "2026-11-23", "")).assign(
+                status="scheduled", source="sec", known_since="soon", withdrawn=None
+            ),
+            BadInputError,
+            "known_since has values that are no dates",
+            id="known_since",
+        ),
+    ],
+)
+def test_frames_of_dates_that_cannot_be_read_say_why(
+    dated: fc.Model, prices: pd.DataFrame, frame: object, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words) as caught:
+        dated.predict(prices=prices, earnings=frame)  # type: ignore[arg-type]
+    assert caught.value.remedy  # type: ignore[attr-defined]
+
+
+def test_rows_of_dates_that_are_rejected_are_warnings(dated: fc.Model, prices: pd.DataFrame) -> None:
+    earnings = dates(("AAA", "2026-11-23", "after"), ("AAA", "", "after"))
+    with pytest.warns(UserWarning, match="1 rows rejected, the first: earnings:1: AAA: there is no date"):
+        dated.predict("AAA", prices=prices, earnings=earnings)
+    with pytest.warns(UserWarning, match="times of day that cannot be read"):
+        dated.predict("AAA", prices=prices, earnings=dates(("AAA", "2026-11-23", "teatime")))
+    with pytest.raises(UsageError, match="earnings= goes with prices="):
+        dated.predict("AAA", earnings=earnings)
+    with pytest.raises(NotFoundError, match="ZZZ"):
+        dated.predict("ZZZ", prices=prices, earnings=earnings[:1])
+
+
+def test_a_network_is_trained_and_compared_with_dates(prices: pd.DataFrame) -> None:
+    recipe = fc.Recipe(lookback=10, horizon=2, units=3, epochs=1, device="cpu")
+    quarters = [str(day.date()) for day in pd.date_range("2025-10-01", "2026-11-20", freq="91D")]
+    earnings = dates(*((ticker, date, "after") for ticker in ("AAA", "BBB") for date in quarters))
+    model = fc.train(prices, recipe, earnings=earnings)
+    assert model.network.features[-1] == "dates_known"
+    result = fc.compare(prices, cells=("rnn",), recipe=recipe, earnings=earnings)
+    (row,) = (row for row in result.comparison.models if row.trained and row.model == "rnn")
+    assert row.trained[0].network.features == model.network.features

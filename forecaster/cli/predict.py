@@ -95,6 +95,7 @@ def predict(
     meant from each ticker's last close. --touch sees closes only, not the prices between them.
     """
     from forecaster.cli.prediction_screen import Asked, prediction_document, show_predictions
+    from forecaster.dataset.report_features import is_report_feature
     from forecaster.network.step_copula import copula_of
     from forecaster.prices.known import known_prices
     from forecaster.registry.promotion import load_or_fall_back
@@ -110,7 +111,6 @@ def predict(
     chosen = _chosen(store, settings.home, tickers, universe)
     prices = parse_thresholds({"--above": above, "--below": below, "--touch": touch}, len(chosen))
     used, damage = load_or_fall_back(registry, model) if fallback else (registry.load(model), None)
-    asked = Asked(prices, copula_of(used.card), risk)
     notes = stderr_console(quiet=quiet)
     if record:
         check_recordable(used, store, moment)
@@ -129,6 +129,8 @@ def predict(
         composition=composition,
         reference=reference,
     )
+    reads_dates = any(is_report_feature(name) for name in used.network.features)
+    asked = Asked(prices, copula_of(used.card), risk, dates=reads_dates or batch.dates_kept)
     if len(chosen) == 1:
         for error in batch.failures.values():
             raise error

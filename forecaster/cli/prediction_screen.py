@@ -6,21 +6,33 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from forecaster.cli.screen import figures_table, headline, plain_table, print_picture
+from forecaster.dataset.reports_ahead import ReportAhead
+from forecaster.errors import name_some
 from forecaster.network.risk import tail_losses
 from forecaster.network.step_copula import StepCopula
+from forecaster.prices.earnings.fetching import stock_tickers
+from forecaster.prices.earnings.projection import SOURCE
+from forecaster.prices.earnings.table import AFTER, BEFORE, DURING, REPORTED, UNKNOWN
 from forecaster.registry.versions import RegisteredModel
-from forecaster.report.charts import fan_chart
+from forecaster.report.charts import REPORT_MARKS, fan_chart
 from forecaster.report.price_text import PriceText
 from forecaster.service.prediction import Prediction
 from forecaster.service.thresholds import QUESTIONS, Threshold, chances
 
 if TYPE_CHECKING:
+    import numpy as np
     from rich.console import Console
 
 SHOWN_IN_FULL = 5
 """More tickers than these share one table without charts."""
 _GAP = 2
 """Columns are so many characters apart."""
+_MOMENTS = {
+    BEFORE: " before the open on",
+    DURING: " during the session of",
+    AFTER: " after the close on",
+    UNKNOWN: " on",
+}
 
 Columns = dict[str, list[str]]
 
@@ -33,11 +45,13 @@ class Asked:
         prices: those that are asked about, by the question's name.
         copula: the dependence of the model's steps.
         risk: whether the table has value at risk and expected shortfall.
+        dates: whether earnings dates are in use, so that it is worth a word where a ticker has none.
     """
 
     prices: Mapping[str, Threshold]
     copula: StepCopula
     risk: bool = False
+    dates: bool = False
 
 
 def show_predictions(predictions: Sequence[Prediction], asked: Asked, model: str, screen: "Console") -> None:
@@ -58,6 +72,7 @@ def _show_many(predictions: Sequence[Prediction], asked: Asked, model: str, scre
     columns = {
         "close": [PriceText(each.last_close).one(each.last_close) for each in predictions],
         "session": [str(each.dates[-1]) for each in predictions],
+        **_first_reports(predictions),
         **{heading: [cell for row in rows for cell in row[heading]] for heading in rows[0]},
     }
     names = [each.ticker for each in predictions]
@@ -67,6 +82,12 @@ def _show_many(predictions: Sequence[Prediction], asked: Asked, model: str, scre
     screen.print(
         f"{_legend(predictions[0], asked)} Every step: --json, or name up to five tickers.", style="dim"
     )
+    if any(each.reports for each in predictions):
+        text = "report: the first session that reacts to one; ? if its date is only likely."
+        if not predictions[0].reports_read:
+            text += f" {model} does not read earnings dates, and its intervals know of none of them."
+        screen.print(text)
+    _tell_of_unknown_dates(predictions, asked, screen)
 
 
 def _show_one(prediction: Prediction, asked: Asked, model: str, screen: "Console") -> None:
@@ -81,7 +102,8 @@ def _show_one(prediction: Prediction, asked: Asked, model: str, screen: "Console
         f"naive {widest:g} %": [shown.span(ends) for ends in prediction.naive_intervals[widest].T],
         **_answers(prediction, asked, slice(None), in_prices=True),
     }
-    dates = [str(date) for date in prediction.dates]
+    marks = {report.step: f" {REPORT_MARKS[report.likely]}" for report in reversed(prediction.reports)}
+    dates = [f"{date}{marks.get(place + 1, '')}" for place, date in enumerate(prediction.dates)]
     for part in _fitting("session", dates, columns, screen.width):
         table = figures_table(None, "session", *part)
         for date, *cells in zip(dates, *part.values(), strict=True):
@@ -89,8 +111,58 @@ def _show_one(prediction: Prediction, asked: Asked, model: str, screen: "Console
         screen.print(table)
     naive = f"naive: the close stays at {shown.one(prediction.last_close)}, within its past volatility."
     screen.print(f"{_legend(prediction, asked)} {naive}", style="dim")
+    for report in prediction.reports:
+        screen.print(_report_text(prediction, report, model))
+    _tell_of_unknown_dates([prediction], asked, screen)
     colour = screen.is_terminal and not screen.no_color
     print_picture(screen, fan_chart(prediction, min(screen.width, 100), 14, colour=colour))
+
+
+def _report_text(prediction: Prediction, report: ReportAhead, model: str) -> str:
+    """When the company reports, how sure that is, which close comes first after it, and the expected move."""
+    reacts, name = _day(report.reaction_date), prediction.ticker
+    moment = f"{_MOMENTS[report.when]} {_day(report.date)}"
+    if report.likely:
+        moment = f" about {_day(report.date)}"
+        basis = "projected from last year" if report.source == SOURCE else f"an estimate of {report.source}"
+        parts = [f"{name} likely reports{moment} ({basis}): the close of {reacts} may be the first after it"]
+    elif report.status == REPORTED:
+        parts = [f"{name} reported{moment}: the close of {reacts} is the first after it"]
+    else:
+        habit = ", the time by its habit" if report.when == UNKNOWN else ""
+        parts = [f"{name} reports{moment} (announced{habit}): the close of {reacts} is the first after it"]
+    move = prediction.report_move(report)
+    if move is not None:
+        parts.append(f"Expected move over it ±{move:.1f} %")
+    elif not prediction.reports_read:
+        parts.append(f"{model} does not read earnings dates, and its intervals do not know of it")
+    return f"{REPORT_MARKS[report.likely]} {'. '.join(parts)}."
+
+
+def _day(date: "np.datetime64") -> str:
+    """Like 30 Jul."""
+    return f"{date.astype(object):%d %b}".lstrip("0")
+
+
+def _first_reports(predictions: Sequence[Prediction]) -> Columns:
+    """The column of each ticker's first report, by heading, if one has any."""
+    if not any(each.reports for each in predictions):
+        return {}
+    firsts = [next(iter(each.reports), None) for each in predictions]
+    cells = ["" if each is None else f"{_day(each.reaction_date)}{'?' * each.likely}" for each in firsts]
+    return {"report": cells}
+
+
+def _tell_of_unknown_dates(predictions: Sequence[Prediction], asked: Asked, screen: "Console") -> None:
+    """Of which companies no earnings date is known, where such dates are in use."""
+    if not asked.dates:
+        return
+    names = stock_tickers([each.ticker for each in predictions if not each.reports_known])
+    if names:
+        screen.print(
+            f"No earnings date is known of {name_some(names)}; bring them with `forecast fetch --earnings`.",
+            style="yellow",
+        )
 
 
 def _figures(prediction: Prediction, steps: slice) -> Columns:
@@ -181,6 +253,20 @@ def prediction_document(
         "bridged": prediction.bridged,
         "thin_market": [asdict(day) for day in prediction.thin_market],
         "sessions_old": prediction.sessions_old(moment),
+        "reports": [
+            {
+                "date": str(report.date),
+                "when": report.when,
+                "status": report.status,
+                "source": report.source,
+                "reaction_date": str(report.reaction_date),
+                "step": report.step,
+                "expected_move_percent": prediction.report_move(report),
+            }
+            for report in prediction.reports
+        ],
+        "reports_known": prediction.reports_known,
+        "reports_read": prediction.reports_read,
         **{name: prices.get(name) for name in QUESTIONS},
         "step_dependence": "fitted" if asked.copula.fitted else "random walk",
         "steps": [

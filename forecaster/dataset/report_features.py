@@ -82,7 +82,7 @@ def fill_report_features(
     spans = sorted({int(name.rpartition("_")[2]) for name in names if name.startswith((WITHIN, SIZED))})
     longest = max(spans, default=1)
     as_of = panel.as_of if isinstance(panel, LatestDays) else None
-    laid = lay_out(panel.reports, panel.tickers, panel.dates, _coming(panel, longest), as_of)
+    laid = lay_out(panel.reports, panel.tickers, panel.dates, _coming(panel, longest + SPREAD), as_of)
     habit = read_habit(laid, panel.log_return, sigma)
     reacted = reaction_days(laid, habit)
     usual = _usual_reaction(panel.log_return, sigma, reacted)
@@ -146,9 +146,14 @@ def _coming(panel: Panel | LatestDays, count: int) -> Days:
     """The sessions after the last day, (count,), or (N, count) where each ticker has days of its own."""
     if isinstance(panel, Panel):
         return next_sessions(panel.dates[-1], count, calendar_of(panel.tickers[0]))
+    return coming_sessions(panel, count)
+
+
+def coming_sessions(latest: LatestDays, count: int) -> Days:
+    """(N, count) the sessions that follow each ticker's last day, on its exchange."""
     return np.stack(
         [
             next_sessions(days[-1], count, calendar)
-            for days, calendar in zip(panel.dates, panel.calendars, strict=True)
+            for days, calendar in zip(latest.dates, latest.calendars, strict=True)
         ]
     )

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from forecaster.report.price_text import PriceText
 from forecaster.service.prediction import Prediction
 
+REPORT_MARKS = ("*", "?")
+"""Of a session that reacts to a report: one whose date is announced, and one that is only likely."""
 _COLOURS = ("green", "red", "blue", "magenta", "cyan", "yellow")
 
 
@@ -72,6 +74,8 @@ def marks_of(names: Sequence[str]) -> dict[str, str]:
 def fan_chart(prediction: Prediction, width: int, height: int, *, colour: bool) -> str:
     """Closes of the last months, then the median within its widest and its narrowest interval, as text.
 
+    A line with one of REPORT_MARKS at its top stands at a session that reacts to a report.
+
     Args:
         prediction: one ticker's.
         width: characters a line.
@@ -101,6 +105,10 @@ def fan_chart(prediction: Prediction, width: int, height: int, *, colour: bool) 
     shown = np.concatenate([prediction.history, *prediction.intervals[widest]])
     levels = np.linspace(shown.min(), shown.max(), 5)
     plotext.yticks(levels.tolist(), [text.one(level) for level in levels])
+    for report in prediction.reports:
+        place = report.step * stretch
+        plotext.vline(place, "magenta")
+        plotext.text(REPORT_MARKS[report.likely], place, float(shown.max()), "magenta")
     picture: str = plotext.build()
     return picture if colour else plotext.uncolorize(picture)
 

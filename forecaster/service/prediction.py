@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from forecaster.dataset.features import Features, compute_features
 from forecaster.dataset.panel import BRIDGE_SPAN, LATEST_COLUMNS, MOST_BRIDGED, LatestDays, latest_days
 from forecaster.dataset.report_features import is_report_feature
+from forecaster.dataset.reports_ahead import ReportAhead, reports_ahead
 from forecaster.dataset.volatility import WARM_UP
 from forecaster.errors import BadInputError, ForecastError, UsageError, name_some
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, random_walk, riskmetrics_walk
@@ -63,6 +64,9 @@ class Prediction:
         currency: of the prices; empty where it is not known.
         bridged: the sessions without a bar among the days that the network looked back on.
         thin_market: those of these days on which fewer than half of the market's members have a return.
+        reports: the company's reports to which one of the sessions reacts, as far as they were known.
+        reports_known: whether a date is known from which its coming reports follow.
+        reports_read: whether the network reads such dates: what it says rests on them, or knows of none.
     """
 
     ticker: str
@@ -83,6 +87,21 @@ class Prediction:
     currency: str = ""
     bridged: tuple[str, ...] = ()
     thin_market: tuple[ThinDay, ...] = ()
+    reports: tuple[ReportAhead, ...] = ()
+    reports_known: bool = False
+    reports_read: bool = False
+
+    def report_move(self, report: ReportAhead) -> float | None:
+        """The expected move over a report, in per cent; None where the network does not know its day.
+
+        It is that of the session of the reaction alone: the root of what that adds to the square of
+        `expected_move`, none if that shrinks. So would the moves of independent days add up. A projected
+        report is spread over the days around it, and has no session of its own.
+        """
+        if not self.reports_read or report.likely:
+            return None
+        before, by_then = np.concatenate([[0.0], self.expected_move])[report.step - 1 : report.step + 1]
+        return float(np.sqrt(max(by_then**2 - before**2, 0.0)))
 
     def sessions_old(self, now: datetime) -> int:
         """How many sessions have closed since the last price."""
@@ -93,12 +112,14 @@ class Prediction:
 class Batch:
     """The tickers that could be predicted, in the order asked for, and why the others could not.
 
-    `dates_fault` is why the earnings dates could not be read; empty if they could.
+    `dates_fault` is why the earnings dates could not be read, empty if they could; `dates_kept` whether any
+    are kept, of whatever ticker.
     """
 
     predictions: tuple[Prediction, ...]
     failures: dict[str, ForecastError]
     dates_fault: str = ""
+    dates_kept: bool = False
 
 
 def predict_stored(
@@ -144,7 +165,7 @@ def predict_stored(
     batch = predict_tables(network, tables, known_market, horizon, levels, reference, known.table, today)
     failures |= batch.failures
     ordered = {ticker: failures[ticker] for ticker in tickers if ticker in failures}
-    return Batch(batch.predictions, ordered, known.fault)
+    return Batch(batch.predictions, ordered, known.fault, known.any_kept)
 
 
 def predict_tables(
@@ -168,8 +189,9 @@ def predict_tables(
     steps = checked_steps(horizon, network.horizon)
     reads_reports = any(is_report_feature(name) for name in network.features)
     days = network.lookback + (_REPORTS_WARM_UP_DAYS if reads_reports else _WARM_UP_DAYS)
-    latest = latest_days(tables, market, days, reports if reads_reports else None, as_of)
+    latest = latest_days(tables, market, days, reports, as_of)
     features = compute_features(latest, network.features)
+    outlooks = reports_ahead(latest, reports, features.volatility, steps)
     forecast, valid = forecast_latest(network, features)
     walk = random_walk(0.0, latest.past_spread, np.inf, network.horizon)  # the naive forecast
     simple = _simple_forecast(reference, features, network.horizon)
@@ -209,6 +231,9 @@ def predict_tables(
                 currency=tables[row].currency,
                 bridged=_days_without_bar(latest, row, network.lookback),
                 thin_market=thin,
+                reports=outlooks[row].reports,
+                reports_known=outlooks[row].known,
+                reports_read=reads_reports,
             )
         )
     return Batch(tuple(predictions), failures)

@@ -1,10 +1,8 @@
 """Reaction days by hand, against plain loops, and blind to all that was not known at the origin."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from earnings_factory import EMPTY, after, day, said
+from earnings_factory import EMPTY, ROW, after, day, learned_otherwise, said, table_of_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +20,7 @@ from forecaster.dataset.reactions import (
     read_habit,
 )
 from forecaster.prices.calendar import next_sessions, sessions_between
-from forecaster.prices.earnings.table import NO_DAY, EarningsTable, joined, reports
+from forecaster.prices.earnings.table import NO_DAY, EarningsTable, reports
 
 HORIZON = 5
 FLAT = np.float32(0.01)
@@ -228,29 +226,6 @@ def test_without_an_announcement_nothing_is_known() -> None:
 DATES = sessions_between(day("2024-01-02"), day("2025-03-31"))
 COMING = next_sessions(DATES[-1], HORIZON)
 TICKERS = ("BB", "AA")
-DAY = st.integers(-30, 470).map(lambda shift: day("2024-01-02") + shift)
-ROW = st.tuples(
-    st.sampled_from(["AA", "BB", "CC"]),
-    DAY,
-    st.sampled_from(["before", "after", "unknown", "unknown"]),
-    st.sampled_from(["reported", "reported", "projected"]),
-    st.integers(-5, 120),  # announced so many days before; never recorded if negative
-    st.integers(-40, 10),  # withdrawn so many days after announced or before the date; not if negative
-)
-
-
-def table(rows: list) -> EarningsTable:
-    """Rows as `reports` may give them: any interval of knowledge."""
-    if not rows:
-        return EMPTY
-    ticker, dates, when, status = (np.array(column) for column in list(zip(*rows, strict=True))[:4])
-    announced, withdrawn = np.full(len(rows), NO_DAY), np.full(len(rows), NO_DAY)
-    for place, (_, date, _, _, ahead, gone) in enumerate(rows):
-        if ahead >= 0:
-            announced[place] = date - ahead
-            withdrawn[place] = date - ahead + gone if gone > 0 else NO_DAY
-    columns = (ticker, dates.astype("datetime64[D]"), when, status, np.full(len(rows), "sec"))
-    return joined(EarningsTable(*columns, announced, withdrawn))
 
 
 def by_loops(found: EarningsTable, moves: np.ndarray) -> np.ndarray:
@@ -326,7 +301,7 @@ def all_known(found: EarningsTable, moves: np.ndarray, spread: int = 0) -> list[
 @settings(max_examples=25)
 @given(st.lists(ROW, max_size=8, unique_by=lambda row: (row[0], row[1])), st.integers(0, 99))
 def test_loops_over_origins_tell_the_same(rows: list, seed: int) -> None:
-    found, moves = table(rows), random_moves(seed)
+    found, moves = table_of_rows(rows), random_moves(seed)
     np.testing.assert_array_equal(all_known(found, moves)[0], by_loops(found, moves))
 
 
@@ -341,15 +316,31 @@ def test_nothing_that_was_not_known_at_an_origin_moves_what_it_is_told(
     rows: list, others: list, origin: int, spread: int, seed: int
 ) -> None:
     today = DATES[origin]
-    found, moves = table(rows), random_moves(seed)
-    known = found.take(found.known_from <= today)
-    gone = known.withdrawn > today  # that it will be withdrawn is not known yet
-    known = replace(known, withdrawn=np.where(gone, NO_DAY, known.withdrawn))
-    other = table(others)
-    changed = joined(known, other.take(other.known_from > today))
+    found, moves = table_of_rows(rows), random_moves(seed)
+    changed = learned_otherwise(found, table_of_rows(others), today)
     later = moves.copy()
     later[:, origin + 1 :] = random_moves(seed + 1)[:, origin + 1 :]
     for before, after_ in zip(
         all_known(found, moves, spread), all_known(changed, later, spread), strict=True
     ):
         np.testing.assert_array_equal(before[:, : origin + 1], after_[:, : origin + 1])
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(ROW, max_size=10), st.integers(20, len(DATES) - 10), st.sampled_from([0, 2]), st.integers(0, 99)
+)
+def test_the_last_origin_is_told_what_it_is_told_where_the_days_go_on(
+    rows: list, origin: int, spread: int, seed: int
+) -> None:
+    found, moves = table_of_rows(rows), random_moves(seed)
+    coming = next_sessions(DATES[origin], HORIZON + spread)
+    laid = lay_out(found, TICKERS, DATES[: origin + 1], coming)
+    past = moves[:, : origin + 1]
+    habit = read_habit(laid, past, np.full_like(past, FLAT))
+    for tell, whole in zip(
+        (coming_reactions(laid, habit, HORIZON, spread), coming_announcements(laid, HORIZON, spread)),
+        all_known(found, moves, spread),
+        strict=False,
+    ):
+        np.testing.assert_array_equal(tell[:, -1], whole[:, origin])

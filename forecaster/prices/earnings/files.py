@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,7 @@ class EarningsFile:
         opened = open_table(part, log, read_headings)
         (group,) = opened.table.groups
         group = owned_group(group, opened.sample, part, request, log, in_folder=in_folder)
-        reader = _Rows(part.name, request, log, self.name)
+        reader = RowReader(part.name, request, log, self.name)
         try:
             for block, numbers in opened.blocks:
                 columns = {role: block[place] for role, place in group.columns.items() if role != "name"}
@@ -108,7 +108,16 @@ def read_headings(rows: Sequence[Sequence[str]], file: str) -> headings.Table:
     return headings.Table((headings.Group(columns),))
 
 
-class _Rows:
+class Rows(NamedTuple):
+    """Rows that can be used: their places in the block, and (rows,) tickers, days and when on them."""
+
+    places: NDArray[np.intp]
+    ticker: Texts
+    days: Days
+    when: Texts
+
+
+class RowReader:
     """Reads one file's rows block by block.
 
     Args:
@@ -128,6 +137,16 @@ class _Rows:
         self, block: dict[str, "pa.Array"], numbers: NDArray[np.int64], ticker: str | None
     ) -> EarningsTable:
         """A block of rows as a table.
+
+        Raises:
+            BadInputError: the dates can be read in two ways.
+        """
+        found = self.parse(block, numbers, ticker)
+        status = np.where(found.days < local_date(self._request.now), REPORTED, SCHEDULED)
+        return table_of(found.ticker, found.days, found.when, status, self._source)
+
+    def parse(self, block: dict[str, "pa.Array"], numbers: NDArray[np.int64], ticker: str | None) -> "Rows":
+        """Those of a block's rows that can be used.
 
         Raises:
             BadInputError: the dates can be read in two ways.
@@ -153,10 +172,7 @@ class _Rows:
                 when[place] = when_at(int(stamps.seconds[row]), calendars[codes[row]])
         if "when" in block:
             self._read_when(block["when"], rows, [calendars[code] for code in codes[rows]], when)
-        days = stamps.days[rows]
-        today = local_date(self._request.now)
-        status = np.where(days < today, REPORTED, SCHEDULED)
-        return table_of(np.array(names, str)[codes[rows]], days, when, status, self._source)
+        return Rows(rows, np.array(names, str)[codes[rows]], stamps.days[rows], when)
 
     def say_notes(self) -> None:
         """Tell which times could not be read."""

@@ -23,7 +23,7 @@ _SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 
 def project(found: EarningsTable, today: np.datetime64) -> EarningsTable:
-    """Likely dates of the year from `today` on: last year's plus 364 days, moved to a session.
+    """Likely dates of the year from `today` on: last year's, unless only estimated, plus 364 days, a session.
 
     None lies within half a quarter of a date that is known: then the report of that quarter has come, or its
     date has been announced. A report keeps when on its day it comes.
@@ -33,7 +33,8 @@ def project(found: EarningsTable, today: np.datetime64) -> EarningsTable:
         today: the first day that may be projected.
     """
     found = found.take(found.live)
-    rows = np.flatnonzero((found.date + YEAR_DAYS >= today) & (found.date < today))
+    past = (found.date < today) & (found.status != PROJECTED)
+    rows = np.flatnonzero(past & (found.date + YEAR_DAYS >= today))
     likely = [found.date[row] + YEAR_DAYS for row in rows]
     kept = [
         place

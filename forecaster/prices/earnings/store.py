@@ -153,10 +153,17 @@ class EarningsStore:
 
 
 class KnownReports(NamedTuple):
-    """The reports of some tickers; `fault` is why they could not be read, empty if they could."""
+    """The reports of some tickers.
+
+    Attributes:
+        table: them; None where none are kept.
+        fault: why they could not be read; empty if they could.
+        any_kept: whether there are some, of these tickers or others.
+    """
 
     table: EarningsTable | None = None
     fault: str = ""
+    any_kept: bool = False
 
 
 def read_reports(home: Path, tickers: Sequence[str]) -> KnownReports:
@@ -165,10 +172,11 @@ def read_reports(home: Path, tickers: Sequence[str]) -> KnownReports:
     A file that cannot be read costs the dates, and no forecast.
     """
     try:
-        stored = EarningsStore(home).read().table.of(tickers)
+        everything = EarningsStore(home).read().table
     except FILE_ERRORS as error:
         return KnownReports(fault=str(error))
-    return KnownReports(reports(stored) if len(stored) else None)
+    stored = everything.of(tickers)
+    return KnownReports(reports(stored) if len(stored) else None, any_kept=bool(len(everything)))
 
 
 def _schema() -> "pa.Schema":

@@ -1,5 +1,6 @@
 """Prices in a pandas DataFrame of long form, as in a notebook, to checked price tables."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -42,12 +43,8 @@ def tables_from_frame(frame: "pd.DataFrame", now: datetime) -> FrameTables:
         UsageError: it is not a DataFrame of long form.
         BadInputError: a needed column is missing, or no row can be used.
     """
-    import pandas as pd
-    import pyarrow as pa
-
-    if not isinstance(frame, pd.DataFrame):
-        raise UsageError(f"prices is a {type(frame).__name__}, not a DataFrame", _REMEDY)
-    flat = _without_index(frame if frame.columns.nlevels == 1 else _stacked(frame))
+    check_frame(frame, "prices", _REMEDY)
+    flat = without_index(frame if frame.columns.nlevels == 1 else _stacked(frame))
     headings = [str(name) for name in flat.columns]
     try:
         places = find_columns(headings, _PLACE)
@@ -58,6 +55,36 @@ def tables_from_frame(frame: "pd.DataFrame", now: datetime) -> FrameTables:
     places.pop("name", None)
     if missing := [role for role in ("ticker", "date", "close") if role not in places]:
         raise BadInputError(f"{_PLACE} has no column {' and no column '.join(missing)}", _REMEDY)
+    log = FetchLog()
+    collector = RowCollector(_PLACE, Request((), now), log)
+    collector.add(arrow_columns(flat, places, _REMEDY), np.arange(len(flat)), None)
+    tables = tuple(collector.tables())
+    if not tables:
+        reason = f": {log.rejections[0].reason}" if log.rejections else ""
+        raise BadInputError(f"no row of the DataFrame can be used{reason}", _REMEDY)
+    return FrameTables(tables, log)
+
+
+def check_frame(frame: object, name: str, remedy: str) -> None:
+    """See that an argument is a DataFrame.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        raise UsageError(f"{name} is a {type(frame).__name__}, not a DataFrame", remedy)
+
+
+def arrow_columns(flat: "pd.DataFrame", places: Mapping[str, int], remedy: str) -> dict[str, Any]:
+    """Some of a frame's columns by role, as the readers of files take them.
+
+    Raises:
+        BadInputError: a column's values are of several types.
+    """
+    import pyarrow as pa
+
     block: dict[str, Any] = {}
     for role, place in places.items():
         try:
@@ -65,16 +92,9 @@ def tables_from_frame(frame: "pd.DataFrame", now: datetime) -> FrameTables:
             block[role] = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise BadInputError(
-                f"the column {headings[place]!r} has values of several types", _REMEDY
+                f"the column {str(flat.columns[place])!r} has values of several types", remedy
             ) from error
-    log = FetchLog()
-    collector = RowCollector(_PLACE, Request((), now), log)
-    collector.add(block, np.arange(len(flat)), None)
-    tables = tuple(collector.tables())
-    if not tables:
-        reason = f": {log.rejections[0].reason}" if log.rejections else ""
-        raise BadInputError(f"no row of the DataFrame can be used{reason}", _REMEDY)
-    return FrameTables(tables, log)
+    return block
 
 
 def _stacked(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -97,7 +117,7 @@ def _stacked(frame: "pd.DataFrame") -> "pd.DataFrame":
     return long.dropna(how="all")
 
 
-def _without_index(frame: "pd.DataFrame") -> "pd.DataFrame":
+def without_index(frame: "pd.DataFrame") -> "pd.DataFrame":
     """The frame with its index as columns, unless the index only numbers the rows."""
     import pandas as pd
 
