@@ -53,7 +53,8 @@ def main() -> None:
             scores = score_step(forecast, truth, step).scores
             line += f"   step {step}: CRPS {scores.crps / reference[step]:.4f} of RiskMetrics-t's"
             line += f" {1e4 * scores.crps:.2f}, 90 % {scores.coverage_90:.1%}, 99 % {scores.coverage_99:.1%}"
-            line += f", median's error {scores.mae_return / np.nanmean(np.abs(truth.log_return[:, step - 1])):.4f}"
+            still = np.nanmean(np.abs(truth.log_return[:, step - 1]))
+            line += f", median's error {scores.mae_return / still:.4f}"
         print(line, flush=True)
 
     show("riskmetrics-t", walk, 0.0)

@@ -234,7 +234,8 @@ def reports(table: EarningsTable) -> EarningsTable:
     """One row for each report, and the rows that were believed before, with the days on which they were.
 
     Where sources differ, the date is the first one's in PRECEDENCE. When on that day the report came is the
-    first source's that knows it, and all this was known from when the first of them said so.
+    first source's that knows it, and all this was known from when the first of them said so. A ticker of
+    which there are the SEC's filings alone has no date that was known before its day.
 
     Args:
         table: as it is stored, in order.
@@ -261,6 +262,10 @@ def reports(table: EarningsTable) -> EarningsTable:
     late = near[other[unknown]]
     announced[late] = table.date[kept[late]]
     was = replace(table.take(other), withdrawn=announced[near[other]])
+    # Filings come after the fact: where they are all there is, no date is known ahead of its report.
+    ahead = np.unique(table.ticker[table.source != SEC])
+    filed = np.isnat(announced) & ~np.isin(table.ticker[kept], ahead)
+    announced[filed] = table.date[kept[filed]]
     result = replace(table.take(kept), when=when, announced=announced)
     return joined(result, was.take(was.withdrawn > was.announced), table.take(~table.live))
 
