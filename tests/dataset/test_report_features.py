@@ -20,7 +20,7 @@ from forecaster.dataset.report_features import (
     SIZED,
     USUAL_REACTION,
     WITHIN,
-    compute_report_features,
+    fill_report_features,
     report_features,
 )
 from forecaster.evaluation.forecasts import network_forecasts
@@ -54,7 +54,9 @@ class Told:
     def __init__(self, found: EarningsTable | None, moves: dict[str, float] | None = None) -> None:
         panel = panel_with(found, moves)
         sigma = np.full(panel.shape, FLAT, np.float32)
-        self.all = compute_report_features(panel, NAMES, sigma)
+        values = np.full((*panel.shape, len(NAMES)), np.nan, np.float32)
+        fill_report_features(panel, NAMES, sigma, values)
+        self.all = {name: values[..., place] for place, name in enumerate(NAMES)}
 
     def __call__(self, date: str, *names: str) -> list[float]:
         place = int(np.searchsorted(DATES, day(date)))
