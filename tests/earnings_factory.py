@@ -70,7 +70,7 @@ def table_of_rows(rows: list) -> EarningsTable:
         if ahead >= 0:
             announced[place] = date - ahead
             withdrawn[place] = date - ahead + gone if gone > 0 else NO_DAY
-    columns = (ticker, dates.astype("datetime64[D]"), when, status, np.full(len(rows), "sec"))
+    columns = (ticker, dates.astype("datetime64[D]"), when, status, np.full(len(rows), "yahoo"))
     return joined(EarningsTable(*columns, announced, withdrawn))
 
 

@@ -81,7 +81,7 @@ class Laid:
     ],
 )
 def test_the_reaction_day_is_the_first_whose_close_comes_after_the_news(row: str, reaction: str) -> None:
-    laid = Laid(reports(said("sec", row)))
+    laid = Laid(reports(said("yahoo", row)))
     assert laid.past() == [reaction]
     eve = str(laid.sessions[laid.place(reaction) - 1])
     assert laid.seen(eve) == {reaction: ANNOUNCED}
@@ -89,7 +89,7 @@ def test_the_reaction_day_is_the_first_whose_close_comes_after_the_news(row: str
 
 
 def test_a_date_counts_as_known_from_two_weeks_before() -> None:
-    laid = Laid(reports(said("sec", "AA 2025-02-05 before")), span=("2025-01-02", "2025-02-28"))
+    laid = Laid(reports(said("yahoo", "AA 2025-02-05 before")), span=("2025-01-02", "2025-02-28"))
     ahead = coming_reactions(laid.days, laid.habit, HORIZON)[0]
     assert ahead.any(1).nonzero()[0].tolist() == [laid.place("2025-02-05") - step for step in range(5, 0, -1)]
     laid = Laid(reports(after(("2025-02-03", said("yahoo", "AA 2025-02-05 before scheduled")))))
@@ -120,7 +120,7 @@ def test_a_date_that_moved_is_seen_where_it_was_believed() -> None:
 
 def test_without_a_date_last_years_is_projected_to_a_session() -> None:
     # 364 days after Tuesday, 23 January 2024 is Tuesday, 21 January 2025; after the close, so the next day.
-    laid = Laid(reports(said("sec", "AA 2024-01-23 after", "BB 2024-01-22 before")))
+    laid = Laid(reports(said("yahoo", "AA 2024-01-23 after", "BB 2024-01-22 before")))
     assert laid.seen("2025-01-17") == {"2025-01-22": LIKELY}
     # Of Monday, 20 January 2025, a holiday, it is the Tuesday.
     assert laid.seen("2025-01-17", "BB") == {"2025-01-21": LIKELY}
@@ -141,7 +141,7 @@ def test_without_a_date_last_years_is_projected_to_a_session() -> None:
     ],
 )
 def test_nothing_is_projected_near_a_date_that_is_known(rows: tuple[str, ...]) -> None:
-    laid = Laid(reports(said("sec", "AA 2024-01-23 after", *rows)))
+    laid = Laid(reports(said("yahoo", "AA 2024-01-23 after", *rows)))
     assert LIKELY not in laid.seen("2025-01-17").values()
     # Fourteen days before the 30th is the 16th: until then the projection stands.
     if rows[0] == "AA 2025-01-30 after":
@@ -155,7 +155,7 @@ def test_a_date_that_a_source_estimates_is_likely_only() -> None:
 
 
 def test_the_day_of_the_announcement_itself() -> None:
-    laid = Laid(reports(said("sec", "AA 2025-01-28 after", "BB 2025-02-01")))
+    laid = Laid(reports(said("yahoo", "AA 2025-01-28 after", "BB 2025-02-01")))
     assert laid.seen("2025-01-27", own_days=True) == {"2025-01-28": ANNOUNCED}
     assert laid.seen("2025-01-31", "BB", own_days=True) == {"2025-02-03": ANNOUNCED}
     days = announcement_days(laid.days)
@@ -168,11 +168,11 @@ def test_habit_is_the_day_that_moved_more_and_known_times_count_most() -> None:
     coming = "AA 2025-01-28"
     before = {("AA", "2024-04-23"): 0.05}
     later = {("AA", "2024-04-24"): -0.05}
-    found = reports(said("sec", past, coming))
+    found = reports(said("yahoo", past, coming))
     assert Laid(found, moves=before).seen("2025-01-27") == {"2025-01-28": ANNOUNCED}
     assert Laid(found, moves=later).seen("2025-01-27") == {"2025-01-29": ANNOUNCED}
     # The move is 4 volatilities larger; so much does a known time count, and the later one counts more.
-    known = reports(said("sec", past, "AA 2024-07-23 before", coming))
+    known = reports(said("yahoo", past, "AA 2024-07-23 before", coming))
     habit = Laid(known, moves=later).habit
     np.testing.assert_allclose(habit.score[:2], [4, HABIT_DECAY * 4 - MOST_EVIDENCE], rtol=1e-5)
     assert Laid(known, moves=later).seen("2025-01-27") == {"2025-01-28": ANNOUNCED}
@@ -182,14 +182,14 @@ def test_habit_is_the_day_that_moved_more_and_known_times_count_most() -> None:
 
 
 def test_moves_are_measured_in_the_volatility_of_the_day_before() -> None:
-    laid = Laid(reports(said("sec", "AA 2025-01-28")), moves={("AA", "2025-01-29"): 0.05})
+    laid = Laid(reports(said("yahoo", "AA 2025-01-28")), moves={("AA", "2025-01-29"): 0.05})
     sigma = np.full_like(laid.log_return, 0.5)
     sigma[0, laid.place("2025-01-27")] = 0.02
     assert read_habit(laid.days, laid.log_return, sigma).score.tolist() == pytest.approx([2.0])  # (5 - 1) / 2
 
 
 def test_habit_is_learned_when_both_days_have_closed() -> None:
-    found = reports(said("sec", "AA 2025-01-28", "AA 2025-02-10"))
+    found = reports(said("yahoo", "AA 2025-01-28", "AA 2025-02-10"))
     laid = Laid(found, moves={("AA", "2025-01-28"): 0.05})
     late = [
         laid.habit.reports_after_close(np.array([0]), np.array([laid.place(day)]))[0]
@@ -199,7 +199,7 @@ def test_habit_is_learned_when_both_days_have_closed() -> None:
 
 
 def test_tickers_that_end_on_different_days_lie_right_aligned() -> None:
-    found = reports(said("sec", "AA 2025-01-28 before", "BB 2025-01-22 after", "CC 2025-01-22 after"))
+    found = reports(said("yahoo", "AA 2025-01-28 before", "BB 2025-01-22 after", "CC 2025-01-22 after"))
     ends = [day("2025-01-24"), day("2025-01-17")]
     dates = np.full((2, 6), NO_DAY)
     for row, end in enumerate(ends):

@@ -168,13 +168,13 @@ def test_sources_are_kept_apart_and_the_better_ones_date_counts() -> None:
 def test_filings_alone_tell_no_date_ahead() -> None:
     stored = after(
         ("2026-01-02", said("sec", "AA 2025-07-22", "AA 2025-10-20 after", "BB 2025-10-20")),
-        ("2026-01-03", said("yahoo", "BB 2026-01-20 scheduled")),
+        ("2026-01-03", said("yahoo", "BB 2026-01-20 after scheduled")),
     )
     assert written(reports(stored)) == [
         "AA 2025-07-22 unknown reported sec 2025-07-22 -",
         "AA 2025-10-20 after reported sec 2025-10-20 -",
         "BB 2025-10-20 unknown reported sec - -",  # Yahoo tells of this company's ahead
-        "BB 2026-01-20 unknown scheduled yahoo 2026-01-03 -",
+        "BB 2026-01-20 after scheduled yahoo 2026-01-03 -",
     ]
 
 
