@@ -78,7 +78,7 @@ def test_names_follow_the_horizon() -> None:
 
 
 def test_an_announced_report_before_the_open() -> None:
-    told = Told(reports(said("sec", "AA 2025-01-28 before")))  # a Tuesday
+    told = Told(reports(said("yahoo", "AA 2025-01-28 before")))  # a Tuesday
     assert told("2025-01-24", f"{WITHIN}1", f"{WITHIN}2", f"{WITHIN}5", NEXT_DAY) == [0, 4, 4, 0]
     assert told("2025-01-27", f"{WITHIN}1", f"{WITHIN}2", f"{WITHIN}5", NEXT_DAY) == [4, 4, 4, 4]
     assert told("2025-01-28", f"{WITHIN}5", NEXT_DAY, REACTED, REACTED_BEFORE, DATES_KNOWN) == [0, 0, 4, 0, 1]
@@ -87,7 +87,7 @@ def test_an_announced_report_before_the_open() -> None:
 
 
 def test_an_announced_report_after_the_close_moves_the_next_session() -> None:
-    told = Told(reports(said("sec", "AA 2025-01-28 after")))
+    told = Told(reports(said("yahoo", "AA 2025-01-28 after")))
     assert told("2025-01-27", f"{WITHIN}1", f"{WITHIN}2", NEXT_DAY) == [0, 4, 4]
     assert told("2025-01-28", f"{WITHIN}1", NEXT_DAY, REACTED) == [4, 0, 0]
     assert told("2025-01-29", f"{WITHIN}5", REACTED) == [0, 4]
@@ -96,7 +96,7 @@ def test_an_announced_report_after_the_close_moves_the_next_session() -> None:
 def test_a_projected_report_is_spread_over_five_sessions() -> None:
     # 364 days after 23 January 2024 is Tuesday, 21 January 2025; the reaction is likely on the 22nd, or on
     # one of the 17th, 21st, 23rd and 24th: the 20th is a holiday. Each has a fifth of a report, 0.8.
-    told = Told(reports(said("sec", "AA 2024-01-23 after")))
+    told = Told(reports(said("yahoo", "AA 2024-01-23 after")))
     assert told("2025-01-14", f"{WITHIN}1", f"{WITHIN}2", f"{WITHIN}3", f"{WITHIN}5") == [0, 0, 0.8, 2.4]
     assert told("2025-01-16", *(f"{WITHIN}{span}" for span in range(1, 6))) == [0.8, 1.6, 2.4, 3.2, 4.0]
     assert told("2025-01-22", f"{WITHIN}1", f"{WITHIN}5", NEXT_DAY) == [0.8, 1.6, 0.8]
@@ -126,7 +126,7 @@ def test_a_date_that_moved_is_seen_where_it_was_believed() -> None:
     ],
 )
 def test_where_the_time_is_unknown_the_habit_tells(moved: str, ahead: int, reacted: str) -> None:
-    told = Told(reports(said("sec", "AA 2024-10-29", "AA 2025-01-28")), {moved: -0.05})
+    told = Told(reports(said("yahoo", "AA 2024-10-29", "AA 2025-01-28")), {moved: -0.05})
     assert told("2024-10-30", REACTED) == [4]  # no habit yet: after the close
     assert told(reacted, REACTED) == [4]
     expected = [4 * (span >= ahead) for span in (1, 2)]
@@ -134,7 +134,7 @@ def test_where_the_time_is_unknown_the_habit_tells(moved: str, ahead: int, react
 
 
 def test_the_usual_reaction_is_a_mean_of_logs_and_multiplies_what_is_expected() -> None:
-    found = reports(said("sec", "AA 2024-07-30 before", "AA 2024-10-29 before", "AA 2025-01-28 before"))
+    found = reports(said("yahoo", "AA 2024-07-30 before", "AA 2024-10-29 before", "AA 2025-01-28 before"))
     told = Told(found, {"2024-07-30": -0.05, "2024-10-29": 0.02})
     first, second = np.log(5.01) - 0.7, np.log(2.01) - 0.7
     both = (0.8 * first + second) / 1.8
@@ -149,7 +149,7 @@ def test_the_usual_reaction_is_a_mean_of_logs_and_multiplies_what_is_expected() 
 
 
 def test_dates_are_known_for_a_hundred_sessions_after_a_report() -> None:
-    told = Told(reports(said("sec", "AA 2024-07-30 before")))
+    told = Told(reports(said("yahoo", "AA 2024-07-30 before")))
     known = np.flatnonzero(told.all[DATES_KNOWN][1])
     reacted = int(np.searchsorted(DATES, day("2024-07-30")))
     assert (known[0], known[-1], len(known)) == (reacted, reacted + 100, 101)
@@ -160,7 +160,7 @@ def test_dates_are_known_for_a_hundred_sessions_after_a_report() -> None:
     [
         pytest.param(None, id="none kept"),
         pytest.param(EMPTY, id="an empty table"),
-        pytest.param(reports(said("sec", "CC 2025-01-28 before")), id="of another ticker"),
+        pytest.param(reports(said("yahoo", "CC 2025-01-28 before")), id="of another ticker"),
     ],
 )
 def test_all_is_zero_where_nothing_is_known(found: EarningsTable | None) -> None:
@@ -168,7 +168,7 @@ def test_all_is_zero_where_nothing_is_known(found: EarningsTable | None) -> None
 
 
 def test_a_recipe_may_leave_them_out_and_half_of_the_tickers_must_have_dates() -> None:
-    found = reports(said("sec", "AA 2025-01-28 before"))
+    found = reports(said("yahoo", "AA 2025-01-28 before"))
     panel = panel_with(found)
     assert available_features(panel, Recipe(horizon=HORIZON)) == (*ALWAYS, *NAMES)
     assert available_features(panel, Recipe(horizon=HORIZON, features=PRICES_ONLY)) == ALWAYS
@@ -231,7 +231,7 @@ def years_of_reports(*tickers: str) -> EarningsTable:
         for shift, ticker in enumerate(tickers)
         for quarter, date in enumerate(QUARTERS)
     ]
-    return reports(said("sec", *rows))
+    return reports(said("yahoo", *rows))
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_a_prediction_is_what_the_whole_history_gives() -> None:
 def test_a_ticker_that_ends_earlier_is_told_of_its_own_days() -> None:
     one, other = (random_walk_table(name, 500, seed) for seed, name in enumerate(TICKERS))
     other = other.take(slice(490))
-    found = reports(said("sec", f"AA {next_sessions(other.dates[-1], 3)[-1]} before"))
+    found = reports(said("yahoo", f"AA {next_sessions(other.dates[-1], 3)[-1]} before"))
     latest: LatestDays = latest_days([one, other], mean_log_return([one, other]), 300, found)
     values = compute_features(latest, NAMES).values[1, -1]
     assert values[: HORIZON + 1].tolist() == [0, 0, 4, 4, 4, 0]
