@@ -19,9 +19,6 @@ from forecaster.dataset.features import available_features, compute_features
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.report_features import (
     DATES_KNOWN,
-    NEXT_DAY,
-    REACTED,
-    REACTED_BEFORE,
     SIZED,
     USUAL_REACTION,
     WITHIN,
@@ -40,8 +37,6 @@ FOLDS = range(2011, 2017)
 GROUPS = {
     "expected reactions": (WITHIN,),
     "times the usual one": (SIZED,),
-    "report next day": (NEXT_DAY,),
-    "reacted lately": (REACTED, REACTED_BEFORE),
     "the usual reaction": (USUAL_REACTION,),
     "dates known": (DATES_KNOWN,),
 }

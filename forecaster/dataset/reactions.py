@@ -188,39 +188,6 @@ def coming_reactions(laid: ReportDays, habit: Habit, horizon: int, spread: int =
         (N, D, H) NONE, LIKELY or ANNOUNCED; [n, t, h - 1] is of the session t + h. Only what was known at t
         decides on it.
     """
-    return _ahead(laid, habit, horizon, spread)
-
-
-def coming_announcements(laid: ReportDays, horizon: int, spread: int = 0) -> Codes:
-    """As `coming_reactions`, of the announcements' own days, whenever on them they come."""
-    return _ahead(laid, None, horizon, spread)
-
-
-def reaction_days(laid: ReportDays, habit: Habit) -> NDArray[np.bool_]:
-    """(N, D) whether each day is a reaction day, as its own close knows it."""
-    days = np.zeros(laid.shape, bool)
-    by_habit = habit.reports_after_close(laid.ticker, np.minimum(laid.here, laid.shape[1] - 1))
-    late = np.where(laid.when == 0, by_habit, laid.when > 0)
-    _mark_days(days, laid, np.where(late, laid.after, laid.here))
-    return days
-
-
-def announcement_days(laid: ReportDays) -> NDArray[np.bool_]:
-    """(N, D) whether each day is that of an announcement, as its own close knows it."""
-    days = np.zeros(laid.shape, bool)
-    _mark_days(days, laid, laid.here)
-    return days
-
-
-def _mark_days(days: NDArray[np.bool_], laid: ReportDays, place: Places) -> None:
-    there = (
-        (place >= 0) & (place < laid.shape[1]) & (laid.known <= place) & (place < laid.until) & laid.announced
-    )
-    days[laid.ticker[there], place[there]] = True
-
-
-def _ahead(laid: ReportDays, habit: Habit | None, horizon: int, spread: int) -> Codes:
-    """The codes of the days of announcements, or with a habit of the reactions to them."""
     codes = np.zeros((*laid.shape, horizon), np.int8)
     likely = _projections(laid)
     near, counts = _near(likely, laid)
@@ -248,11 +215,25 @@ def _ahead(laid: ReportDays, habit: Habit | None, horizon: int, spread: int) -> 
     return codes
 
 
-def _fits(laid: ReportDays, habit: Habit | None, origin: Places, *, late: bool) -> NDArray[np.bool_]:
+def reaction_days(laid: ReportDays, habit: Habit) -> NDArray[np.bool_]:
+    """(N, D) whether each day is a reaction day, as its own close knows it."""
+    days = np.zeros(laid.shape, bool)
+    by_habit = habit.reports_after_close(laid.ticker, np.minimum(laid.here, laid.shape[1] - 1))
+    late = np.where(laid.when == 0, by_habit, laid.when > 0)
+    _mark_days(days, laid, np.where(late, laid.after, laid.here))
+    return days
+
+
+def _mark_days(days: NDArray[np.bool_], laid: ReportDays, place: Places) -> None:
+    there = (
+        (place >= 0) & (place < laid.shape[1]) & (laid.known <= place) & (place < laid.until) & laid.announced
+    )
+    days[laid.ticker[there], place[there]] = True
+
+
+def _fits(laid: ReportDays, habit: Habit, origin: Places, *, late: bool) -> NDArray[np.bool_]:
     """(E,) whether the later, or the earlier, of an event's two days is the one, as the origins know it."""
     possible = (origin >= 0) & (origin < laid.shape[1])
-    if habit is None:
-        return possible & (not late)
     unknown = np.flatnonzero(possible & (laid.when == 0))
     after = laid.when > 0
     after[unknown] = habit.reports_after_close(laid.ticker[unknown], origin[unknown])

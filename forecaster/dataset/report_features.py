@@ -9,7 +9,6 @@ from forecaster.dataset.panel import Days, LatestDays, Panel
 from forecaster.dataset.reactions import (
     ANNOUNCED,
     LIKELY,
-    coming_announcements,
     coming_reactions,
     lay_out,
     reaction_days,
@@ -22,7 +21,6 @@ from forecaster.prices.earnings.clock import calendar_of
 Float32 = NDArray[np.float32]
 
 WITHIN, SIZED = "reports_within_", "reaction_within_"
-NEXT_DAY, REACTED, REACTED_BEFORE = "report_next_day", "reacted", "reacted_day_before"
 USUAL_REACTION, DATES_KNOWN = "usual_reaction", "dates_known"
 _SPANS = (1, 2, 3, 4, 5, 10, 21, 42, 63)
 """In sessions; beyond a quarter every company reports, and the number says nothing."""
@@ -36,7 +34,7 @@ _MOST = 8.0
 _KNOWN_FOR = 100  # sessions after a report in which the next one comes
 
 
-_OTHERS = (NEXT_DAY, REACTED, REACTED_BEFORE, USUAL_REACTION, DATES_KNOWN)
+_OTHERS = (USUAL_REACTION, DATES_KNOWN)
 REPORT_FEATURES = frozenset(
     (*(f"{kind}{span}" for kind in (WITHIN, SIZED) for span in range(1, _SPANS[-1] + 1)), *_OTHERS)
 )
@@ -99,10 +97,6 @@ def fill_report_features(
         done = span
         fill(f"{WITHIN}{span}", expected)
         fill(f"{SIZED}{span}", expected * usual)
-    fill(NEXT_DAY, _chance(coming_announcements(laid, 1, SPREAD)[..., 0]))
-    fill(REACTED, _UNIT * reacted)
-    if REACTED_BEFORE in place:
-        values[:, 1:, place[REACTED_BEFORE]] = _UNIT * reacted[:, :-1]
     fill(USUAL_REACTION, usual)
     fill(DATES_KNOWN, _recent(reacted))
 

@@ -12,8 +12,6 @@ from forecaster.dataset.reactions import (
     LIKELY,
     MOST_EVIDENCE,
     NONE,
-    announcement_days,
-    coming_announcements,
     coming_reactions,
     lay_out,
     reaction_days,
@@ -50,13 +48,9 @@ class Laid:
     def place(self, date: str) -> int:
         return int(np.searchsorted(self.sessions, day(date)))
 
-    def seen(self, origin: str, ticker: str = "AA", *, spread: int = 0, own_days: bool = False) -> dict:
+    def seen(self, origin: str, ticker: str = "AA", *, spread: int = 0) -> dict:
         """What an origin knows: date to code."""
-        codes = (
-            coming_announcements(self.days, HORIZON, spread)
-            if own_days
-            else coming_reactions(self.days, self.habit, HORIZON, spread)
-        )
+        codes = coming_reactions(self.days, self.habit, HORIZON, spread)
         ahead = codes[self.tickers.index(ticker), self.place(origin)]
         first = self.place(origin) + 1
         return {str(self.sessions[first + step]): int(code) for step, code in enumerate(ahead) if code}
@@ -152,15 +146,6 @@ def test_a_date_that_a_source_estimates_is_likely_only() -> None:
     laid = Laid(reports(after(("2025-01-20", said("yahoo", "AA 2025-02-05 before projected")))))
     assert laid.seen("2025-01-31") == {"2025-02-05": LIKELY}
     assert laid.past() == []
-
-
-def test_the_day_of_the_announcement_itself() -> None:
-    laid = Laid(reports(said("yahoo", "AA 2025-01-28 after", "BB 2025-02-01")))
-    assert laid.seen("2025-01-27", own_days=True) == {"2025-01-28": ANNOUNCED}
-    assert laid.seen("2025-01-31", "BB", own_days=True) == {"2025-02-03": ANNOUNCED}
-    days = announcement_days(laid.days)
-    assert laid.dates[days[0]].astype(str).tolist() == ["2025-01-28"]
-    assert laid.dates[days[1]].astype(str).tolist() == ["2025-02-03"]
 
 
 def test_habit_is_the_day_that_moved_more_and_known_times_count_most() -> None:
@@ -292,9 +277,7 @@ def all_known(found: EarningsTable, moves: np.ndarray, spread: int = 0) -> list[
     habit = read_habit(laid, moves, np.full_like(moves, FLAT))
     return [
         coming_reactions(laid, habit, HORIZON, spread),
-        coming_announcements(laid, HORIZON, spread),
         reaction_days(laid, habit),
-        announcement_days(laid),
     ]
 
 
@@ -338,9 +321,5 @@ def test_the_last_origin_is_told_what_it_is_told_where_the_days_go_on(
     laid = lay_out(found, TICKERS, DATES[: origin + 1], coming)
     past = moves[:, : origin + 1]
     habit = read_habit(laid, past, np.full_like(past, FLAT))
-    for tell, whole in zip(
-        (coming_reactions(laid, habit, HORIZON, spread), coming_announcements(laid, HORIZON, spread)),
-        all_known(found, moves, spread),
-        strict=False,
-    ):
-        np.testing.assert_array_equal(tell[:, -1], whole[:, origin])
+    told, whole = coming_reactions(laid, habit, HORIZON, spread), all_known(found, moves, spread)[0]
+    np.testing.assert_array_equal(told[:, -1], whole[:, origin])

@@ -14,9 +14,6 @@ from forecaster.dataset.features import ALWAYS, available_features, compute_feat
 from forecaster.dataset.panel import LatestDays, Panel, build_panel, latest_days
 from forecaster.dataset.report_features import (
     DATES_KNOWN,
-    NEXT_DAY,
-    REACTED,
-    REACTED_BEFORE,
     SIZED,
     USUAL_REACTION,
     WITHIN,
@@ -67,30 +64,30 @@ def test_names_follow_the_horizon() -> None:
     assert (
         *("reports_within_1", "reports_within_2", "reports_within_3", "reports_within_4", "reports_within_5"),
         *("reaction_within_1", "reaction_within_2", "reaction_within_3", "reaction_within_4"),
-        *("reaction_within_5", "report_next_day", "reacted", "reacted_day_before", "usual_reaction"),
+        *("reaction_within_5", "usual_reaction"),
         "dates_known",
     ) == NAMES
     assert [name for name in report_features(30) if name.startswith(WITHIN)] == [
         f"reports_within_{span}" for span in (1, 2, 3, 4, 5, 10, 21, 30)
     ]
-    assert report_features(1)[:3] == ("reports_within_1", "reaction_within_1", NEXT_DAY)
+    assert report_features(1)[:3] == ("reports_within_1", "reaction_within_1", USUAL_REACTION)
     assert report_features(250)[8] == "reports_within_63"
 
 
 def test_an_announced_report_before_the_open() -> None:
     told = Told(reports(said("yahoo", "AA 2025-01-28 before")))  # a Tuesday
-    assert told("2025-01-24", f"{WITHIN}1", f"{WITHIN}2", f"{WITHIN}5", NEXT_DAY) == [0, 4, 4, 0]
-    assert told("2025-01-27", f"{WITHIN}1", f"{WITHIN}2", f"{WITHIN}5", NEXT_DAY) == [4, 4, 4, 4]
-    assert told("2025-01-28", f"{WITHIN}5", NEXT_DAY, REACTED, REACTED_BEFORE, DATES_KNOWN) == [0, 0, 4, 0, 1]
-    assert told("2025-01-29", REACTED, REACTED_BEFORE, DATES_KNOWN) == [0, 4, 1]
+    assert told("2025-01-24", f"{WITHIN}1", f"{WITHIN}2", f"{WITHIN}5") == [0, 4, 4]
+    assert told("2025-01-27", f"{WITHIN}1", f"{WITHIN}2", f"{WITHIN}5") == [4, 4, 4]
+    assert told("2025-01-28", f"{WITHIN}5", DATES_KNOWN) == [0, 1]
+    assert told("2025-01-27", DATES_KNOWN) == [0]
     assert not any(values[0].any() for values in told.all.values())  # BB
 
 
 def test_an_announced_report_after_the_close_moves_the_next_session() -> None:
     told = Told(reports(said("yahoo", "AA 2025-01-28 after")))
-    assert told("2025-01-27", f"{WITHIN}1", f"{WITHIN}2", NEXT_DAY) == [0, 4, 4]
-    assert told("2025-01-28", f"{WITHIN}1", NEXT_DAY, REACTED) == [4, 0, 0]
-    assert told("2025-01-29", f"{WITHIN}5", REACTED) == [0, 4]
+    assert told("2025-01-27", f"{WITHIN}1", f"{WITHIN}2") == [0, 4]
+    assert told("2025-01-28", f"{WITHIN}1", DATES_KNOWN) == [4, 0]
+    assert told("2025-01-29", f"{WITHIN}5", DATES_KNOWN) == [0, 1]
 
 
 def test_a_projected_report_is_spread_over_five_sessions() -> None:
@@ -99,8 +96,8 @@ def test_a_projected_report_is_spread_over_five_sessions() -> None:
     told = Told(reports(said("yahoo", "AA 2024-01-23 after")))
     assert told("2025-01-14", f"{WITHIN}1", f"{WITHIN}2", f"{WITHIN}3", f"{WITHIN}5") == [0, 0, 0.8, 2.4]
     assert told("2025-01-16", *(f"{WITHIN}{span}" for span in range(1, 6))) == [0.8, 1.6, 2.4, 3.2, 4.0]
-    assert told("2025-01-22", f"{WITHIN}1", f"{WITHIN}5", NEXT_DAY) == [0.8, 1.6, 0.8]
-    assert told("2025-01-24", f"{WITHIN}5", NEXT_DAY, REACTED) == [0, 0, 0]
+    assert told("2025-01-22", f"{WITHIN}1", f"{WITHIN}5") == [0.8, 1.6]
+    assert told("2025-01-24", f"{WITHIN}5") == [0]
 
 
 def test_a_date_that_moved_is_seen_where_it_was_believed() -> None:
@@ -114,23 +111,23 @@ def test_a_date_that_moved_is_seen_where_it_was_believed() -> None:
     )
     assert told("2025-01-31", f"{WITHIN}2", f"{WITHIN}3") == [0, 4]  # Friday: Monday, Tuesday, Wednesday
     assert told("2025-02-03", f"{WITHIN}3", f"{WITHIN}4") == [0, 4]
-    assert told("2025-02-05", REACTED, f"{WITHIN}2") == [0, 4]
-    assert told("2025-02-07", REACTED) == [4]
+    assert told("2025-02-05", DATES_KNOWN, f"{WITHIN}2") == [0, 4]
+    assert told("2025-02-07", DATES_KNOWN) == [1]
 
 
 @pytest.mark.parametrize(
-    ("moved", "ahead", "reacted"),
+    ("moved", "ahead"),
     [
-        pytest.param("2024-10-29", 1, "2025-01-28", id="moved on the day itself"),
-        pytest.param("2024-10-30", 2, "2025-01-29", id="moved on the next"),
+        pytest.param("2024-10-29", 1, id="moved on the day itself"),
+        pytest.param("2024-10-30", 2, id="moved on the next"),
     ],
 )
-def test_where_the_time_is_unknown_the_habit_tells(moved: str, ahead: int, reacted: str) -> None:
+def test_where_the_time_is_unknown_the_habit_tells(moved: str, ahead: int) -> None:
     told = Told(reports(said("yahoo", "AA 2024-10-29", "AA 2025-01-28")), {moved: -0.05})
-    assert told("2024-10-30", REACTED) == [4]  # no habit yet: after the close
-    assert told(reacted, REACTED) == [4]
+    assert told("2024-10-29", DATES_KNOWN) == [0]  # no habit yet: after the close
+    assert told("2024-10-30", DATES_KNOWN) == [1]
     expected = [4 * (span >= ahead) for span in (1, 2)]
-    assert told("2025-01-27", f"{WITHIN}1", f"{WITHIN}2", NEXT_DAY) == [*expected, 4]
+    assert told("2025-01-27", f"{WITHIN}1", f"{WITHIN}2") == expected
 
 
 def test_the_usual_reaction_is_a_mean_of_logs_and_multiplies_what_is_expected() -> None:
