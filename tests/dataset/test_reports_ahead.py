@@ -67,8 +67,8 @@ def test_what_lies_outside_of_the_forecast_is_no_part_of_it(row: str) -> None:
 
 
 def test_a_report_that_came_later_was_scheduled_then() -> None:
-    found = reports(said("sec", "AA 2025-01-28 after"))
-    assert told(found) == ["3 2025-01-29 2025-01-28 after scheduled sec"]
+    found = reports(said("yahoo", "AA 2025-01-28 after"))
+    assert told(found) == ["3 2025-01-29 2025-01-28 after scheduled yahoo"]
     # It was reported already where the forecast is made days after the last price.
     assert told(found, "2025-01-30") == ["3 2025-01-29 2025-01-28 after reported sec"]
 
@@ -89,34 +89,34 @@ def test_a_date_that_is_announced_later_is_not_known_yet() -> None:
 
 def test_where_the_time_is_unknown_the_habit_tells() -> None:
     habit = ["AA 2024-07-30 before", "AA 2024-10-29 before"]
-    assert told(reports(said("sec", "AA 2025-01-28"))) == ["3 2025-01-29 2025-01-28 unknown scheduled sec"]
-    found = reports(said("sec", *habit, "AA 2025-01-28"))
-    assert told(found) == ["2 2025-01-28 2025-01-28 unknown scheduled sec"]
+    assert told(reports(said("yahoo", "AA 2025-01-28"))) == ["3 2025-01-29 2025-01-28 unknown scheduled yahoo"]
+    found = reports(said("yahoo", *habit, "AA 2025-01-28"))
+    assert told(found) == ["2 2025-01-28 2025-01-28 unknown scheduled yahoo"]
 
 
 def test_a_date_that_is_not_announced_is_projected() -> None:
     # 364 days after Tuesday, 30 January 2024.
-    found = outlook(reports(said("sec", "AA 2024-01-30 after"))).reports
+    found = outlook(reports(said("yahoo", "AA 2024-01-30 after"))).reports
     assert [(each.step, str(each.date), each.source, each.likely) for each in found] == [
         (3, "2025-01-28", "projection", True)
     ]
     estimate = reports(after(("2025-01-20", said("yahoo", "AA 2025-01-28 after projected"))))
     assert [(each.source, each.likely) for each in outlook(estimate).reports] == [("yahoo", True)]
-    announced = reports(said("sec", "AA 2024-01-30 after", "AA 2025-01-30 after"))
-    assert told(announced) == ["5 2025-01-31 2025-01-30 after scheduled sec"]
+    announced = reports(said("yahoo", "AA 2024-01-30 after", "AA 2025-01-30 after"))
+    assert told(announced) == ["5 2025-01-31 2025-01-30 after scheduled yahoo"]
 
 
 def test_dates_of_more_than_a_year_ago_tell_nothing() -> None:
-    assert not outlook(reports(said("sec", "AA 2024-01-25 after"))).known
-    assert outlook(reports(said("sec", "AA 2024-01-26 after"))).known
-    assert outlook(None) == outlook(reports(said("sec", "BB 2025-01-28 after"))) == Outlook()
+    assert not outlook(reports(said("yahoo", "AA 2024-01-25 after"))).known
+    assert outlook(reports(said("yahoo", "AA 2024-01-26 after"))).known
+    assert outlook(None) == outlook(reports(said("yahoo", "BB 2025-01-28 after"))) == Outlook()
 
 
 def test_each_ticker_has_its_own_days() -> None:
     one, other = until("AA", FRIDAY), until("BB", FRIDAY - 3, seed=1)
     latest = latest_of(one, other)
     rows = [f"{ticker} {date} before" for ticker in ("AA", "BB") for date in ("2025-01-28", "2024-10-29")]
-    found = reports_ahead(latest, reports(said("sec", *rows)), volatility(latest.log_return), STEPS)
+    found = reports_ahead(latest, reports(said("yahoo", *rows)), volatility(latest.log_return), STEPS)
     assert [[each.step for each in ticker.reports] for ticker in found] == [[2], [5]]  # BB ends on the 21st
 
 
