@@ -70,7 +70,7 @@ def test_a_report_that_came_later_was_scheduled_then() -> None:
     found = reports(said("yahoo", "AA 2025-01-28 after"))
     assert told(found) == ["3 2025-01-29 2025-01-28 after scheduled yahoo"]
     # It was reported already where the forecast is made days after the last price.
-    assert told(found, "2025-01-30") == ["3 2025-01-29 2025-01-28 after reported sec"]
+    assert told(found, "2025-01-30") == ["3 2025-01-29 2025-01-28 after reported yahoo"]
 
 
 def test_a_date_that_is_announced_later_is_not_known_yet() -> None:
