@@ -75,7 +75,9 @@ def compute_report_features(
     """
     if panel.reports is None or not len(panel.reports):
         return {name: np.zeros(panel.shape, np.float32) for name in names}
-    spans = [int(name.removeprefix(WITHIN)) for name in names if name.startswith(WITHIN)]
+    spans = {
+        int(name.removeprefix(kind)) for kind in (WITHIN, SIZED) for name in names if name.startswith(kind)
+    }
     longest = max(spans, default=1)
     as_of = panel.as_of if isinstance(panel, LatestDays) else None
     laid = lay_out(panel.reports, panel.tickers, panel.dates, _coming(panel, longest + SPREAD), as_of)
