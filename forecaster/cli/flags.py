@@ -179,7 +179,7 @@ def warn_of_dates(fault: str) -> None:
     """Why earnings dates are left out, if they could not be read; also where notes are quiet."""
     if fault:
         stderr_console().print(
-            f"warning: earnings dates are left out: {fault}", style="yellow", soft_wrap=True, markup=False
+            f"warning: earnings dates are left out: {fault}", style="yellow", soft_wrap=True
         )
 
 
