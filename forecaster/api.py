@@ -247,7 +247,10 @@ class Model:
         store = known_prices(self.home, _now(), os.environ)
         given = None if market is None else _market((), market)
         chosen = [checked_ticker(ticker) for ticker in asked] or choose_tickers(store, None)
-        return predict_stored(store, self.network, chosen, horizon, levels, given, composition)
+        batch = predict_stored(store, self.network, chosen, horizon, levels, given, composition)
+        if batch.dates_fault:
+            warnings.warn(f"earnings dates are left out: {batch.dates_fault}", stacklevel=3)
+        return batch
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ TESTS = {
     "forecaster/ledger/alarms.py": "tests/ledger/test_alarms.py",
     "forecaster/network/risk.py": "tests/network/test_risk.py",
     "forecaster/network/step_copula.py": "tests/network/test_step_copula.py",
+    "forecaster/dataset/reports_ahead.py": "tests/dataset/test_reports_ahead.py",
+    "forecaster/dataset/report_features.py": "tests/dataset/test_report_features.py",
     "forecaster/service/thresholds.py": "tests/service/test_thresholds.py",
     "forecaster/evaluation/verdict.py": "tests/evaluation/test_verdict.py",
     "forecaster/evaluation/tried.py": "tests/evaluation/test_verdict.py",

@@ -12,11 +12,12 @@ import numpy as np
 
 from forecaster.dataset.features import compute_features
 from forecaster.dataset.panel import Panel
+from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.split import Split
 from forecaster.network.cells import GATES, weight_shapes
 from forecaster.network.engine import Engine
 from forecaster.network.fitting import Progress
-from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.recurrent import AHEAD, RecurrentNetwork
 from forecaster.network.training import TrainedNetwork
 from forecaster.settings import Recipe
 
@@ -110,6 +111,8 @@ def _fit(
         if gate == "candidate":
             weights["layer0/forward/kernel"][names.index("return"), place * units] = _LINEAR
     weights |= {"head/kernel": head.astype("f4"), "head/bias": bias.astype("f4")}
+    if known_ahead := sum(map(is_report_feature, names)):
+        weights[AHEAD] = np.zeros((known_ahead, 3 * horizon), "f4")
     network = RecurrentNetwork(
         cell=recipe.cell,
         units=units,

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from dated_home import register_dated, store_dates
 from factories import random_walk_table
+from quick_training import train_quickly
 from trained_home import RECIPE, TRAINED_ON, recent_table
 
 import forecaster as fc
@@ -433,12 +434,15 @@ def test_rows_of_dates_that_are_rejected_are_warnings(dated: fc.Model, prices: p
         dated.predict("ZZZ", prices=prices, earnings=earnings[:1])
 
 
-def test_a_network_is_trained_and_compared_with_dates(prices: pd.DataFrame) -> None:
+def test_a_network_is_trained_and_compared_with_dates(
+    prices: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = fc.Recipe(lookback=10, horizon=2, units=3, epochs=1, device="cpu")
     quarters = [str(day.date()) for day in pd.date_range("2025-10-01", "2026-11-20", freq="91D")]
     earnings = dates(*((ticker, date, "after") for ticker in ("AAA", "BBB") for date in quarters))
     model = fc.train(prices, recipe, earnings=earnings)
     assert model.network.features[-1] == "dates_known"
+    train_quickly(monkeypatch)
     result = fc.compare(prices, cells=("rnn",), recipe=recipe, earnings=earnings)
     (row,) = (row for row in result.comparison.models if row.trained and row.model == "rnn")
     assert row.trained[0].network.features == model.network.features

@@ -76,7 +76,10 @@ def test_a_bad_file_of_earnings_dates_costs_only_the_dates(
     code, _, err = called(capsys, own_home, "data", "earnings")
     assert (code, err.count("\n")) == (65, 1)
     assert "earnings.parquet" in err
-    assert called(capsys, own_home, "predict", "AAA")[0] == 0
+    code, _, err = called(capsys, own_home, "predict", "AAA", "--quiet")
+    assert (code, err.count("\n")) == (0, 1)
+    assert err.startswith("warning: earnings dates are left out: ")
+    assert "earnings.parquet" in err
     assert called(capsys, own_home, "data", "status")[0] == 0
 
     code, _, err = called(capsys, own_home, "fetch", "--earnings", "dates.csv")

@@ -15,6 +15,7 @@ from forecaster.cli.flags import (
     show_universe,
     training_flags,
     warn_of_damaged,
+    warn_of_dates,
 )
 from forecaster.cli.screen import (
     JsonFlag,
@@ -78,6 +79,7 @@ def compare(
     facts = stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet)
     show_universe(data.universe, facts)
     warn_of_damaged(data.damaged)
+    warn_of_dates(data.dates_fault)
     _announce(recipe, seeds, quiet=quiet)
     with training_progress(quiet=quiet) as report:
         result = compare_on(

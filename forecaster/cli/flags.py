@@ -175,6 +175,14 @@ def warn_of_damaged(damaged: Sequence[str]) -> None:
         )
 
 
+def warn_of_dates(fault: str) -> None:
+    """Why earnings dates are left out, if they could not be read; also where notes are quiet."""
+    if fault:
+        stderr_console().print(
+            f"warning: earnings dates are left out: {fault}", style="yellow", soft_wrap=True
+        )
+
+
 def _counting_days(universe: Mapping[str, Any]) -> str:
     start = universe["complete_from"]
     if universe["targets"] == "days of membership" and start is not None and universe["first"] < start:

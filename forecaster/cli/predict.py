@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forecaster.cli.flags import warn_of_dates
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -130,11 +131,13 @@ def predict(
         reference=reference,
     )
     reads_dates = any(is_report_feature(name) for name in used.network.features)
-    asked = Asked(prices, copula_of(used.card), risk, dates=reads_dates or batch.dates_kept)
+    in_use = batch.dates_kept or (reads_dates and not batch.dates_fault)
+    asked = Asked(prices, copula_of(used.card), risk, dates=in_use)
     if len(chosen) == 1:
         for error in batch.failures.values():
             raise error
     _warn(batch.predictions, used, store, moment, notes)
+    warn_of_dates(batch.dates_fault)
     if "touch" in prices and not asked.copula.fitted:
         notes.print(
             f"note: {used.reference} has no fitted dependence of its steps; --touch takes a random walk's",

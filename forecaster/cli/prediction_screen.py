@@ -124,7 +124,9 @@ def _report_text(prediction: Prediction, report: ReportAhead, model: str) -> str
     moment = f"{_MOMENTS[report.when]} {_day(report.date)}"
     if report.likely:
         moment = f" about {_day(report.date)}"
-        basis = "projected from last year" if report.source == SOURCE else f"an estimate of {report.source}"
+        basis = (
+            "projected from last year" if report.source == SOURCE else f"an estimate of {report.source[:20]}"
+        )
         parts = [f"{name} likely reports{moment} ({basis}): the close of {reacts} may be the first after it"]
     elif report.status == REPORTED:
         parts = [f"{name} reported{moment}: the close of {reacts} is the first after it"]

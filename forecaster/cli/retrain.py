@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecaster.cli.flags import show_survivorship, warn_of_damaged
+from forecaster.cli.flags import show_survivorship, warn_of_damaged, warn_of_dates
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -133,6 +133,7 @@ def _show(done: "Retraining", *, quiet: bool) -> None:
     stdout_console(quiet=quiet).print(text, soft_wrap=True)
     show_survivorship(done.survivorship, stdout_console(quiet=quiet))
     warn_of_damaged(done.damaged)
+    warn_of_dates(done.dates_fault)
     if done.refit and done.refit["refused"]:
         stderr_console().print(
             f"warning: {done.name}@{done.version} forecasts as it was evaluated; refitting it failed: "

@@ -12,6 +12,7 @@ from forecaster.cli.flags import (
     show_universe,
     training_flags,
     warn_of_damaged,
+    warn_of_dates,
 )
 from forecaster.cli.screen import (
     JsonFlag,
@@ -58,6 +59,7 @@ def train(
     facts = notes if json else stdout_console(quiet=quiet)
     show_universe(data.universe, facts)
     warn_of_damaged(data.damaged)
+    warn_of_dates(data.dates_fault)
     if recipe.bidirectional:
         notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
     with training_progress(quiet=quiet) as report:

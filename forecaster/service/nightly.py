@@ -207,7 +207,7 @@ def retrain_step(settings: Settings, now: datetime) -> str:
         except ForecastError as error:
             failures.append(type(error)(f"{name}: {error.message}", error.remedy))
             continue
-        told.append(f"{name}: {done.outcome}")
+        told.append(f"{name}: {done.outcome}{_without_dates(done.dates_fault)}")
         decision = done.decision
         if decision is not None and decision.champion_worse_than_reference and not decision.promote:
             failures.append(
@@ -229,7 +229,7 @@ def predict_step(settings: Settings, now: datetime) -> str:
         ForecastError: a champion cannot be loaded, or can forecast no ticker at all.
     """
     registry, store = ModelRegistry(settings.home), known_prices(settings.home, now, os.environ)
-    new, left_out, thin = 0, set[str](), set[str]()
+    new, left_out, thin, fault = 0, set[str](), set[str](), ""
     failures: list[ForecastError] = []
     for name in registry.names() or [registry.default_name()]:
         try:
@@ -250,12 +250,19 @@ def predict_step(settings: Settings, now: datetime) -> str:
             continue
         new += Ledger(settings.home).record(ledger_rows(model.reference, batch.predictions), now).new
         left_out |= batch.failures.keys()
+        fault = batch.dates_fault
         thin |= {each.ticker for each in batch.predictions if each.thin_market}
     if failures:
         raise failures[0]
     named = f" ({name_some(sorted(left_out))})" if left_out else ""
     text = f"forecasts recorded: {new}, tickers left out: {len(left_out)}{named}"
-    return f"{text}, beside a market of few members: {len(thin)}" if thin else text
+    if thin:
+        text += f", beside a market of few members: {len(thin)}"
+    return text + _without_dates(fault)
+
+
+def _without_dates(fault: str) -> str:
+    return f"; without earnings dates: {fault}" if fault else ""
 
 
 def score_step(settings: Settings, now: datetime) -> str:

@@ -52,6 +52,7 @@ class Retraining:
         refit: account of the fit through the last session; None where there was none.
         damaged: tickers that were left out, as their price files could not be read.
         survivorship: of the prices it was trained on, see `count_survivors`; None where it was not.
+        dates_fault: why the earnings dates could not be read; empty if they could.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Retraining:
     refit: dict[str, Any] | None = None
     damaged: tuple[str, ...] = ()
     survivorship: dict[str, Any] | None = None
+    dates_fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,12 @@ def retrain(
     if dry_run:
         panel = plan.data.panel
         dates = split_dates(panel.dates, plan.data.split)
+        fault = plan.data.dates_fault
         what = (
             f"train {champion.reference}'s recipe on {len(panel.tickers)} tickers "
             f"to {dates['train_end']}, compare both on the origins after {unseen_after}"
         )
-        return Retraining(name, version, "would retrain", what, damaged=plan.data.damaged)
+        return Retraining(name, version, "would retrain", what, damaged=plan.data.damaged, dates_fault=fault)
     check_writable(registry.folder)
     return _challenge(registry, champion, plan, unseen_after, now, report, warm=warm)
 
@@ -184,6 +187,7 @@ def _challenge(
         account,
         plan.data.damaged,
         plan.data.survivorship,
+        plan.data.dates_fault,
     )
 
 
@@ -210,7 +214,7 @@ def _plan(settings: Settings, store: PriceStore, champion: RegisteredModel, now:
     reject_unfit_prices(store, chosen.tickers, now)
     split_rule = partial(gate_split, horizon=recipe.horizon)
     data = load_training_set(store, chosen, split_rule)
-    _reject_other_features(champion.network, data.panel, recipe)
+    _reject_other_features(champion.network, data, recipe)
     composition, own = champion.card.get("market", ()), data.panel
     if composition and set(composition) != set(own.market_members):
         own = load_training_set(store, chosen, split_rule, read_market(store, composition)).panel
@@ -260,10 +264,12 @@ def _unseen_after(champion: RegisteredModel, plan: _Plan) -> np.datetime64:
     return unseen_after
 
 
-def _reject_other_features(network: Network, panel: Panel, recipe: Recipe) -> None:
-    features = available_features(panel, recipe)
+def _reject_other_features(network: Network, data: TrainingSet, recipe: Recipe) -> None:
+    features = available_features(data.panel, recipe)
     if features != network.features:
         if set(features) == {name for name in network.features if not is_report_feature(name)}:
+            if data.dates_fault:
+                raise BadInputError(f"the champion reads earnings dates: {data.dates_fault}")
             raise BadInputError(
                 "the champion reads earnings dates, and most tickers have none",
                 "bring them with `forecast fetch --earnings`, or train a model anew with --features prices",

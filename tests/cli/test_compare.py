@@ -47,6 +47,18 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("in_this_process")
+def test_a_damaged_file_of_earnings_dates_costs_the_dates_alone(
+    own_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_quickly(monkeypatch)
+    (own_home / "data" / "earnings.parquet").write_bytes(b"PAR1 and nothing more")
+    arguments = ["compare", *STOCKS, *SMALL, "--cells", "rnn", "--quiet", "--json", "--home", str(own_home)]
+    assert run(arguments) == ExitCode.DONE
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "earnings" in line)
+    assert line.startswith("warning: earnings dates are left out: ")
+
+
+@pytest.mark.usefixtures("in_this_process")
 def test_the_table_fits_and_ends_in_a_verdict(
     trained_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

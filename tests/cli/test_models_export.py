@@ -12,6 +12,7 @@ from command import rejection
 from network_factory import FEATURES, card_of, random_network, recipe_of
 
 from forecaster.cli.main import run
+from forecaster.dataset.report_features import report_features
 from forecaster.errors import ExitCode
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.registry.versions import ModelRegistry
@@ -19,15 +20,18 @@ from forecaster.settings import CELLS
 
 NO_SERVER = "http://127.0.0.1:9"
 TO = "--output"
+AHEAD = (*FEATURES, *report_features(2))
 INPUTS = np.random.default_rng(0).normal(size=(3, 9, len(FEATURES))).astype("f4")
 
 
-def registered(home: Path, cell: str = "gru", *, bidirectional: bool = False) -> RecurrentNetwork:
+def registered(
+    home: Path, cell: str = "gru", *, bidirectional: bool = False, features: tuple[str, ...] = FEATURES
+) -> RecurrentNetwork:
     """A network as `main`, its Keras file a real one."""
     from forecaster.network.keras_network import begin_from, build_network, keras_file
 
-    network = random_network(cell, layers=2, bidirectional=bidirectional)
-    theirs = build_network(len(FEATURES), recipe_of(network))
+    network = random_network(cell, layers=2, bidirectional=bidirectional, features=features)
+    theirs = build_network(len(features), recipe_of(network), network.known_ahead)
     begin_from(theirs, network)
     ModelRegistry(home).register("main", network, card_of(network), keras_file(theirs))
     return network
@@ -64,6 +68,31 @@ def test_the_onnx_file_gives_the_same_distributions(tmp_path: Path, cell: str, b
     expected = network.distribution(network.head_output(INPUTS, 1 if bidirectional else 9))
     for name, answer in zip(names, answers, strict=True):
         np.testing.assert_allclose(answer, getattr(expected, name), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "bidirectional",
+    [
+        pytest.param(False, id="forwards"),
+        pytest.param(True, id="both ways", marks=pytest.mark.trial),
+    ],
+)
+def test_a_network_that_reads_dates_is_exported_whole(tmp_path: Path, bidirectional: bool) -> None:
+    import keras
+    import onnxruntime
+
+    network = registered(tmp_path, bidirectional=bidirectional, features=AHEAD)
+    seen = np.random.default_rng(1).normal(size=(3, 9, len(AHEAD))).astype("f4")
+    raw = network.head_output(seen, 1 if bidirectional else 9)
+    assert export(tmp_path, "onnx") == ExitCode.DONE
+    session = onnxruntime.InferenceSession("out/main-1.onnx")
+    names = ("location", "scale", "degrees_of_freedom")
+    for name, answer in zip(names, session.run(names, {"features": seen}), strict=True):
+        np.testing.assert_allclose(answer, getattr(network.distribution(raw), name), rtol=1e-4, atol=1e-5)
+    assert json.loads(Path("out/main-1.json").read_text())["features"] == list(AHEAD)
+    assert export(tmp_path, "keras") == ExitCode.DONE
+    loaded = keras.saving.load_model("out/main-1.keras", compile=False, safe_mode=True)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(loaded(seen)), raw, atol=1e-5)
 
 
 def test_mlflow_has_recipe_scores_and_files_and_a_second_time_changes_nothing(

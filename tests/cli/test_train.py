@@ -150,6 +150,19 @@ def test_a_damaged_file_is_left_out_of_the_whole_store_and_named(
     assert (card["damaged"], "BBB" in card["tickers"]) == (["BBB"], False)
 
 
+def test_a_damaged_file_of_earnings_dates_costs_the_dates_alone(
+    prices: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_quickly(monkeypatch)
+    (prices / "data" / "earnings.parquet").write_bytes(b"PAR1 and nothing more")
+    assert run(["train", *STOCKS, *SMALL, "--quiet", "--json", "--home", str(prices)]) == ExitCode.DONE
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert line.startswith("warning: earnings dates are left out: ")
+    assert "earnings.parquet is damaged: " in line
+    assert "dates_known" not in json.loads(captured.out)["features"]
+
+
 def test_a_gpu_that_is_not_there(
     prices: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,6 +164,15 @@ def test_all_is_zero_where_nothing_is_known(found: EarningsTable | None) -> None
     assert all(not values.any() for values in Told(found).all.values())
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_the_same_alone(name: str) -> None:
+    panel = panel_with(reports(said("sec", "AA 2024-07-30 before", "AA 2024-10-29", "AA 2025-01-28 before")))
+    sigma = np.full(panel.shape, FLAT, np.float32)
+    together = compute_report_features(panel, NAMES, sigma)[name]
+    assert together.any()
+    np.testing.assert_array_equal(compute_report_features(panel, (name,), sigma)[name], together)
+
+
 def test_a_recipe_may_leave_them_out_and_half_of_the_tickers_must_have_dates() -> None:
     found = reports(said("yahoo", "AA 2025-01-28 before"))
     panel = panel_with(found)

@@ -82,6 +82,8 @@ LIES = {
     "no creation": removed("created"),
     "created at no time": put("created", value="soon"),
     "unknown features": put("features", value=["return", "tomorrow"]),
+    "a feature of reports beyond a quarter": put("features", value=["return", "reports_within_64"]),
+    "features of reports that are not the last": put("features", value=["reports_within_1", "return"]),
     "no features": put("features", value=[]),
     "features of numbers": put("features", value=[1, 2, 3]),
     "no scores": removed("scores"),

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from network_factory import FEATURES, random_network
 
+from forecaster.dataset.report_features import report_features
 from forecaster.network import network as base
 from forecaster.network.cells import run_layer
-from forecaster.network.keras_network import build_network
+from forecaster.network.keras_network import begin_from, build_network, without_keras
 from forecaster.network.network import LEAST_DEGREES
 from forecaster.network.recurrent import RecurrentNetwork, network_parameters
 from forecaster.settings import CELLS, Recipe
@@ -41,6 +42,43 @@ def test_answers_and_size_are_those_of_the_keras_network(cell: str, layers: int,
     np.testing.assert_allclose(ours.head_output(inputs(), last), expected[:, -last:], atol=1e-5, rtol=0)
     assert ours.parameter_count() == theirs.count_params()
     assert ours.parameter_count() == network_parameters(cell, 4, len(FEATURES), recipe)
+
+
+AHEAD_FEATURES = (*FEATURES, *report_features(2))
+
+
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["forwards", "both ways"])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_is_known_ahead_goes_to_the_head_as_in_keras(
+    cell: str, layers: int, bidirectional: bool
+) -> None:
+    known_ahead, count = len(report_features(2)), len(AHEAD_FEATURES)
+    recipe = Recipe(cell=cell, layers=layers, bidirectional=bidirectional, units=4, horizon=2)
+    ours = random_network(cell, 4, layers, bidirectional=bidirectional, horizon=2, features=AHEAD_FEATURES)
+    theirs = build_network(count, recipe, known_ahead)
+    begin_from(theirs, ours)
+    seen = np.random.default_rng(3).normal(size=(3, 7, count)).astype("f4")
+    expected = keras.ops.convert_to_numpy(theirs(seen))
+    last = 1 if bidirectional else 5
+    np.testing.assert_allclose(ours.head_output(seen, last), expected[:, -last:], atol=1e-5, rtol=0)
+    assert ours.known_ahead == known_ahead
+    assert ours.parameter_count() == theirs.count_params()
+    assert ours.parameter_count() == network_parameters(cell, 4, count, recipe, known_ahead)
+    back = without_keras(theirs, recipe, AHEAD_FEATURES)
+    assert back.weights.keys() == ours.weights.keys()
+    np.testing.assert_array_equal(back.weights["ahead/kernel"], ours.weights["ahead/kernel"])
+
+
+def test_what_is_known_ahead_moves_the_answer_of_its_own_day_by_the_matrix_alone() -> None:
+    """With a blind recurrent part; of the other inputs, and of the days before, the matrix sees nothing."""
+    network = random_network("gru", 4, horizon=2, features=AHEAD_FEATURES)
+    weights = {name: np.zeros_like(array) for name, array in network.weights.items()}
+    weights["ahead/kernel"] = network.weights["ahead/kernel"]
+    network = replace(network, weights=weights)
+    seen = np.random.default_rng(3).normal(size=(2, 7, len(AHEAD_FEATURES))).astype("f4")
+    expected = seen[:, -3:, len(FEATURES) :] @ weights["ahead/kernel"]
+    np.testing.assert_allclose(network.head_output(seen, 3), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("layers", [1, 2])

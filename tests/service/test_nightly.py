@@ -184,3 +184,12 @@ def test_the_night_tells_of_forecasts_beside_a_market_of_few(own_home: Path) -> 
     for ticker in ("BBB", "CCC"):
         store.write(store.read(ticker).take(slice(0, -1)), source="test", fetched_at=now)
     assert predict_step(settings, now).endswith(", beside a market of few members: 2")
+
+
+def test_the_night_tells_of_earnings_dates_that_cannot_be_read(own_home: Path) -> None:
+    settings, now = load_settings(own_home, {}), datetime(2026, 11, 20, 22, 30, tzinfo=UTC)
+    path = own_home / "data" / "earnings.parquet"
+    path.write_bytes(b"PAR1 and nothing more")
+    text = predict_step(settings, now)
+    assert f"; without earnings dates: {path} is damaged: " in text
+    assert text.startswith("forecasts recorded: ")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command import rejection
+from dated_home import register_dated, store_dates
 from factories import filled_store, panel_of, persistent_table
 from quick_training import quick_refit, train_quickly
 from trained_home import LAST_SESSION, LEARNING, RECIPE, recent_table
@@ -33,6 +34,7 @@ from forecaster.service.candidate import better_reference
 from forecaster.service.gate import Decision, Duel, decide
 from forecaster.service.retraining import gate_split
 
+REPORTED = ("2025-10-28", "2026-01-27", "2026-04-28", "2026-07-28", "2026-10-27")
 LEARNS = replace(RECIPE, epochs=6, units=8, batch_size=16, learning_rate=0.02)
 
 
@@ -334,6 +336,52 @@ def test_a_damaged_file_is_left_out_and_named(
     assert "damaged: BBB;" in captured.err
     assert json.loads(captured.out)["models"][0]["damaged"] == ["BBB"]
     assert registry.card("all", 2)["damaged"] == ["BBB"]
+
+
+@pytest.mark.usefixtures("quick_training")
+def test_a_damaged_file_of_earnings_dates_is_told_and_costs_the_dates_alone(
+    own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (own_home / "data" / "earnings.parquet").write_bytes(b"PAR1 and nothing more")
+    assert run(["retrain", "--no-fetch", "--json", "--home", str(own_home)]) == ExitCode.DONE
+    captured = capsys.readouterr()
+    assert "warning: earnings dates are left out: " in captured.err
+    assert "earnings.parquet is damaged: " in json.loads(captured.out)["models"][0]["dates_fault"]
+
+
+@pytest.mark.usefixtures("quick_training")
+def test_a_champion_without_dates_stays_without_them(
+    own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether its card is from before there were dates, or says that it reads prices only."""
+    registry = ModelRegistry(own_home)
+    main = registry.load("main")
+    recipe = {key: value for key, value in main.card["recipe"].items() if key != "features"}
+    registry.register("older", main.network, main.card | {"recipe": recipe}, b"keras")
+    store_dates(own_home, *(f"{name} {date} after" for name in ["AAA", "BBB", "CCC"] for date in REPORTED))
+    for name in ("main", "older"):
+        assert run(["retrain", name, "--no-fetch", "--home", str(own_home)]) == ExitCode.DONE
+        assert registry.card(name, 2)["features"] == main.card["features"]
+    capsys.readouterr()
+
+
+@pytest.mark.usefixtures("quick_training")
+def test_a_champion_that_reads_dates_needs_some(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, registry = register_dated(own_home), ModelRegistry(own_home)
+    arguments = ("retrain", name, "--no-fetch", "--home", own_home)
+    code, line = rejection(capsys, *arguments)
+    assert code == ExitCode.BAD_INPUT
+    assert "dated: the champion reads earnings dates, and most tickers have none; bring them with" in line
+    store_dates(own_home, *(f"{name} {date} after" for name in ("AAA", "BBB") for date in REPORTED))
+    assert run([str(part) for part in arguments]) == ExitCode.DONE
+    assert registry.card(name, 2)["features"] == registry.card(name, 1)["features"]
+    (own_home / "data" / "earnings.parquet").write_bytes(b"PAR1 and nothing more")
+    capsys.readouterr()
+    code, line = rejection(capsys, *arguments)
+    assert code == ExitCode.BAD_INPUT
+    assert "the champion reads earnings dates: " in line
+    assert "earnings.parquet is damaged: " in line
+    assert "run `forecast fetch --earnings` again" in line
 
 
 def lopsided(*_: Any) -> TrainedNetwork:
