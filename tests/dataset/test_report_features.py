@@ -1,5 +1,6 @@
 """What networks are told of reports: by hand, the same in training and in prediction, blind to the future."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -45,15 +46,19 @@ def panel_with(found: EarningsTable | None, moves: dict[str, float] | None = Non
     return replace(panel, reports=found)
 
 
+def filled(panel: Panel, names: Sequence[str], sigma: np.ndarray) -> dict[str, np.ndarray]:
+    values = np.full((*panel.shape, len(names)), np.nan, np.float32)
+    fill_report_features(panel, names, sigma, values)
+    return {name: values[..., place] for place, name in enumerate(names)}
+
+
 class Told:
     """The values of AA by day and feature, volatility being 1 % always."""
 
     def __init__(self, found: EarningsTable | None, moves: dict[str, float] | None = None) -> None:
         panel = panel_with(found, moves)
         sigma = np.full(panel.shape, FLAT, np.float32)
-        values = np.full((*panel.shape, len(NAMES)), np.nan, np.float32)
-        fill_report_features(panel, NAMES, sigma, values)
-        self.all = {name: values[..., place] for place, name in enumerate(NAMES)}
+        self.all = filled(panel, NAMES, sigma)
 
     def __call__(self, date: str, *names: str) -> list[float]:
         place = int(np.searchsorted(DATES, day(date)))
@@ -166,11 +171,13 @@ def test_all_is_zero_where_nothing_is_known(found: EarningsTable | None) -> None
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_is_the_same_alone(name: str) -> None:
-    panel = panel_with(reports(said("sec", "AA 2024-07-30 before", "AA 2024-10-29", "AA 2025-01-28 before")))
+    panel = panel_with(
+        reports(said("yahoo", "AA 2024-07-30 before", "AA 2024-10-29", "AA 2025-01-28 before"))
+    )
     sigma = np.full(panel.shape, FLAT, np.float32)
-    together = compute_report_features(panel, NAMES, sigma)[name]
+    together = filled(panel, NAMES, sigma)[name]
     assert together.any()
-    np.testing.assert_array_equal(compute_report_features(panel, (name,), sigma)[name], together)
+    np.testing.assert_array_equal(filled(panel, (name,), sigma)[name], together)
 
 
 def test_a_recipe_may_leave_them_out_and_half_of_the_tickers_must_have_dates() -> None:

@@ -60,7 +60,7 @@ def test_on_a_random_walk_every_session_moves_alike(sigma: float, step: int) -> 
 
 def test_a_network_s_move_by_hand() -> None:
     """Its scale is σ√h, twice that from the reaction on: that session adds 4 · 2 − 1 days' variances."""
-    found = reports(after(("2026-11-20", said("sec", "AAA 2026-11-24 before scheduled"))))
+    found = reports(after(("2026-11-20", said("yahoo", "AAA 2026-11-24 before scheduled"))))
     batch = predict_tables(
         dated_network(), TABLES, mean_log_return(TABLES), reports=found, as_of=day("2026-11-21")
     )
