@@ -368,6 +368,12 @@ def test_a_frame_of_the_past_is_forecast_from_its_own_last_day(dated: fc.Model, 
     )
     found = dated.predict(prices=past, earnings=earnings)
     assert found["report"].tolist() == ["", "", "announced", "announced", *[""] * 5]
+    learned_later = dates(("AAA", "2026-10-20", "before")).assign(
+        status="scheduled", source="sec", known_since=["2026-10-17"], withdrawn=[None]
+    )
+    assert not dated.predict("AAA", prices=past, earnings=learned_later)["report"].any()
+    in_time = learned_later.assign(known_since=["2026-10-16"])
+    assert dated.predict("AAA", prices=past, earnings=in_time)["report"].tolist() == ["", "announced", ""]
     early = past[past["date"] <= pd.Timestamp("2026-10-01")]
     assert not dated.predict(prices=early, earnings=earnings)["report"].any()
 

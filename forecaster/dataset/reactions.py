@@ -179,7 +179,8 @@ def coming_reactions(laid: ReportDays, habit: Habit, horizon: int, spread: int =
     """What each origin knows of the reaction days ahead of it.
 
     Args:
-        laid: the announcements, with at least `horizon` + `spread` sessions after the last origin.
+        laid: the announcements, with at least `horizon` + `spread` sessions after the last origin: what lies
+            beyond the last session seems to be on the next one, and must not be in sight.
         habit: as `read_habit` tells it.
         horizon: H.
         spread: how many sessions to both sides of a projected day are likely too.
@@ -194,11 +195,9 @@ def coming_reactions(laid: ReportDays, habit: Habit, horizon: int, spread: int =
     for ahead in range(1 - spread, horizon + spread + 1):
         first, last = max(1, ahead - spread), min(horizon, ahead + spread)
         for late in (False, True):
-            place = likely.after if late else likely.here
-            origin = place - ahead
+            origin = (likely.after if late else likely.here) - ahead
             fits = _fits(likely, habit, origin, late=late)
             fits &= (likely.known <= origin) & (origin < likely.until)
-            fits &= place < laid.sessions.shape[-1]  # those beyond the last session may be years away
             pairs, at = near[np.repeat(fits, counts)], np.repeat(origin[fits], counts[fits])
             seen = (laid.known[pairs] <= at) & (at < laid.until[pairs])
             whose = np.repeat(np.arange(int(fits.sum())), counts[fits])

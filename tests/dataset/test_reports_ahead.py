@@ -89,11 +89,11 @@ def test_a_date_that_is_announced_later_is_not_known_yet() -> None:
 
 def test_where_the_time_is_unknown_the_habit_tells() -> None:
     habit = ["AA 2024-07-30 before", "AA 2024-10-29 before"]
-    assert told(reports(said("yahoo", "AA 2025-01-28"))) == [
-        "3 2025-01-29 2025-01-28 unknown scheduled yahoo"
-    ]
+    assert told(reports(said("yahoo", "AA 2025-01-28"))) == ["3 2025-01-29 2025-01-28 unknown scheduled yahoo"]
     found = reports(said("yahoo", *habit, "AA 2025-01-28"))
     assert told(found) == ["2 2025-01-28 2025-01-28 unknown scheduled yahoo"]
+    lately = reports(said("yahoo", "AA 2025-01-14 before", "AA 2025-01-28"))
+    assert told(lately) == ["2 2025-01-28 2025-01-28 unknown scheduled yahoo"]
 
 
 def test_a_date_that_is_not_announced_is_projected() -> None:
@@ -102,8 +102,14 @@ def test_a_date_that_is_not_announced_is_projected() -> None:
     assert [(each.step, str(each.date), each.source, each.likely) for each in found] == [
         (3, "2025-01-28", "projection", True)
     ]
+    # After the last close: Monday reacts, also where the forecast is made on the weekend.
+    friday = reports(said("yahoo", "AA 2024-01-26 after"))
+    for as_of in (None, "2025-01-24", "2025-01-26"):
+        assert told(friday, as_of) == ["1 2025-01-27 2025-01-24 after projected projection"]
     estimate = reports(after(("2025-01-20", said("yahoo", "AA 2025-01-28 after projected"))))
     assert [(each.source, each.likely) for each in outlook(estimate).reports] == [("yahoo", True)]
+    never_confirmed = reports(after(("2024-01-20", said("yahoo", "AA 2024-01-30 after projected"))))
+    assert outlook(never_confirmed).reports == ()
     announced = reports(said("yahoo", "AA 2024-01-30 after", "AA 2025-01-30 after"))
     assert told(announced) == ["5 2025-01-31 2025-01-30 after scheduled yahoo"]
 
