@@ -155,14 +155,13 @@ def test_reactions_are_measured_in_the_volatility_of_the_day_before() -> None:
     place = int(np.searchsorted(DATES, day("2024-10-29")))
     sigma = np.full(panel.shape, 0.5, np.float32)
     sigma[1, place - 1] = 0.02
-    usual = compute_report_features(panel, (USUAL_REACTION,), sigma)[USUAL_REACTION]
+    usual = filled(panel, (USUAL_REACTION,), sigma)[USUAL_REACTION]
     assert usual[1, place - 1 : place + 2].tolist() == pytest.approx([0, *[np.log(2.51) - 0.7] * 2], rel=1e-4)
 
 
-def test_the_first_day_has_no_day_before() -> None:
+def test_a_report_on_the_last_day_is_past() -> None:
     told = Told(reports(said("yahoo", "AA 2025-03-31 before")))
-    assert told("2025-03-31", REACTED) == [4]  # the last day
-    assert told("2023-11-01", REACTED_BEFORE) == [0]
+    assert told("2025-03-31", DATES_KNOWN, f"{WITHIN}5") == [1, 0]
 
 
 def test_dates_are_known_for_a_hundred_sessions_after_a_report() -> None:
