@@ -54,7 +54,7 @@ class StepCopula:
         """The chance that a price has been reached at the end of one of the steps so far, (steps,).
 
         The density of the score, given that no step has been beyond, is carried from step to step by
-        Gauss–Legendre quadrature: of a Markov chain that is one integral a step. The error is below 1e-7.
+        Gauss–Legendre quadrature: of a Markov chain that is one integral a step. The error is below 1e-5.
 
         Args:
             beyond: (steps,) the chance of being beyond it at each step, by itself; all on the same side.
