@@ -28,5 +28,5 @@ small=(AAPL MSFT --epochs 1 --units 4 --lookback 20 --quiet)
 "$bin/python" -m pytest --numprocesses 2 -W default --ignore tests/dataset/test_membership.py tests/dataset tests/evaluation tests/ledger tests/registry \
     tests/network/test_artifact.py tests/network/test_recurrent.py tests/network/test_cells.py \
     --ignore tests/evaluation/test_confidence_set.py --ignore tests/evaluation/test_extra_baselines.py \
-    tests/prices/test_store.py tests/prices/importing tests/service/test_prediction.py tests/cli/test_predict.py \
+    tests/prices/test_store.py tests/prices/importing tests/prices/earnings tests/service/test_prediction.py tests/cli/test_predict.py \
     tests/test_settings.py

@@ -67,4 +67,4 @@ def expected_dates(stored: EarningsTable, today: np.datetime64) -> EarningsTable
 
 def _known_near(found: EarningsTable, ticker: str, day: np.datetime64) -> bool:
     first, last = (np.searchsorted(found.ticker, ticker, side) for side in _SIDES)
-    return bool((np.abs(found.date[first:last] - day) <= HALF_QUARTER).any())
+    return bool((np.abs(found.date[first:last] - day) <= np.timedelta64(HALF_QUARTER, "D")).any())

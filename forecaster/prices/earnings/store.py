@@ -59,7 +59,8 @@ class StoredEarnings:
     def due(self, source: str, tickers: Iterable[str], today: np.datetime64, days: int) -> list[str]:
         """Those of `tickers` whose answer from a source is at least so many days old, or that have none."""
         asked = self.asked.get(source, {})
-        return [name for name in tickers if name not in asked or today - np.datetime64(asked[name]) >= days]
+        latest = today - np.timedelta64(days, "D")
+        return [name for name in tickers if name not in asked or np.datetime64(asked[name]) <= latest]
 
 
 def last_possible(now: datetime) -> np.datetime64:
