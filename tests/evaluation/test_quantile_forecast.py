@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.integrate import trapezoid
 
 from forecaster.evaluation.metrics import FILE_LEVELS, QUANTILE_LEVELS, crps_from_quantiles
 from forecaster.evaluation.quantile_forecast import QuantileForecast, StepQuantiles
@@ -52,7 +53,7 @@ def test_the_crps_is_nearly_that_of_the_formula(z: float) -> None:
     formula = ForecastDistribution(np.zeros(3), SCALES, np.full(3, np.inf)).crps(SCALES * z)
     np.testing.assert_allclose(NORMAL.crps(SCALES * z), formula, rtol=0.02)
     by_hand = [
-        2 * np.trapezoid([0, *loss, 0], [0, *FILE_LEVELS, 1])
+        2 * trapezoid([0, *loss, 0], [0, *FILE_LEVELS, 1])
         for loss in np.maximum(
             FILE_LEVELS * (SCALES[:, None] * z - NORMAL.values),
             (FILE_LEVELS - 1) * (SCALES[:, None] * z - NORMAL.values),
