@@ -8,8 +8,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import FrameType
@@ -101,12 +102,40 @@ def run_parallel(
     results: list[Result] = []
     jobs = max(min(cpu_count(), len(tasks)), 1)
     try:
-        for result in Parallel(n_jobs=jobs, return_as="generator")(delayed(work)(task) for task in tasks):
-            results.append(result)
-            report(len(results), len(tasks))
+        with starting_workers():
+            found = Parallel(n_jobs=jobs, return_as="generator")(delayed(work)(task) for task in tasks)
+        with _cancelling(found):
+            for result in found:
+                results.append(result)
+                report(len(results), len(tasks))
     except BrokenProcessPool:
         raise ForecastError("a worker process died", "it may have run out of memory: close others") from None
     return results
+
+
+@contextmanager
+def starting_workers() -> Iterator[None]:
+    """Processes that are started meanwhile leave Ctrl-C to this one, which ends them without a traceback.
+
+    What is ignored here when a process begins is ignored there for good.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+@contextmanager
+def _cancelling(found: Generator[Result]) -> Iterator[None]:
+    """Drop what is still to come where the work ends early, without joblib's advice on it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*tasks which were still being processed")
+        with closing(found):
+            yield
 
 
 def peak_memory_mb() -> float:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -155,3 +156,29 @@ def test_what_a_task_raises_comes_through() -> None:
 def test_a_process_that_dies_is_an_error_with_a_remedy() -> None:
     with pytest.raises(ForecastError, match=r"a worker process died; it may have run out of memory"):
         run_parallel(end, [1, 2], lambda *_: None)
+
+
+INTERRUPTED = """
+import sys, time
+from forecaster.processes import run_parallel
+try:
+    run_parallel(time.sleep, [0.1, 60, 60], lambda done, of: print(done, flush=True))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def test_an_interruption_of_tasks_is_this_processs_alone() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "1\n"
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == ""

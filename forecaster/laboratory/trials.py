@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from forecaster.files import home_lock, json_value, read_regular, write_atomically
+from forecaster.processes import starting_workers
 
 Trial = TypeVar("Trial")
 TrialResult = dict[str, Any]
@@ -109,7 +110,9 @@ def _outcomes(
         return
     backend = "threading" if threads else "loky"
     several = Parallel(n_jobs=min(jobs, len(trials)), backend=backend, return_as="generator_unordered")
-    yield from several(delayed(_numbered)(work, trial) for trial in trials)
+    with starting_workers():
+        outcomes = several(delayed(_numbered)(work, trial) for trial in trials)
+    yield from outcomes
 
 
 def _numbered(work: Callable[[Trial], TrialResult], trial: Trial) -> tuple[Trial, TrialResult]:
