@@ -30,8 +30,8 @@ from forecaster.registry.versions import RegisteredModel
 
 # By then the slowest of the features' exponential means has forgotten all but 1e-13 of its start.
 _WARM_UP_DAYS = 1000
-# A quarter is a step of the means over reports: 40 leave 1e-4 of the usual reaction's start.
-_REPORTS_WARM_UP_DAYS = 2500
+# A quarter is a step of the means over reports: 32 leave 0.1 % of the usual reaction's start.
+_REPORTS_WARM_UP_DAYS = 2000
 _MOVE_LEVEL = 68
 LEAST_LEVEL, MOST_LEVEL = 1, 99.9
 _HISTORY_DAYS = 63

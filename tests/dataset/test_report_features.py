@@ -280,7 +280,7 @@ def test_prediction_sees_what_training_sees(days: int, cuts: Sequence[int]) -> N
     likely = set[float]()
     for cut in cuts:
         past = [table.take(slice(days - cut)) for table in tables]
-        last = compute_features(latest_days(past, market, 12 + 2500, found), names).values[:, -12:]
+        last = compute_features(latest_days(past, market, 12 + 2000, found), names).values[:, -12:]
         expected = whole[:, days - cut - 12 : days - cut]
         np.testing.assert_allclose(last, expected, rtol=1e-3, atol=1e-4)
         assert expected[..., names.index(USUAL_REACTION)].all()
