@@ -329,7 +329,8 @@ class ComparisonResult:
     def forecasts(self) -> "pd.DataFrame":
         """Every test forecast; those of historical and boosting only at the steps that are scored.
 
-        Columns: model, ticker, origin, step, date, last_close, close, median, quantiles, regime.
+        Columns: model, ticker, origin, step, date, last_close, close, median, quantiles, regime, and
+        report where earnings dates are known.
         """
         import pyarrow as pa
 

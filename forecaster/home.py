@@ -12,6 +12,7 @@ import numpy as np
 from forecaster.api import ComparisonResult, Model, compare_on, model_of, train_on
 from forecaster.dataset.training_set import TrainingSet, choose, load_training_set, split_by
 from forecaster.errors import ForecastError, TryLaterError, UsageError
+from forecaster.prices.earnings.table import SAMPLE, SEC, YAHOO
 from forecaster.prices.known import known_prices
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import checked_ticker
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from forecaster.prices.earnings.fetching import EarningsReport, EarningsService, WatchDates
     from forecaster.prices.fetching import FetchReport, PriceSource, Request, Watch
-
-YAHOO, SEC, SAMPLE = "yahoo", "sec", "sample"
 
 
 class Home:

@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -96,26 +96,62 @@ def run_parallel(
         Exception: what `work` raised.
         ForecastError: a process died.
     """
-    from joblib import Parallel, cpu_count, delayed
-    from joblib.externals.loky import BrokenProcessPool
+    from joblib import cpu_count
 
     results: list[Result] = []
-    jobs = max(min(cpu_count(), len(tasks)), 1)
-    try:
-        with starting_workers():
-            found = Parallel(n_jobs=jobs, return_as="generator")(delayed(work)(task) for task in tasks)
-        with _cancelling(found):
-            for result in found:
-                results.append(result)
-                report(len(results), len(tasks))
-    except BrokenProcessPool:
-        raise ForecastError("a worker process died", "it may have run out of memory: close others") from None
+    for result in results_of(work, tasks, cpu_count()):
+        results.append(result)
+        report(len(results), len(tasks))
     return results
 
 
+def results_of(
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    jobs: int,
+    *,
+    threads: bool = False,
+    ordered: bool = True,
+) -> Iterator[Result]:
+    """What `work` makes of each task, as it is done by `jobs` workers at once.
+
+    Ctrl-C ends the workers without a traceback or advice of theirs.
+
+    Args:
+        work: what to do.
+        tasks: its arguments.
+        jobs: at least 1.
+        threads: work in threads, as each task starts a process of its own.
+        ordered: in the order of the tasks; as they are done without it.
+
+    Raises:
+        Exception: what `work` raised.
+        ForecastError: a process died.
+    """
+    from joblib import Parallel, delayed
+    from joblib.externals.loky import BrokenProcessPool
+
+    if not tasks:
+        return
+    workers = Parallel(
+        n_jobs=min(jobs, len(tasks)),
+        backend="threading" if threads else "loky",
+        return_as="generator" if ordered else "generator_unordered",
+    )
+    try:
+        with _leaving_interrupts_here():
+            found = workers(delayed(work)(task) for task in tasks)
+        with warnings.catch_warnings(), closing(found):
+            # Work that ends early drops what is still to come.
+            warnings.filterwarnings("ignore", message=".*tasks which were still being processed")
+            yield from found
+    except BrokenProcessPool:
+        raise ForecastError("a worker process died", "it may have run out of memory: close others") from None
+
+
 @contextmanager
-def starting_workers() -> Iterator[None]:
-    """Processes that are started meanwhile leave Ctrl-C to this one, which ends them without a traceback.
+def _leaving_interrupts_here() -> Iterator[None]:
+    """Processes that are started meanwhile leave Ctrl-C to this one.
 
     What is ignored here when a process begins is ignored there for good.
     """
@@ -127,15 +163,6 @@ def starting_workers() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, usual)
-
-
-@contextmanager
-def _cancelling(found: Generator[Result]) -> Iterator[None]:
-    """Drop what is still to come where the work ends early, without joblib's advice on it."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*tasks which were still being processed")
-        with closing(found):
-            yield
 
 
 def peak_memory_mb() -> float:

@@ -7,16 +7,15 @@ Sources: Hyndman & Athanasopoulos, "Forecasting: principles and practice", 3rd e
 & Billah, "Unmasking the Theta method", 2003: it is simple exponential smoothing with half the slope as drift.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.evaluation.fitted import LEAST_DAYS, TICKERS_A_TASK, Fitted, Wanted
+from forecaster.evaluation.fitted import LEAST_DAYS, Fitted, Wanted, fit_tickers
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.processes import run_parallel
 
 Float = NDArray[np.float64]
 
@@ -48,24 +47,14 @@ Moves = tuple[Float, Float]
 
 def classical(wanted: Wanted, *, method: str) -> Fitted:
     """Normal distributions of the return to each step, (O, H), by `auto-arima`, `auto-ets` or `theta`."""
-    panel = wanted.panel
-    asked = [ticker for ticker, rows in enumerate(wanted.rows) if len(rows)]
-    series = [_series(wanted, ticker) for ticker in asked]
-    tasks = [
-        (series[first : first + TICKERS_A_TASK], method, wanted.horizon)
-        for first in range(0, len(series), TICKERS_A_TASK)
-    ]
-    moves = [each for part in run_parallel(_move_all, tasks, wanted.report) for each in part]
-    found = wanted.walk()
-    location, scale, degrees = found.location.copy(), found.scale.copy(), found.degrees_of_freedom.copy()
-    left = []
-    for ticker, move in zip(asked, moves, strict=True):
-        if move is None:
-            left.append(panel.tickers[ticker])
-            continue
-        rows = wanted.rows[ticker]
-        location[rows], scale[rows], degrees[rows] = move[0], move[1], np.inf
-    return Fitted(ForecastDistribution(location, scale, degrees), tuple(left))
+
+    def forecast(_: int, moves: Moves) -> ForecastDistribution:
+        expected, deviations = moves
+        scale = np.broadcast_to(deviations, expected.shape)
+        return ForecastDistribution(expected, scale, np.full(expected.shape, np.inf))
+
+    fit = partial(moves_of, method=method, horizon=wanted.horizon)
+    return fit_tickers(wanted, fit, partial(_series, wanted), forecast)
 
 
 def _series(wanted: Wanted, ticker: int) -> Series:
@@ -75,11 +64,6 @@ def _series(wanted: Wanted, ticker: int) -> Series:
     trained = int(seen[wanted.data.split.train.stop - 1])
     days = wanted.origins.day[wanted.rows[ticker]]
     return Series(np.cumsum(returns[known]), trained, seen[days] - 1)
-
-
-def _move_all(task: tuple[Sequence[Series], str, int]) -> list[Moves | None]:
-    series, method, horizon = task
-    return [moves_of(each, method, horizon) for each in series]
 
 
 def moves_of(series: Series, method: str, horizon: int) -> Moves | None:

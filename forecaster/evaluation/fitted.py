@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,15 @@ from forecaster.dataset.training_set import TrainingSet
 from forecaster.evaluation.baselines import riskmetrics_t
 from forecaster.evaluation.forecasts import Forecast, Origins
 from forecaster.network.student_t import ForecastDistribution
+from forecaster.processes import run_parallel
 from forecaster.settings import Recipe
+
+Series = TypeVar("Series")
+Fit = TypeVar("Fit")
 
 LEAST_DAYS = 250
 """Training days of a ticker below which nothing is fitted to it."""
-TICKERS_A_TASK = 8
+_TICKERS_A_TASK = 8
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Wanted:
         return returns[np.isfinite(returns)]
 
     def walk(self) -> ForecastDistribution:
-        """What stands in where nothing can be fitted, RiskMetrics-t's forecasts; float64 copies."""
+        """What stands in where nothing can be fitted, RiskMetrics-t's forecasts, in arrays of their own."""
         return riskmetrics_t(self.panel, self.origins, self.horizon)
 
 
@@ -76,3 +81,36 @@ class Fitted:
 
     forecast: Forecast
     substituted: tuple[str, ...] = ()
+
+
+def fit_tickers(
+    wanted: Wanted,
+    fit: Callable[[Series], Fit | None],
+    series: Callable[[int], Series],
+    forecast: Callable[[int, Fit], ForecastDistribution],
+) -> Fitted:
+    """Fit each ticker that has origins, on all cores, and forecast from them.
+
+    Args:
+        wanted: what is to be forecast.
+        fit: of one ticker's series, None where it fails; it, the series and the fits must pickle.
+        series: what is fitted of a row of the panel.
+        forecast: the distributions of a fitted row, (n, H) from its n origins.
+    """
+    asked = [ticker for ticker, rows in enumerate(wanted.rows) if len(rows)]
+    each = [series(ticker) for ticker in asked]
+    tasks = [each[first : first + _TICKERS_A_TASK] for first in range(0, len(each), _TICKERS_A_TASK)]
+    fits = [found for part in run_parallel(partial(_fit_all, fit), tasks, wanted.report) for found in part]
+    whole, left = wanted.walk(), []
+    for ticker, found in zip(asked, fits, strict=True):
+        if found is None:
+            left.append(wanted.panel.tickers[ticker])
+            continue
+        rows, own = wanted.rows[ticker], forecast(ticker, found)
+        whole.location[rows], whole.scale[rows] = own.location, own.scale
+        whole.degrees_of_freedom[rows] = own.degrees_of_freedom
+    return Fitted(whole, tuple(left))
+
+
+def _fit_all(fit: Callable[[Series], Fit | None], series: Sequence[Series]) -> list[Fit | None]:
+    return [fit(each) for each in series]

@@ -5,15 +5,14 @@ return", 1987; Glosten, Jagannathan & Runkle, "On the relation between the expec
 of the nominal excess return on stocks", 1993.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.evaluation.fitted import LEAST_DAYS, TICKERS_A_TASK, Fitted, Wanted
+from forecaster.evaluation.fitted import LEAST_DAYS, Fitted, Wanted, fit_tickers
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.processes import run_parallel
 
 Float = NDArray[np.float64]
 
@@ -52,25 +51,19 @@ def garch(wanted: Wanted, *, asymmetric: bool) -> Fitted:
         wanted: what is to be forecast.
         asymmetric: GJR, where a fall raises the volatility by more than a rise.
     """
-    panel = wanted.panel
-    asked = [ticker for ticker, rows in enumerate(wanted.rows) if len(rows)]
-    chunks = [asked[first : first + TICKERS_A_TASK] for first in range(0, len(asked), TICKERS_A_TASK)]
-    tasks = [([wanted.training_returns(ticker) for ticker in chunk], asymmetric) for chunk in chunks]
-    fits = [fit for part in run_parallel(_fit_all, tasks, wanted.report) for fit in part]
-    found = wanted.walk()
-    location, scale, degrees = found.location.copy(), found.scale.copy(), found.degrees_of_freedom.copy()
     steps = np.arange(1, wanted.horizon + 1)
-    for ticker, fit in zip(asked, fits, strict=True):
-        if fit is None:
-            continue
-        rows = wanted.rows[ticker]
-        following = next_variances(fit, panel.log_return[ticker])[wanted.origins.day[rows]]
+
+    def forecast(ticker: int, fit: GarchFit) -> ForecastDistribution:
+        days = wanted.origins.day[wanted.rows[ticker]]
+        following = next_variances(fit, wanted.panel.log_return[ticker])[days]
         spread = np.sqrt(summed_variance(fit, following, wanted.horizon)) / _PER_CENT
-        location[rows] = fit.mean / _PER_CENT * steps
-        scale[rows] = spread * np.sqrt((fit.degrees - 2) / fit.degrees)
-        degrees[rows] = fit.degrees
-    left = tuple(panel.tickers[ticker] for ticker, fit in zip(asked, fits, strict=True) if fit is None)
-    return Fitted(ForecastDistribution(location, scale, degrees), left)
+        return ForecastDistribution(
+            location=np.broadcast_to(fit.mean / _PER_CENT * steps, spread.shape),
+            scale=spread * np.sqrt((fit.degrees - 2) / fit.degrees),
+            degrees_of_freedom=np.full(spread.shape, fit.degrees),
+        )
+
+    return fit_tickers(wanted, partial(fit_garch, asymmetric=asymmetric), wanted.training_returns, forecast)
 
 
 def next_variances(fit: GarchFit, returns: NDArray[np.floating]) -> Float:
@@ -95,11 +88,6 @@ def summed_variance(fit: GarchFit, following: Float, horizon: int) -> Float:
     weight = (1 - fit.persistence**steps) / (1 - fit.persistence)
     summed: Float = usual * steps + np.multiply.outer(following - usual, weight)
     return summed
-
-
-def _fit_all(task: tuple[Sequence[Float], bool]) -> list[GarchFit | None]:
-    returns, asymmetric = task
-    return [fit_garch(series, asymmetric=asymmetric) for series in returns]
 
 
 def fit_garch(returns: Float, *, asymmetric: bool) -> GarchFit | None:

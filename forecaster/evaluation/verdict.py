@@ -383,7 +383,8 @@ def _meaning(best: ModelResult, found: _Wins, linear: ModelResult | None, tried:
     if found.ranges:
         where = ""
         if linear is not None:
-            much = "more" if any(test.worse for test in ranges if test.reference == LINEAR_T) else "as much"
+            lost = any(test.worse for test in ranges if test.reference in SAME_INPUTS)
+            much = "more" if lost else "as much"
             where = f" No gain from recurrence was found: its inputs tell {much} without it."
         if found.recurrence:
             where = " Part of that only recurrence finds."

@@ -1,13 +1,14 @@
 """Many independent trials over several processes, each result kept in a file as soon as it is there."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from forecaster.files import home_lock, json_value, read_regular, write_atomically
-from forecaster.processes import starting_workers
+from forecaster.processes import results_of
 
 Trial = TypeVar("Trial")
 TrialResult = dict[str, Any]
@@ -94,25 +95,12 @@ def run_trials(
     known = results.read()
     keys = {key_of(describe(trial)): trial for trial in trials}
     left = [trial for key, trial in keys.items() if key not in known]
-    for number, (trial, outcome) in enumerate(_outcomes(work, left, jobs, threads=threads), 1):
+    outcomes = results_of(partial(_numbered, work), left, jobs, threads=threads, ordered=False)
+    for number, (trial, outcome) in enumerate(outcomes, 1):
         results.add(describe(trial), outcome)
         known[key_of(describe(trial))] = outcome
         report(trial, outcome, len(left) - number)
     return {key: known[key] for key in keys}
-
-
-def _outcomes(
-    work: Callable[[Trial], TrialResult], trials: Sequence[Trial], jobs: int, *, threads: bool
-) -> Iterator[tuple[Trial, TrialResult]]:
-    from joblib import Parallel, delayed
-
-    if not trials:
-        return
-    backend = "threading" if threads else "loky"
-    several = Parallel(n_jobs=min(jobs, len(trials)), backend=backend, return_as="generator_unordered")
-    with starting_workers():
-        outcomes = several(delayed(_numbered)(work, trial) for trial in trials)
-    yield from outcomes
 
 
 def _numbered(work: Callable[[Trial], TrialResult], trial: Trial) -> tuple[Trial, TrialResult]:

@@ -3,7 +3,6 @@
 The parts of yfinance that are set here are private, as in `client`, and guarded by the same test.
 """
 
-import warnings
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from forecaster.prices.yahoo.answers import (
     read_document,
     retry_after,
 )
-from forecaster.prices.yahoo.client import silence
+from forecaster.prices.yahoo.client import ready_yfinance
 from forecaster.prices.yahoo.earnings import Coming
 from forecaster.prices.yahoo.pacing import Pacer
 from forecaster.prices.yahoo.session import YahooSession
@@ -78,13 +77,7 @@ class CalendarClient:
     """
 
     def __init__(self, settings: YahooSettings, pacer: Pacer, cache: Path) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import yfinance
-
-        silence()
-        yfinance.set_tz_cache_location(str(cache))
-        yfinance.config.debug.hide_exceptions = False
+        yfinance = ready_yfinance(cache)
         self._session = CalendarSession(settings, pacer)
         self._data = yfinance.data.YfData(session=self._session)
         self._forget()

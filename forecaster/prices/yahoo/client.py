@@ -63,15 +63,9 @@ class YahooClient:
     """
 
     def __init__(self, settings: YahooSettings, pacer: Pacer, cache: Path) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import yfinance
+        yfinance = ready_yfinance(cache)
+        from forecaster.prices.yahoo.session import YahooSession
 
-            from forecaster.prices.yahoo.session import YahooSession
-
-        silence()
-        yfinance.set_tz_cache_location(str(cache))
-        yfinance.config.debug.hide_exceptions = False
         self._settings = settings
         self._session = YahooSession(settings, pacer)
         self._data = yfinance.data.YfData(session=self._session)
@@ -136,6 +130,18 @@ def _raw_bars(ticker: str, frame: "pd.DataFrame", facts: Facts) -> RawBars:
     }
     columns["split"] = np.where(columns["split"] == 0, 1.0, columns["split"])
     return RawBars(dates, columns, facts.adjusted, facts.meta)
+
+
+def ready_yfinance(cache: Path) -> Any:
+    """yfinance, silent, its faults as exceptions, its files in `cache`, a folder of the tool's own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import yfinance
+
+    silence()
+    yfinance.set_tz_cache_location(str(cache))
+    yfinance.config.debug.hide_exceptions = False
+    return yfinance
 
 
 def silence() -> None:
