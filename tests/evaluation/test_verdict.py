@@ -204,6 +204,14 @@ def test_recurrence_helps_only_if_trees_on_the_same_inputs_are_beaten_too(
     assert "boosted trees" not in judge(compared(best, naive, linear)).text
 
 
+def test_trees_that_are_better_tell_more_without_recurrence() -> None:
+    best, naive = row("gru", "cell", {1: losses(1e-6)}), row("naive", "baseline", flat(1))
+    linear = row("linear-t", "baseline", {1: losses(1e-6)})
+    trees = row("boosting", "baseline", {1: losses(1e-6) - 0.001})
+    assert "its inputs tell as much without it" in judge(compared(best, naive, linear)).text
+    assert "its inputs tell more without it" in judge(compared(best, naive, linear, trees)).text
+
+
 def test_a_fitted_baseline_has_to_be_beaten_in_the_range_and_not_in_the_price() -> None:
     best = row("gru", "cell", {1: losses(1e-6)}, losses(1e-6, 0.0) + 0.01, -losses(1e-6, 0.0))
     walks = [row(name, "baseline", flat(1), np.full(DAYS, 0.02)) for name in ("naive", "drift")]
