@@ -12,23 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forecaster.api import ComparisonResult, Model, compare, load_model, train
+    from forecaster.backtesting import BacktestResult, backtest
     from forecaster.errors import ForecastError
     from forecaster.home import Home
     from forecaster.settings import Recipe
 
 __version__ = "0.1.0"
 __all__ = [
+    "BacktestResult",
     "ComparisonResult",
     "ForecastError",
     "Home",
     "Model",
     "Recipe",
     "__version__",
+    "backtest",
     "compare",
     "load_model",
     "train",
 ]
 _MODULES = {
+    "BacktestResult": "forecaster.backtesting",
+    "backtest": "forecaster.backtesting",
     "ForecastError": "forecaster.errors",
     "Home": "forecaster.home",
     "Recipe": "forecaster.settings",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.dataset.panel import build_panel, choose_tickers
+from forecaster.dataset.panel import Panel, build_panel, choose_tickers
 from forecaster.dataset.survivorship import count_survivors
 from forecaster.dataset.training_set import TrainingSet, split_by
 from forecaster.errors import BadInputError, ForecastError, NotFoundError, UsageError, name_some
@@ -293,7 +293,8 @@ class ComparisonResult:
     def by_year(self) -> "pd.DataFrame":
         """Scores by model, step and year of the origin.
 
-        They are forecasts, crps, coverage_90, coverage_99, mae_return and skills.
+        They are forecasts, crps, coverage_50, coverage_90, coverage_99, below_05, above_95, mae_return and
+        skills.
         """
         return self._by("year")
 
@@ -459,22 +460,33 @@ def compare_on(
     Raises:
         UsageError, BadInputError, ForecastError: as `compare`.
     """
-    from forecaster.dataset.features import available_features
-    from forecaster.evaluation.comparison import cell_recipes, compare_cells
+    from forecaster.evaluation.comparison import compare_cells
     from forecaster.evaluation.extra_baselines import chosen_baselines
     from forecaster.evaluation.verdict import judge
     from forecaster.processes import run_isolated
+
+    recipes = cell_recipes_on(data, cells, recipe, match)
+    run = run_isolated if isolated else _run_here
+    extra = chosen_baselines(baselines)
+    comparison = compare_cells(data, recipes, seeds, report, run, extra, report_fits)
+    return ComparisonResult(comparison, judge(comparison), tuple(recipes))
+
+
+def cell_recipes_on(data: TrainingSet, cells: Sequence[str], recipe: Recipe, match: str) -> list[Recipe]:
+    """The recipe for each cell, see `cell_recipes`.
+
+    Raises:
+        UsageError: a cell or `match` is not known.
+    """
+    from forecaster.dataset.features import available_features
+    from forecaster.evaluation.comparison import cell_recipes
 
     unknown = [cell for cell in cells if cell not in CELLS]
     if unknown or not cells:
         raise UsageError(f"cells {list(cells)} names no known cell", f"choose from {', '.join(CELLS)}")
     if match not in ("units", "parameters"):
         raise UsageError(f"match {match!r} is not known", "choose units or parameters")
-    recipes = cell_recipes(recipe, cells, len(available_features(data.panel, recipe)), match)
-    run = run_isolated if isolated else _run_here
-    extra = chosen_baselines(baselines)
-    comparison = compare_cells(data, recipes, seeds, report, run, extra, report_fits)
-    return ComparisonResult(comparison, judge(comparison), tuple(recipes))
+    return cell_recipes(recipe, cells, len(available_features(data.panel, recipe)), match)
 
 
 def _run_here(
@@ -495,10 +507,15 @@ def model_of(registered: RegisteredModel, home: Path) -> Model:
 def _training_set(
     prices: "pd.DataFrame", market: "pd.Series | None", earnings: "pd.DataFrame | None", recipe: Recipe
 ) -> TrainingSet:
-    tables = _tables(prices)
-    panel = build_panel(tables, _market(tables, market), _reports(tables, earnings))
+    panel = panel_of(prices, market, earnings)
     split = split_by(recipe)(panel.dates)
     return TrainingSet(panel, split, survivorship=count_survivors(panel, split, None))
+
+
+def panel_of(prices: "pd.DataFrame", market: "pd.Series | None", earnings: "pd.DataFrame | None") -> Panel:
+    """The panel of DataFrames; the market is the mean over `prices` without `market`."""
+    tables = _tables(prices)
+    return build_panel(tables, _market(tables, market), _reports(tables, earnings))
 
 
 def _tables(prices: "pd.DataFrame") -> tuple[PriceTable, ...]:

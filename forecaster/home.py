@@ -2,15 +2,17 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Collection, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecaster.api import ComparisonResult, Model, compare_on, model_of, train_on
-from forecaster.dataset.training_set import TrainingSet, choose, load_training_set, split_by
+from forecaster.backtesting import BacktestResult, backtest_on, whole_split, without_split
+from forecaster.dataset.training_set import SplitRule, TrainingSet, choose, load_training_set, split_by
+from forecaster.dataset.walk import WalkRule
 from forecaster.errors import ForecastError, TryLaterError, UsageError
 from forecaster.prices.earnings.table import SAMPLE, SEC, YAHOO
 from forecaster.prices.known import known_prices
@@ -22,6 +24,7 @@ from forecaster.settings import CELLS, Recipe, Settings, current_time, find_home
 if TYPE_CHECKING:
     import pandas as pd
 
+    from forecaster.evaluation.backtest import Watch as WatchFolds
     from forecaster.prices.earnings.fetching import EarningsReport, EarningsService, WatchDates
     from forecaster.prices.fetching import FetchReport, PriceSource, Request, Watch
 
@@ -275,6 +278,20 @@ class Home:
             UsageError: the arguments do not go together.
             NotFoundError, BadInputError: prices are missing, damaged or too few.
         """
+        rule = split_by(recipe or self.settings.train)
+        return self._training_set(tickers, universe, rule, all_days=all_days)
+
+    def _training_set(
+        self,
+        tickers: Sequence[str] | None,
+        universe: str | None,
+        split_rule: SplitRule,
+        *,
+        all_days: bool,
+        composition: Collection[str] = (),
+    ) -> TrainingSet:
+        """As `training_set`; `composition` are the tickers whose mean the market is, all for none."""
+        from forecaster.prices.market import read_market
         from forecaster.prices.universe import find_universe
 
         if all_days and universe is None:
@@ -284,7 +301,8 @@ class Home:
         store = known_prices(self.path, current_time(os.environ), os.environ)
         listed = None if universe is None else find_universe(universe, self.path)
         chosen = choose(store, tickers, listed, all_days=all_days)
-        return load_training_set(store, chosen, split_by(recipe or self.settings.train))
+        market = read_market(store, composition) if composition else None
+        return load_training_set(store, chosen, split_rule, market)
 
     def load_model(self, reference: str | None = None) -> Model:
         """NAME@VERSION, NAME's champion, or by default the champion of `main` or of the only model.
@@ -329,11 +347,102 @@ class Home:
         data = self.training_set(tickers, universe=universe, recipe=chosen)
         return compare_on(data, cells, chosen, match=match, seeds=seeds)
 
+    def backtest(
+        self,
+        tickers: Sequence[str] | None = None,
+        cells: Sequence[str] = CELLS,
+        recipe: Recipe | None = None,
+        *,
+        start: str | None = None,
+        end: str | None = None,
+        refit: str = "1Y",
+        train_years: float | None = None,
+        warm: bool = False,
+        model: str | None = None,
+        universe: str | None = None,
+        all_days: bool = False,
+        match: str = "units",
+        seeds: int = 1,
+        baselines: Sequence[str] = (),
+        jobs: int = 1,
+        watch: "WatchFolds" = lambda _: None,
+    ) -> BacktestResult:
+        """As `backtest`, on stored prices; finished folds are kept in results/folds/.
+
+        Args:
+            tickers: symbols; None for all that are stored.
+            cells: as for `backtest`.
+            recipe: the settings' recipe without it.
+            start: as for `backtest`.
+            end: as for `backtest`.
+            refit: as for `backtest`.
+            train_years: as for `backtest`.
+            warm: as for `backtest`.
+            model: NAME@VERSION: that network as it is, in place of cells that are trained. Without `start` it
+                is tested on all days after the last one that it was trained on.
+            universe: as for `training_set`.
+            all_days: as for `training_set`.
+            match: as for `backtest`.
+            seeds: as for `backtest`.
+            baselines: as for `backtest`.
+            jobs: as for `backtest`.
+            watch: told of each fold that is done.
+
+        Raises:
+            UsageError: as `backtest`, or the model was trained on a day that it would be tested on.
+            NotFoundError, BadInputError: prices or the model are missing or damaged.
+        """
+        served = None if model is None else self.load_model(model)
+        chosen = without_split((recipe or self.settings.train) if served is None else served.recipe)
+        if served is not None:
+            start = after_training(served, start)
+        rule = WalkRule(start, end, refit, train_years)
+        data = self._training_set(
+            tickers,
+            universe,
+            whole_split(rule, chosen.horizon),
+            all_days=all_days,
+            composition=() if served is None else served.card.get("market", ()),
+        )
+        return backtest_on(
+            data,
+            rule,
+            cells,
+            chosen,
+            self.path / "results" / "folds",
+            match=match,
+            seeds=seeds,
+            baselines=baselines,
+            warm=warm,
+            jobs=jobs,
+            model=served,
+            watch=watch,
+        )
+
     def predict(
         self, tickers: Sequence[str] | str | None = None, *, model: str | None = None, **options: Any
     ) -> "pd.DataFrame":
         """As `Model.predict`, by the model in service."""
         return self.load_model(model).predict(tickers, **options)
+
+
+def after_training(model: Model, start: str | None) -> str:
+    """The first day on which a model may be tested, or `start` if that is not before it.
+
+    Raises:
+        UsageError: `start` is not after the last day that the model was trained or stopped on.
+    """
+    last = date.fromisoformat(model.card.get("trained_to") or model.card["split"]["validation_end"])
+    first = (last + timedelta(days=1)).isoformat()
+    if start is None:
+        return first
+    if start <= last.isoformat():
+        raise UsageError(
+            f"--from {start} is among the days that {model.reference} was trained on, which end on {last}",
+            f"choose --from {first} or later, or leave --model out: then its recipe is trained anew in "
+            "every fold",
+        )
+    return start
 
 
 def chosen_sources(source: str | None, earnings: str | None) -> tuple[str | None, str | None]:

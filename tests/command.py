@@ -1,8 +1,10 @@
 """The command line as a test meets it: in this process, or in one of its own."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,3 +75,14 @@ def started(
     return subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options
     )
+
+
+def ended(group: int) -> bool:
+    """Whether all processes of a group are gone; what orphans leave is collected by the system's init."""
+    for _ in range(100):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False

@@ -1,16 +1,17 @@
 """`forecast compare`: SimpleRNN, LSTM and GRU on the same windows, beside the naive forecasts."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from forecaster.cli.flags import (
     AllDaysFlag,
+    BaselinesFlag,
+    CellsFlag,
+    ForecastsFlag,
+    MatchFlag,
+    SeedsFlag,
     TrainingTickers,
     TrainingUniverse,
     checked_match,
     chosen_cells,
+    extra_baselines,
     show_survivorship,
     show_universe,
     training_flags,
@@ -31,32 +32,13 @@ from forecaster.settings import Recipe, Settings
 @training_flags("cell")
 def compare(
     tickers: TrainingTickers = None,
-    cells: Annotated[str, typer.Option("--cells", help="Cells to compare, with commas.")] = "rnn,lstm,gru",
-    match: Annotated[
-        str, typer.Option("--match", help="units: equal units; parameters: about equal parameters.")
-    ] = "units",
-    seeds: Annotated[int, typer.Option("--seeds", help="Runs of each cell.", min=1, max=1000)] = 1,
-    baselines: Annotated[
-        str | None,
-        typer.Option(
-            "--baselines",
-            metavar="NAMES",
-            help="Further baselines, with commas: garch-t, gjr-t, historical, auto-arima, auto-ets, theta, "
-            "boosting; or all.",
-            show_default=False,
-        ),
-    ] = None,
+    cells: CellsFlag = "rnn,lstm,gru",
+    match: MatchFlag = "units",
+    seeds: SeedsFlag = 1,
+    baselines: BaselinesFlag = None,
     universe: TrainingUniverse = None,
     all_days: AllDaysFlag = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            metavar="FILE",
-            help="Every test forecast, to a .parquet or .csv file.",
-            show_default=False,
-        ),
-    ] = None,
+    output: ForecastsFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     *,
@@ -67,12 +49,11 @@ def compare(
     from forecaster.api import compare_on
     from forecaster.cli.comparison_screen import comparison_document, show_comparison
     from forecaster.cli.progress import training_progress
-    from forecaster.evaluation.extra_baselines import chosen_baselines
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
     from forecaster.home import Home
 
     chosen, match = chosen_cells(cells), checked_match(match)
-    extra = () if baselines is None else chosen_baselines(baselines.lower().replace(" ", "").split(","))
+    extra = extra_baselines(baselines)
     check_output(output)
     note_replay(settings.home, quiet=quiet)
     data = Home(settings.home).training_set(tickers, universe=universe, all_days=all_days, recipe=recipe)

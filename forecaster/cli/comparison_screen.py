@@ -96,18 +96,18 @@ def show_comparison(
     screen.print(_cost_table(comparison, recipes))
     for step in comparison.models[0].steps:
         screen.print()
-        screen.print(_error_table(comparison, step))
+        screen.print(error_table(comparison, step))
     for row in comparison.models:
         if row.substituted:
-            screen.print(_substitution(row), style="dim")
+            screen.print(substitution(row), style="dim")
     screen.print()
     best = comparison.model(verdict.best)
     screen.print(f"{_LEGEND} {_tests_legend(best)}", style="dim")
     screen.print()
-    for line in _calibration_lines(best):
+    for line in calibration_lines(best):
         screen.print(line)
     screen.print()
-    screen.print(_groups_table(comparison, best))
+    screen.print(groups_table(comparison, best))
     screen.print()
     screen.print(headline("Verdict", ""))
     lines = Table.grid(padding=(0, 1))
@@ -116,7 +116,7 @@ def show_comparison(
     screen.print(lines)
 
 
-def _substitution(row: ModelResult) -> str:
+def substitution(row: ModelResult) -> str:
     """For which tickers a baseline is RiskMetrics-t."""
     count, named = len(row.substituted), ", ".join(row.substituted[:_NAMED])
     more = f" and {count - _NAMED} more" if count > _NAMED else ""
@@ -149,7 +149,8 @@ def _cost_table(comparison: Comparison, recipes: Sequence[Recipe]) -> Table:
     return table
 
 
-def _error_table(comparison: Comparison, step: int) -> Table:
+def error_table(comparison: Comparison, step: int) -> Table:
+    """The scores of every model at one step, the best in bold."""
     days = "One day ahead" if step == 1 else f"{step} days ahead"
     headings = ("CRPS", "90 %", "MAE", "RMSE", "MAPE", "MASE", "DA", "skill", "p")
     table = figures_table(days, "model", *headings)
@@ -179,7 +180,7 @@ def _counts(test: DieboldMariano, step: int) -> str:
     return f"{ahead}, too few of the {LEAST_HORIZONS * step} that a test needs"
 
 
-def _calibration_lines(best: ModelResult) -> list[str]:
+def calibration_lines(best: ModelResult) -> list[str]:
     """How often the actual fell in each tenth of the best cell's distribution, by step."""
     lines = [f"Actuals by tenth of {MODEL_TITLES[best.model]}'s distribution; alike if it is right"]
     for step, tests in best.tests.items():
@@ -214,12 +215,23 @@ def _percent(counts: Sequence[float]) -> list[float]:
 def _bars(counts: Sequence[float]) -> str:
     """A bar for each count; the highest of a block stands for twice an even share or more."""
     even = sum(counts) / len(counts) or 1.0
-    heights = (min(round(4 * count / even), len(_BARS)) for count in counts)
-    return "".join(_BARS[max(height, 1) - 1] for height in heights)
+    return bars([count / even / 2 for count in counts])
 
 
-def _groups_table(comparison: Comparison, best: ModelResult) -> Table:
-    """The best cell beside the best simple forecast: calm markets or not, reports ahead or not, by year."""
+def bars(heights: Sequence[float]) -> str:
+    """A bar for each height from 0 to 1, at least the lowest block; a blank for NaN."""
+    found = []
+    for height in heights:
+        blocks = 0 if math.isnan(height) else min(max(round(len(_BARS) * height), 1), len(_BARS))
+        found.append(_BARS[blocks - 1] if blocks else " ")
+    return "".join(found)
+
+
+def groups_table(comparison: Comparison, best: ModelResult, *, years: bool = True) -> Table:
+    """The best cell beside the best simple forecast: calm markets or not, reports ahead or not.
+
+    With `years` also in its best and its worst year.
+    """
     baselines = [row for row in comparison.models if row.kind == "baseline"]
     simple = [row for row in baselines if row.model not in SAME_INPUTS]
     rival = min(simple, key=lambda row: row.steps[1].crps)
@@ -236,9 +248,11 @@ def _groups_table(comparison: Comparison, best: ModelResult) -> Table:
     for name in REACTIONS:
         if name in groups["reaction"]:
             table.add_row(f"{name} ahead", *groups["reaction"][name][1])
-    years = sorted(groups["year"], key=lambda year: groups["year"][year][0])
-    extremes = [(years[0], "worst year"), (years[-1], "best year")] if len(years) > 1 else [(years[0], "")]
-    for year, words in extremes:
+    ordered = sorted(groups["year"], key=lambda year: groups["year"][year][0])
+    extremes = [(ordered[0], "worst year"), (ordered[-1], "best year")]
+    if len(ordered) == 1:
+        extremes = [(ordered[0], "")]
+    for year, words in extremes if years else []:
         table.add_row(f"{year} {words}".rstrip(), *groups["year"][year][1])
     return table
 

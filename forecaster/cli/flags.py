@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,6 +30,30 @@ TrainingUniverse = Annotated[
 ]
 AllDaysFlag = Annotated[
     bool, typer.Option("--all-days", help="With --universe: count days before and after membership too.")
+]
+CellsFlag = Annotated[str, typer.Option("--cells", help="Cells to compare, with commas.")]
+MatchFlag = Annotated[
+    str, typer.Option("--match", help="units: equal units; parameters: about equal parameters.")
+]
+SeedsFlag = Annotated[int, typer.Option("--seeds", help="Runs of each cell.", min=1, max=1000)]
+BaselinesFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--baselines",
+        metavar="NAMES",
+        help="Further baselines, with commas: garch-t, gjr-t, historical, auto-arima, auto-ets, theta, "
+        "boosting; or all.",
+        show_default=False,
+    ),
+]
+ForecastsFlag = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="FILE",
+        help="Every test forecast, to a .parquet or .csv file.",
+        show_default=False,
+    ),
 ]
 
 _DEFAULT = Recipe()
@@ -108,6 +133,17 @@ def chosen_cells(text: str) -> list[str]:
     if unknown or not chosen:
         raise UsageError(f"--cells {text!r} names no known cell", f"choose from {', '.join(CELLS)} or all")
     return chosen
+
+
+def extra_baselines(text: str | None) -> tuple[str, ...]:
+    """The baselines that `--baselines` names.
+
+    Raises:
+        UsageError: one of them is none, or needs what is not installed.
+    """
+    from forecaster.evaluation.extra_baselines import chosen_baselines
+
+    return () if text is None else chosen_baselines(text.lower().replace(" ", "").split(","))
 
 
 def checked_match(match: str) -> str:

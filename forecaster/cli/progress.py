@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+    from forecaster.evaluation.backtest import WalkProgress
+    from forecaster.evaluation.backtest import Watch as WatchFolds
     from forecaster.network.fitting import Progress
     from forecaster.prices.earnings.fetching import WatchDates
     from forecaster.prices.fetching import Watch
@@ -82,6 +84,55 @@ class _Lines:
             self._console.print(f"{name}: fitted", soft_wrap=True)
 
 
+@contextmanager
+def folds_progress(*, quiet: bool) -> Iterator["WatchFolds"]:
+    """Show which fold is done, how many there are, and the time left: a bar on a terminal, else lines."""
+    console = stderr_console(quiet=quiet)
+    began = time.monotonic()
+
+    def text(progress: "WalkProgress") -> str:
+        fresh = progress.done - progress.kept
+        kept = f", {progress.kept:,} kept from before" if progress.kept else ""
+        left = ""
+        if fresh and progress.done < progress.of:
+            rest = (time.monotonic() - began) / fresh * (progress.of - progress.done)
+            left = f", {_minutes(rest)} left"
+        return f"{progress.done:,} of {progress.of:,} folds{kept}{left}"
+
+    if not console.is_terminal or quiet:
+
+        def print_line(progress: "WalkProgress") -> None:
+            if progress.name and not progress.was_kept:
+                console.print(f"{progress.name} from {progress.fold}: {text(progress)}", soft_wrap=True)
+
+        yield print_line
+        return
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    with Bars(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[figures]}", markup=False),
+        console=console,
+        transient=True,
+    ) as live:
+        task = live.add_task("folds", figures="", total=None)
+
+        def move_bar(progress: "WalkProgress") -> None:
+            done = f"{progress.name} from {progress.fold}" if progress.name else "folds"
+            live.update(
+                task, description=done, total=progress.of, completed=progress.done, figures=text(progress)
+            )
+
+        yield move_bar
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
 def _figures(progress: "Progress") -> str:
     validation = f"{progress.validation_loss:.4f}" if progress.validation_loss is not None else "–"
     return (
@@ -147,6 +198,5 @@ class Tally:
             rate = self._done / max(self._clock() - self._begun, 1e-9)
             line += f", {rate:.1f} a second"
             if self._total:
-                minutes, seconds = divmod(round((self._total - self._done) / rate), 60)
-                line += f", {minutes} min {seconds:02} s left" if minutes else f", {seconds} s left"
+                line += f", {_minutes((self._total - self._done) / rate)} left"
         return line + (f", failed: {self._failed:,}" if self._failed else "")

@@ -99,16 +99,23 @@ class Panel:
 
     def last(self, days: int) -> "Panel":
         """The same tickers on the last `days` trading days; views, not copies."""
+        return self._on(slice(-days, None))
+
+    def first(self, days: int) -> "Panel":
+        """The same tickers on the first `days` trading days; views, not copies."""
+        return self._on(slice(days))
+
+    def _on(self, days: slice) -> "Panel":
         return Panel(
             self.tickers,
-            self.dates[-days:],
-            self.close[:, -days:],
-            self.log_return[:, -days:],
-            None if self.log_range is None else self.log_range[:, -days:],
-            None if self.log_volume is None else self.log_volume[:, -days:],
-            self.market_return[..., -days:],
-            None if self.bridged is None else self.bridged[:, -days:],
-            None if self.target_mask is None else self.target_mask[:, -days:],
+            self.dates[days],
+            self.close[:, days],
+            self.log_return[:, days],
+            None if self.log_range is None else self.log_range[:, days],
+            None if self.log_volume is None else self.log_volume[:, days],
+            self.market_return[..., days],
+            None if self.bridged is None else self.bridged[:, days],
+            None if self.target_mask is None else self.target_mask[:, days],
             self.market_members,
             self.reports,
         )

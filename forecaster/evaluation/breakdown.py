@@ -27,8 +27,9 @@ def scores_by(comparison: Comparison, grouping: str) -> list[dict[str, Any]]:
             has a report to react to. No rows of the last where no earnings dates are known.
 
     Returns:
-        model, step, the grouping's own name, forecasts, crps, coverage_90, coverage_99, mae_return; `skill`
-        over the naive forecast, `over_riskmetrics_t` and `over_linear_t` as far as these are there.
+        model, step, the grouping's own name, forecasts, crps, coverage_50, coverage_90, coverage_99,
+        below_05, above_95, mae_return; `skill` over the naive forecast, `over_riskmetrics_t` and
+        `over_linear_t` as far as these are there.
     """
     references = {name: comparison.model(model) for name, model in _OVER.items() if _has(comparison, model)}
     return [
@@ -60,8 +61,9 @@ def _rows(
             grouping: group,
             "forecasts": int(count),
             "crps": _short(totals["crps"] / count),
-            "coverage_90": _short(totals["within_90"] / count),
-            "coverage_99": _short(totals["within_99"] / count),
+            **{f"coverage_{level}": _short(totals[f"within_{level}"] / count) for level in (50, 90, 99)},
+            "below_05": _short(totals["below_05"] / count),
+            "above_95": _short(totals["above_95"] / count),
             "mae_return": _short(totals["absolute_error"] / count),
             **{name: _short(skill(totals["crps"], other[group]["crps"])) for name, other in others.items()},
         }

@@ -15,7 +15,7 @@ from forecaster.errors import ForecastError
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, all_baselines
 from forecaster.evaluation.experiment import TrainResult, run_experiment
 from forecaster.evaluation.extra_baselines import EXTRA_BASELINES
-from forecaster.evaluation.fitted import Wanted
+from forecaster.evaluation.fitted import Fitted, Wanted
 from forecaster.evaluation.forecasts import Forecast, Origins
 from forecaster.evaluation.joint_test import joint_steps
 from forecaster.evaluation.scoring import (
@@ -85,6 +85,15 @@ class ModelResult:
     def targets_per_second(self) -> Spread:
         """Supervised origins a second over seeds."""
         return _spread([run.targets_per_second for run in self.trained])
+
+
+@dataclass(frozen=True)
+class CellRuns:
+    """What a cell's seeds forecast, and how each was trained, where that is known."""
+
+    forecasts: tuple[Forecast, ...]
+    trained: tuple[TrainedNetwork, ...] = ()
+    peak_memory_mb: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -164,29 +173,53 @@ def compare_cells(
             seeded = replace(recipe, seed=recipe.seed + number)
             outcome = run(run_experiment, (data, seeded), partial(report, recipe.cell, number + 1))
             outcomes.setdefault(recipe.cell, []).append(outcome)
-    panel, split = data.panel, data.split
-    origins = _shared_origins(outcomes)
-    horizon = recipes[0].horizon
-    truth = actuals(panel, origins, horizon, split.train)
-    steps = shown_steps(horizon)
-    forecasts: dict[str, Forecast] = dict(all_baselines(data, recipes[0], origins))
-    substituted: dict[str, tuple[str, ...]] = {}
+    origins = shared_origins([run.origins for runs in outcomes.values() for run in runs])
+    cells = {
+        cell: CellRuns(
+            tuple(run.forecast for run in runs),
+            tuple(run.trained for run in runs),
+            max(run.peak_memory_mb for run in runs),
+        )
+        for cell, runs in outcomes.items()
+    }
+    fitted = {name: Fitted(made) for name, made in all_baselines(data, recipes[0], origins).items()}
+    steps = shown_steps(recipes[0].horizon)
     for name in baselines:
-        fitted = EXTRA_BASELINES[name](Wanted(data, recipes[0], origins, steps, partial(report_fits, name)))
-        forecasts[name], substituted[name] = fitted.forecast, fitted.substituted
-    references = {step: score_step(forecasts[NAIVE], truth, step) for step in steps}
-    rows = [_cell_result(cell, runs, truth, references) for cell, runs in outcomes.items()]
-    rows += [
-        _baseline_result(name, forecast, truth, references, substituted.get(name, ()))
-        for name, forecast in forecasts.items()
-    ]
+        wanted = Wanted(data, recipes[0], origins, steps, partial(report_fits, name))
+        fitted[name] = EXTRA_BASELINES[name](wanted)
+    return score_models(data, origins, recipes[0], cells, fitted)
+
+
+def score_models(
+    data: TrainingSet,
+    origins: Origins,
+    recipe: Recipe,
+    cells: Mapping[str, CellRuns],
+    baselines: Mapping[str, Fitted],
+) -> Comparison:
+    """Score cells and baselines, which forecast the same origins, beside one another.
+
+    Args:
+        data: prices and split; the scale of MASE and the regimes are those of its training part.
+        origins: where all of them forecast from.
+        recipe: of the horizon, and of the first seed.
+        cells: by name; the best of them is tested at several steps at once.
+        baselines: by name; the naive one among them.
+    """
+    panel, split, horizon = data.panel, data.split, recipe.horizon
+    truth = actuals(panel, origins, horizon, split.train)
+    forecasts: dict[str, Forecast] = {name: fitted.forecast for name, fitted in baselines.items()}
+    references = {step: score_step(forecasts[NAIVE], truth, step) for step in shown_steps(horizon)}
+    rows = [_cell_result(cell, runs, truth, references) for cell, runs in cells.items()]
+    rows += [_baseline_result(name, fitted, truth, references) for name, fitted in baselines.items()]
     best = best_cell(rows)
-    compared: dict[str, list[Forecast]] = {best.model: [run.forecast for run in outcomes[best.model]]}
+    compared: dict[str, Sequence[Forecast]] = {best.model: cells[best.model].forecasts}
     compared |= {name: [forecasts[name]] for name in JOINT_REFERENCES if name in forecasts}
     joint = {} if horizon == 1 else _joint_crps(compared, truth, {row.model: row.losses for row in rows})
-    for cell, runs in outcomes.items():
-        for number, outcome in enumerate(runs):
-            forecasts[cell if seeds == 1 else f"{cell}-seed{recipes[0].seed + number}"] = outcome.forecast
+    for cell, runs in cells.items():
+        for number, forecast in enumerate(runs.forecasts):
+            one = len(runs.forecasts) == 1
+            forecasts[cell if one else f"{cell}-seed{recipe.seed + number}"] = forecast
     return Comparison(panel, split, horizon, tuple(rows), truth, forecasts, joint)
 
 
@@ -219,8 +252,13 @@ def _mean_crps(
     return found[0][0], np.mean([crps for _, crps in found], axis=0)
 
 
-def _shared_origins(outcomes: dict[str, list[TrainResult]]) -> Origins:
-    first, *others = [run.origins for runs in outcomes.values() for run in runs]
+def shared_origins(found: Sequence[Origins]) -> Origins:
+    """The origins of all of them, which are the same.
+
+    Raises:
+        ForecastError: there are none, or they differ.
+    """
+    first, *others = found
     if not len(first):
         raise ForecastError(
             "no ticker has a full window in the test part",
@@ -232,10 +270,8 @@ def _shared_origins(outcomes: dict[str, list[TrainResult]]) -> Origins:
     return first
 
 
-def _cell_result(
-    cell: str, runs: Sequence[TrainResult], truth: Actuals, references: dict[int, ScoredStep]
-) -> ModelResult:
-    scored = {step: [score_step(run.forecast, truth, step) for run in runs] for step in references}
+def _cell_result(cell: str, runs: CellRuns, truth: Actuals, references: dict[int, ScoredStep]) -> ModelResult:
+    scored = {step: [score_step(made, truth, step) for made in runs.forecasts] for step in references}
     means = {step: mean_of_seeds(seeds) for step, seeds in scored.items()}
     return ModelResult(
         model=cell,
@@ -243,21 +279,17 @@ def _cell_result(
         steps={step: against(means[step], references[step], step) for step in references},
         losses=means,
         deviations={step: _deviations(seeds, references[step], step) for step, seeds in scored.items()},
-        trained=tuple(run.trained for run in runs),
-        peak_memory_mb=max(run.peak_memory_mb for run in runs),
+        trained=runs.trained,
+        peak_memory_mb=runs.peak_memory_mb,
         seed_crps={step: tuple(seed.scores.crps for seed in seeds) for step, seeds in scored.items()},
         tests={step: step_tests(means[step], references[step], step) for step in references},
     )
 
 
 def _baseline_result(
-    name: str,
-    forecast: Forecast,
-    truth: Actuals,
-    references: dict[int, ScoredStep],
-    substituted: tuple[str, ...],
+    name: str, fitted: Fitted, truth: Actuals, references: dict[int, ScoredStep]
 ) -> ModelResult:
-    scored = {step: score_step(forecast, truth, step) for step in references}
+    scored = {step: score_step(fitted.forecast, truth, step) for step in references}
     return ModelResult(
         model=name,
         kind="baseline",
@@ -265,7 +297,7 @@ def _baseline_result(
         losses=scored,
         deviations={},
         tests={step: step_tests(scored[step], references[step], step) for step in references},
-        substituted=substituted,
+        substituted=fitted.substituted,
     )
 
 

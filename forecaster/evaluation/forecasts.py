@@ -53,6 +53,9 @@ class Forecast(Protocol):
     def at_step(self, step: int) -> StepForecast:
         """Those of one day ahead."""
 
+    def take(self, chosen: NDArray[np.intp]) -> "Forecast":
+        """Those of some of the origins, in that order."""
+
 
 @dataclass(frozen=True)
 class Origins:

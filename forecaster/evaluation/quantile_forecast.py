@@ -90,3 +90,7 @@ class QuantileForecast:
     def at_step(self, step: int) -> StepQuantiles:
         """Those of one day ahead."""
         return StepQuantiles(self.by_step[step])
+
+    def take(self, chosen: NDArray[np.intp]) -> "QuantileForecast":
+        """Those of some of the origins, in that order."""
+        return QuantileForecast({step: values[chosen] for step, values in self.by_step.items()})

@@ -27,8 +27,11 @@ class Totals:
     forecasts: Float = field(default_factory=partial(np.zeros, 0))
     crps: Float = field(default_factory=partial(np.zeros, 0))
     absolute_error: Float = field(default_factory=partial(np.zeros, 0))
+    within_50: Float = field(default_factory=partial(np.zeros, 0))
     within_90: Float = field(default_factory=partial(np.zeros, 0))
     within_99: Float = field(default_factory=partial(np.zeros, 0))
+    below_05: Float = field(default_factory=partial(np.zeros, 0))
+    above_95: Float = field(default_factory=partial(np.zeros, 0))
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,11 @@ def step_sums(
         "forecasts": np.ones_like(crps),
         "crps": crps,
         "absolute_error": np.abs(observed - median),
+        "within_50": (np.abs(below - 0.5) <= 0.25).astype(np.float64),
         "within_90": within_90.astype(np.float64),
         "within_99": (np.abs(below - 0.5) <= 0.495).astype(np.float64),
+        "below_05": (below < 0.05).astype(np.float64),
+        "above_95": (below > 0.95).astype(np.float64),
     }
     return StepSums(
         by_day=_totals(place, values),

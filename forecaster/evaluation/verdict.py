@@ -120,7 +120,7 @@ def judge(comparison: Comparison) -> Verdict:
     joint = _joint(comparison, best, LEVEL / len(cells))
     sentences = [
         _ranking(cells, best),
-        _set_sentence(sets),
+        set_sentence({str(step): p_values for step, p_values in sets.items()}),
         *(_range_sentence(simple, best, step, tried) for step in best.steps),
         *_joint_sentence(joint, len(cells)),
         *([_recurrence_sentence(gains, tried, best)] if gains else []),
@@ -224,7 +224,7 @@ def _ranking(cells: list[ModelResult], best: ModelResult) -> str:
     if not lead.known:
         return f"{said}; one seed each cannot rank them, as another may turn it round (--seeds 5 can)."
     words = "more than days and seeds explain" if lead.low > 0 else "no more than days and seeds explain"
-    return f"{said} ({_interval(lead)}): {words}."
+    return f"{said} ({shown_interval(lead)}): {words}."
 
 
 def _alike(cells: Sequence[ModelResult]) -> str:
@@ -235,12 +235,12 @@ def _alike(cells: Sequence[ModelResult]) -> str:
     return " at equal units" if len(units) == 1 else " at about equal parameters"
 
 
-def _set_sentence(sets: Mapping[int, Mapping[str, float]]) -> str:
+def set_sentence(sets: Mapping[str, Mapping[str, float]]) -> str:
     """What cannot be told apart from the best."""
     parts = []
     for step, p_values in sets.items():
         named = [MODEL_TITLES[name] for name, p_value in p_values.items() if p_value >= 1 - CONFIDENCE]
-        parts.append(f"{_days(step)} ahead {', '.join(named) or 'too few days to tell'}")
+        parts.append(f"{_days(int(step))} ahead {', '.join(named) or 'too few days to tell'}")
     return f"With {100 * CONFIDENCE:.0f} % confidence the best of all is among these: {'; '.join(parts)}."
 
 
@@ -250,7 +250,7 @@ def _range_sentence(simple: Sequence[ModelResult], best: ModelResult, step: int,
     won = all(tried[RANGE, best.model, row.model, step].better for row in simple)
     side = "better" if test.gain > 0 else "worse"
     interval = skill_interval(best.losses[step].crps, rival.losses[step].crps, step)
-    found = f"{_interval(interval, 1)}, {_significance(test, won)}"
+    found = f"{shown_interval(interval, 1)}, {_significance(test, won)}"
     if math.isnan(test.adjusted):
         found = "too few days for an interval or a test"
     return (
@@ -270,7 +270,7 @@ def _joint_sentence(joint: Mapping[str, JointTest], cells: int) -> list[str]:
     """The steps together."""
     if not joint:
         return []
-    steps = _listed([str(step) for step in next(iter(joint.values())).steps])
+    steps = listed([str(step) for step in next(iter(joint.values())).steps])
     if all(math.isnan(found.average.p_value) for found in joint.values()):
         return [f"There are too few days to test {steps} days ahead together."]
     parts = []
@@ -281,7 +281,7 @@ def _joint_sentence(joint: Mapping[str, JointTest], cells: int) -> list[str]:
         parts.append(
             f"{abs(found.gain):.2%} {side} than {MODEL_TITLES[name]}'s ({_test(p_value)}{everywhere})"
         )
-    return [f"Over {steps} days ahead taken together, its range is {_listed(parts)}."]
+    return [f"Over {steps} days ahead taken together, its range is {listed(parts)}."]
 
 
 def joint_p_value(found: JointTest, cells: int) -> float:
@@ -293,7 +293,7 @@ def joint_p_value(found: JointTest, cells: int) -> float:
 def _recurrence_sentence(gains: Mapping[int, Interval], tried: Table, best: ModelResult) -> str:
     """What recurrence adds; an effect that may be zero is called so."""
     figures = ", ".join(
-        f"{gain.value:+.2%} {_days(step)} ahead ({_interval(gain)})" for step, gain in gains.items()
+        f"{gain.value:+.2%} {_days(step)} ahead ({shown_interval(gain)})" for step, gain in gains.items()
     )
     tests = [tried[RANGE, best.model, LINEAR_T, step] for step in gains]
     wins = [test.step for test in tests if test.better]
@@ -318,7 +318,7 @@ def _boosting_sentence(same: Sequence[ModelResult], tried: Table, best: ModelRes
         test = tried[RANGE, best.model, BOOSTING, step]
         side = "better" if test.gain > 0 else "worse"
         parts.append(f"{abs(test.gain):.2%} {side} {_days(step)} ahead ({_significance(test, test.better)})")
-    return [f"Its range is, beside boosted trees on the same inputs, {_listed(parts)}."]
+    return [f"Its range is, beside boosted trees on the same inputs, {listed(parts)}."]
 
 
 def _price_sentence(
@@ -419,7 +419,8 @@ def _days(step: int) -> str:
     return "one day" if step == 1 else f"{step} days"
 
 
-def _interval(found: Interval, digits: int = 2) -> str:
+def shown_interval(found: Interval, digits: int = 2) -> str:
+    """A 95 % interval of a share, in words."""
     if not found.known:
         return "too few days for an interval"
     return f"95 % interval {found.low:+.{digits}%} to {found.high:+.{digits}%}"
@@ -427,9 +428,9 @@ def _interval(found: Interval, digits: int = 2) -> str:
 
 def _where(found: Sequence[int], steps: Collection[int]) -> str:
     """At which of the steps, where it is not at all of them."""
-    return "" if len(found) == len(steps) else f" {_listed([_days(step) for step in found])} ahead"
+    return "" if len(found) == len(steps) else f" {listed([_days(step) for step in found])} ahead"
 
 
-def _listed(parts: Sequence[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
     """One, one and two, or one, two and three."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

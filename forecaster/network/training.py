@@ -111,15 +111,15 @@ def refit_network(
     Raises:
         ForecastError: the loss became NaN.
     """
-    onward = replace(
-        recipe,
-        epochs=_REFIT_EPOCHS,
-        batch_size=evaluated.batch_size,
-        learning_rate=_REFIT_STEP * recipe.learning_rate,
-    )
+    onward = replace(onward_recipe(recipe), batch_size=evaluated.batch_size)
     everything = range(panel.shape[1] - recipe.horizon)
     names, start = evaluated.network.features, evaluated.network
     return _fit(panel, names, (everything, None), onward, evaluated.engine, report, start)
+
+
+def onward_recipe(recipe: Recipe) -> Recipe:
+    """The recipe by which a trained network learns what is new: few epochs, and small steps."""
+    return replace(recipe, epochs=_REFIT_EPOCHS, learning_rate=_REFIT_STEP * recipe.learning_rate)
 
 
 def _fit(

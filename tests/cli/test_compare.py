@@ -4,14 +4,13 @@ import json
 import os
 import re
 import signal
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from command import QUICK_AND_KERAS, rejection, started
+from command import QUICK_AND_KERAS, ended, rejection, started
 from json_documents import assert_described
 from quick_training import train_quickly
 
@@ -196,17 +195,6 @@ def test_each_cell_has_a_process_of_its_own(trained_home: Path, quick: bool) -> 
     row = json.loads(out)["models"][0]
     assert row["peak_memory_mb"] > (30 if quick else 200)
     assert row["targets_per_second"] > 0
-
-
-def ended(group: int) -> bool:
-    """Whether all processes of a group are gone; what orphans leave is collected by the system's init."""
-    for _ in range(100):
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.1)
-    return False
 
 
 @pytest.mark.parametrize("quick", QUICK_AND_KERAS)

@@ -1,0 +1,175 @@
+"""A walk through history as tables for people and as a document for programs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from forecaster.backtesting import BacktestResult, described_folds
+from forecaster.cli.comparison_screen import bars, calibration_lines, error_table, groups_table, substitution
+from forecaster.cli.screen import figures_table, headline
+from forecaster.dataset.split import split_dates
+from forecaster.evaluation.breakdown import GROUPINGS, scores_by
+from forecaster.evaluation.comparison import ModelResult
+from forecaster.evaluation.confidence_set import CONFIDENCE
+from forecaster.evaluation.verdict import MODEL_TITLES, listed, set_sentence
+from forecaster.evaluation.walk_verdict import YearResult, strongest_simple, three_sentences, year_results
+
+_LEGEND = (
+    "CRPS: error of the whole forecast, in log return ×10⁻⁴; 90 %: coverage of the 90 % interval; MAE, RMSE: "
+    "of the median, in currency; MAPE: in per cent; DA: directional accuracy, per cent; skill: CRPS saved "
+    "against the naive forecast, per cent; p: how often a difference this large would appear if the two were "
+    "equally good."
+)
+_MONTHS = (0.70, 1.00)
+"""Coverages at the foot and at the head of the bars of a year's months."""
+
+
+def backtest_document(result: BacktestResult, match: str, seeds: int) -> dict[str, Any]:
+    """The whole walk, with what a reader needs to repeat it."""
+    comparison, verdict, backtest = result.comparison, result.verdict, result.backtest
+    best = comparison.model(verdict.best)
+    years = {str(step): year_results(comparison, best, step) for step in best.steps}
+    by_cell = {recipe.cell: recipe for recipe in result.recipes}
+    return {
+        "models": [_model_document(result, row, by_cell) for row in comparison.models],
+        "verdict": verdict.described()
+        | {"three_sentences": list(three_sentences(backtest, verdict, years["1"]))},
+        "years": {step: [year.described() for year in found] for step, found in years.items()},
+        "by": {grouping: scores_by(comparison, grouping) for grouping in GROUPINGS},
+        "folds": described_folds(backtest),
+        "warm": backtest.warm,
+        "tickers": list(comparison.panel.tickers),
+        "split": split_dates(comparison.panel.dates, comparison.split),
+        "match": match,
+        "seeds": seeds,
+    }
+
+
+def _model_document(result: BacktestResult, row: ModelResult, by_cell: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "model": row.model,
+        "kind": row.kind,
+        "scores": {str(step): asdict(scores) for step, scores in row.steps.items()},
+        "tests": {str(step): tests.described() for step, tests in row.tests.items()},
+        "substituted": list(row.substituted),
+    }
+    if row.model not in result.backtest.costs:
+        return document
+    costs = result.backtest.costs[row.model]
+    return document | {
+        "deviations": {str(step): values for step, values in row.deviations.items()},
+        "recipe": asdict(by_cell[row.model]),
+        "trainings": [asdict(cost) for cost in costs],
+    }
+
+
+def show_backtest(result: BacktestResult, screen: Console) -> None:
+    """Print what was walked through, the scores over all and by year, and the verdict."""
+    comparison, verdict, backtest = result.comparison, result.verdict, result.backtest
+    best = comparison.model(verdict.best)
+    folds = described_folds(backtest)
+    years = {step: year_results(comparison, best, step) for step in best.steps}
+    screen.print(
+        f"{len(comparison.panel.tickers)} tickers · {len(folds)} {'refit' if len(folds) == 1 else 'refits'}, "
+        f"the first on days from {folds[0]['train_first']} to {folds[0]['train_last']} · forecasts made "
+        f"{folds[0]['test_first']} to {folds[-1]['test_last']} ({best.steps[1].forecasts:,})"
+    )
+    for line in _cost_lines(result):
+        screen.print(line, style="dim")
+    for step in best.steps:
+        screen.print()
+        screen.print(error_table(comparison, step))
+    screen.print()
+    screen.print(set_sentence(verdict.confidence_set))
+    for row in comparison.models:
+        if row.substituted:
+            screen.print(substitution(row), style="dim")
+    for step, found in years.items():
+        screen.print()
+        screen.print(_years_table(result, best, found, step))
+        screen.print(_lost(best, found))
+    screen.print()
+    screen.print(groups_table(comparison, best, years=False))
+    screen.print()
+    for line in calibration_lines(best):
+        screen.print(line)
+    screen.print()
+    screen.print(
+        f"{_LEGEND} < 5 %, > 95 %: shares of actuals beyond each end of the 90 % interval; by month: its "
+        f"coverage from {_MONTHS[0]:.0%} (▁) to {_MONTHS[1]:.0%} (█).",
+        style="dim",
+    )
+    screen.print()
+    screen.print(headline("Verdict", ""))
+    lines = Table.grid(padding=(0, 1))
+    for sentence in three_sentences(backtest, verdict, years[1]):
+        lines.add_row("·", sentence)
+    screen.print(lines)
+
+
+def _cost_lines(result: BacktestResult) -> list[str]:
+    """How often each cell was trained, and in what time."""
+    trained = [(name, costs) for name, costs in result.backtest.costs.items() if costs[0].epochs]
+    parts = [
+        f"{MODEL_TITLES[name]} {len(costs)} × ({costs[0].parameters:,} parameters, "
+        f"{sum(cost.seconds for cost in costs):,.0f} s)"
+        for name, costs in trained
+    ]
+    if not parts:
+        return []
+    how = "from the weights of the refit before" if result.backtest.warm else "from scratch"
+    return [f"Trained {how}: {', '.join(parts)}."]
+
+
+def _years_table(result: BacktestResult, best: ModelResult, years: Sequence[YearResult], step: int) -> Table:
+    rival = strongest_simple(result.comparison)
+    ahead = "one day" if step == 1 else f"{step} days"
+    table = figures_table(
+        f"{MODEL_TITLES[best.model]} {ahead} ahead, by year",
+        *("year", "CRPS", f"over {MODEL_TITLES[rival.model]}", "50 %", "90 %", "99 %", "< 5 %", "> 95 %"),
+        "90 % by month",
+    )
+    for year in years:
+        shares = (*year.coverage.values(), year.below_05, year.above_95)
+        table.add_row(
+            str(year.year),
+            f"{1e4 * year.crps:.2f}",
+            f"{100 * year.gains[rival.model]:+.1f} %",
+            *(f"{100 * share:.1f}" for share in shares),
+            Text(_month_bars(year)),
+        )
+    return table
+
+
+def _month_bars(year: YearResult) -> str:
+    low, high = _MONTHS
+    heights = [
+        math.nan if math.isnan(share) else (share - low) / (high - low) for share in year.months.tolist()
+    ]
+    return bars(heights)
+
+
+def _lost(best: ModelResult, years: Sequence[YearResult]) -> str:
+    """In which years which models did better, and in which it is surely not the best."""
+    names = dict.fromkeys(name for year in years for name in year.lost_to)
+    losses = [
+        f"to {MODEL_TITLES[name]} in {listed([str(year.year) for year in years if name in year.lost_to])}"
+        for name in names
+    ]
+    lost = (
+        f"{MODEL_TITLES[best.model]} loses {'; '.join(losses)}." if losses else "It loses in no year to any."
+    )
+    out = [str(year.year) for year in years if year.in_set is False]
+    unknown = [str(year.year) for year in years if year.in_set is None]
+    sure = f"{100 * CONFIDENCE:.0f} %"
+    parts = [f" It is surely not among the best ({sure}) in {listed(out)}."] if out else []
+    if not out and len(unknown) < len(years):
+        parts.append(f" In no year it is surely not among the best ({sure}).")
+    if unknown:
+        parts.append(f" Too few days for a test: {listed(unknown)}.")
+    return lost + "".join(parts)
