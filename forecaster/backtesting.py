@@ -66,7 +66,7 @@ def backtest(
     match: str = "units",
     seeds: int = 1,
     baselines: Sequence[str] = (),
-    jobs: int = 1,
+    jobs: int | None = None,
     keep: str | Path | None = None,
 ) -> BacktestResult:
     """Walk forward through history: refit every so often, and forecast the days until the next refit.
@@ -88,7 +88,8 @@ def backtest(
         match: `units` for equal units, `parameters` for about equal parameters.
         seeds: runs of each cell.
         baselines: further ones, as for `compare`; refitted in every fold too.
-        jobs: trainings at once, in processes of their own where there are several.
+        jobs: trainings at once, each in a process of its own and on one thread, so that the result is the
+            same however many there are; None for one after the other in this process.
         keep: a folder in which finished folds are kept: a walk that was stopped goes on from there.
 
     Raises:
@@ -128,7 +129,7 @@ def backtest_on(
     seeds: int = 1,
     baselines: Sequence[str] = (),
     warm: bool = False,
-    jobs: int = 1,
+    jobs: int | None = None,
     model: Model | None = None,
     watch: "Watch" = lambda _: None,
 ) -> BacktestResult:
@@ -157,7 +158,7 @@ def backtest_on(
     from forecaster.evaluation.fold_store import FoldStore
     from forecaster.evaluation.verdict import judge
 
-    if jobs < 1 or seeds < 1:
+    if (jobs is not None and jobs < 1) or seeds < 1:
         raise UsageError(f"jobs is {jobs} and seeds is {seeds}", "choose whole numbers from 1")
     walk, extra, store = (
         rule.folds(data.panel.dates, recipe.horizon),

@@ -364,7 +364,7 @@ class Home:
         match: str = "units",
         seeds: int = 1,
         baselines: Sequence[str] = (),
-        jobs: int = 1,
+        jobs: int | None = None,
         watch: "WatchFolds" = lambda _: None,
     ) -> BacktestResult:
         """As `backtest`, on stored prices; finished folds are kept in results/folds/.

@@ -96,7 +96,6 @@ def backtest(
 
     from forecaster.cli.backtest_screen import backtest_document, show_backtest
     from forecaster.cli.progress import folds_progress
-    from forecaster.evaluation.backtest import use_one_thread
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
     from forecaster.home import Home
 
@@ -106,7 +105,6 @@ def backtest(
     extra = extra_baselines(baselines)
     check_output(output)
     note_replay(settings.home, quiet=quiet)
-    use_one_thread()
     with folds_progress(quiet=quiet) as watch:
         result = Home(settings.home).backtest(
             tickers,

@@ -34,12 +34,16 @@ def backtest_document(result: BacktestResult, match: str, seeds: int) -> dict[st
     comparison, verdict, backtest = result.comparison, result.verdict, result.backtest
     best = comparison.model(verdict.best)
     years = {str(step): year_results(comparison, best, step) for step in best.steps}
+    calibrated = {str(step): _calibrated_years(result, best, step) for step in best.steps}
     by_cell = {recipe.cell: recipe for recipe in result.recipes}
     return {
         "models": [_model_document(result, row, by_cell) for row in comparison.models],
         "verdict": verdict.described()
         | {"three_sentences": list(three_sentences(backtest, verdict, years["1"]))},
         "years": {step: [year.described() for year in found] for step, found in years.items()},
+        "calibrated_years": {
+            step: [year.described() for year in found] for step, found in calibrated.items()
+        },
         "by": {grouping: scores_by(comparison, grouping) for grouping in GROUPINGS},
         "folds": described_folds(backtest),
         "warm": backtest.warm,
@@ -58,6 +62,9 @@ def _model_document(result: BacktestResult, row: ModelResult, by_cell: dict[str,
         "tests": {str(step): tests.described() for step, tests in row.tests.items()},
         "substituted": list(row.substituted),
     }
+    if row.model in result.backtest.calibrated:
+        scored = result.backtest.calibrated[row.model]
+        document["calibrated"] = {str(step): asdict(each.scores) for step, each in scored.items()}
     if row.model not in result.backtest.costs:
         return document
     costs = result.backtest.costs[row.model]
@@ -93,6 +100,8 @@ def show_backtest(result: BacktestResult, screen: Console) -> None:
         screen.print()
         screen.print(_years_table(result, best, found, step))
         screen.print(_lost(best, found))
+        screen.print()
+        screen.print(_calibration_table(result, step))
     screen.print()
     screen.print(groups_table(comparison, best, years=False))
     screen.print()
@@ -143,6 +152,39 @@ def _years_table(result: BacktestResult, best: ModelResult, years: Sequence[Year
             *(f"{100 * share:.1f}" for share in shares),
             Text(_month_bars(year)),
         )
+    return table
+
+
+def _calibrated_years(result: BacktestResult, best: ModelResult, step: int) -> tuple[YearResult, ...]:
+    return year_results(result.comparison, best, step, result.backtest.calibrated[best.model][step])
+
+
+def _calibration_table(result: BacktestResult, step: int) -> Table:
+    """Each model that learns, as it is and recalibrated day by day."""
+    ahead = "one day" if step == 1 else f"{step} days"
+    headings = ("CRPS", "50 %", "80 %", "90 %", "95 %", "99 %", "< 5 %", "> 95 %", "90 % by year")
+    table = figures_table(
+        f"Coverage {ahead} ahead, as trained and recalibrated day by day", "model", *headings
+    )
+    comparison, calibrated = result.comparison, result.backtest.calibrated
+    for name in calibrated:
+        row = comparison.model(name)
+        for title, scored in (
+            (MODEL_TITLES[name], row.losses[step]),
+            ("  recalibrated", calibrated[name][step]),
+        ):
+            by_year = [year.coverage[90] for year in year_results(comparison, row, step, scored)]
+            scores = scored.scores
+            shares = (
+                *(scores.coverage_50, scores.coverage_80, scores.coverage_90, scores.coverage_95),
+                *(scores.coverage_99, scores.below_05, scores.above_95),
+            )
+            table.add_row(
+                title,
+                f"{1e4 * scores.crps:.2f}",
+                *(f"{100 * share:.1f}" for share in shares),
+                f"{100 * min(by_year):.1f}–{100 * max(by_year):.1f}",
+            )
     return table
 
 

@@ -1,7 +1,6 @@
 """Walk forward through history: refit each cell and baseline in every fold, and score all folds together."""
 
 import json
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -12,18 +11,21 @@ from forecaster import __version__
 from forecaster.dataset.features import compute_features
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.dataset.walk import Fold, Walk
+from forecaster.errors import ForecastError
 from forecaster.evaluation.baselines import LINEAR_T, walks
+from forecaster.evaluation.calibration import recalibrated
 from forecaster.evaluation.comparison import CellRuns, Comparison, score_models, shared_origins, shown_steps
 from forecaster.evaluation.experiment import train_and_forecast
 from forecaster.evaluation.extra_baselines import EXTRA_BASELINES
 from forecaster.evaluation.fitted import Fitted, Wanted
 from forecaster.evaluation.fold_store import FoldCost, FoldResult, FoldStore, in_float32, joined
 from forecaster.evaluation.forecasts import Forecast, Origins, network_forecasts, places_of
+from forecaster.evaluation.scoring import ScoredStep, mean_of_seeds, score_step
 from forecaster.files import digest_bytes
 from forecaster.network.linear_training import linear_recipe
 from forecaster.network.network import Network
 from forecaster.network.training import onward_recipe
-from forecaster.processes import results_of
+from forecaster.processes import results_of, run_isolated
 from forecaster.settings import LINEAR, Recipe
 
 _NOT_OF_A_FOLD = ("train_end", "validation_end", "device")
@@ -61,12 +63,14 @@ class Backtest:
     Attributes:
         comparison: cells and baselines on all test days; its split has the first fold's training part.
         walk: the folds.
+        calibrated: of each cell, and of linear-t, its scores by step after `recalibrated`.
         costs: of each cell, of each seed's training in each fold.
         warm: whether a fold's training began from the weights of the fold before.
     """
 
     comparison: Comparison
     walk: Walk
+    calibrated: Mapping[str, Mapping[int, ScoredStep]]
     costs: Mapping[str, tuple[FoldCost, ...]]
     warm: bool
 
@@ -88,12 +92,14 @@ class _Work:
     Attributes:
         name: `gru`, or `linear` for the baseline.
         recipe: with the seed.
-        results: of the folds that are done, by number.
+        networks: of the folds that are done, by number.
+        results: of folds that are not kept.
         digests: of all folds, or of those whose start is known.
     """
 
     name: str
     recipe: Recipe
+    networks: dict[int, Network | None] = field(default_factory=dict)
     results: dict[int, FoldResult] = field(default_factory=dict)
     digests: dict[int, str] = field(default_factory=dict)
 
@@ -107,14 +113,13 @@ def walk_forward(
     seeds: int = 1,
     baselines: Sequence[str] = (),
     warm: bool = False,
-    jobs: int = 1,
+    jobs: int | None = None,
     watch: Watch = lambda _: None,
 ) -> Backtest:
     """Train every recipe in every fold, and score all of them beside the baselines on the same origins.
 
-    A training sees no day after its fold: what comes later is cut off before anything is computed. In a
-    worker it runs on one thread, so that the result is the same however many run at once. Finished folds are
-    kept in `store`; what is there already is not done again.
+    A training sees no day after its fold: what comes later is cut off before anything is computed. Finished
+    folds are kept in `store`; what is there already is not done again.
 
     Args:
         data: prices; its split is not looked at.
@@ -124,7 +129,8 @@ def walk_forward(
         seeds: runs a cell, from the recipe's seed upward.
         baselines: of EXTRA_BASELINES, beside those that are always there.
         warm: whether a training goes on from the weights of the fold before, for one epoch of small steps.
-        jobs: trainings at once.
+        jobs: trainings at once, each in a process of its own and on one thread, so that the result is the
+            same however many there are; None for one after the other in this process.
         watch: told of each fold that is done.
 
     Raises:
@@ -151,7 +157,7 @@ def walk_model(
     store: FoldStore,
     *,
     baselines: Sequence[str] = (),
-    jobs: int = 1,
+    jobs: int | None = None,
     watch: Watch = lambda _: None,
 ) -> Backtest:
     """Score a network as it is on the days of a walk; the baselines are refitted in every fold.
@@ -193,8 +199,9 @@ def _finish(
 ) -> Backtest:
     """Fit the extra baselines to the origins that the works share, and score all of them."""
     numbers = range(len(run.walk.folds))
-    origins = [shared_origins([work.results[number].origins for work in works]) for number in numbers]
-    fitted = {LINEAR_T: [linear.results[number] for number in numbers]} if linear.results else {}
+    found = {id(work): [run.result(work, number) for number in numbers] for work in works}
+    origins = [shared_origins([found[id(work)][number].origins for work in works]) for number in numbers]
+    fitted = {LINEAR_T: [run.result(linear, number) for number in numbers]} if linear.digests else {}
     for name in baselines:
         fitted[name] = [run.fit(name, recipe, number, origins[number]) for number in numbers]
     run.store.prune()
@@ -202,7 +209,8 @@ def _finish(
         np.concatenate([each.ticker for each in origins]), np.concatenate([each.day for each in origins])
     )
     data = run.data
-    rows = {name: Fitted(made) for name, made in walks(data.panel, everywhere, recipe.horizon).items()}
+    simple = walks(data.panel, everywhere, recipe.horizon)
+    rows = {name: Fitted(in_float32(made)) for name, made in simple.items()}
     for name, results in fitted.items():
         left = dict.fromkeys(ticker for result in results for ticker in result.substituted)
         rows[name] = Fitted(_along(results, origins), tuple(left))
@@ -210,15 +218,25 @@ def _finish(
     for work in works:
         by_cell.setdefault(work.name, []).append(work)
     cells = {
-        cell: CellRuns(tuple(_along([work.results[number] for number in numbers], origins) for work in own))
+        cell: CellRuns(tuple(_along(found[id(work)], origins) for work in own))
         for cell, own in by_cell.items()
     }
-    comparison = score_models(replace(data, split=run.walk.whole), everywhere, recipe, cells, rows)
     costs = {
-        cell: tuple(work.results[number].cost for work in own for number in numbers)
-        for cell, own in by_cell.items()
+        cell: tuple(each.cost for work in own for each in found[id(work)]) for cell, own in by_cell.items()
     }
-    return Backtest(comparison, run.walk, costs, warm)
+    del found, fitted  # one copy of the forecasts is enough
+    comparison = score_models(replace(data, split=run.walk.whole), everywhere, recipe, cells, rows)
+    learned = {name: own.forecasts for name, own in cells.items()}
+    learned |= {name: (rows[name].forecast,) for name in (LINEAR_T,) if name in rows}
+    calibrated = {name: _calibrated(forecasts, comparison) for name, forecasts in learned.items()}
+    return Backtest(comparison, run.walk, calibrated, costs, warm)
+
+
+def _calibrated(forecasts: Sequence[Forecast], comparison: Comparison) -> dict[int, ScoredStep]:
+    """A model's scores by step after recalibration, the seeds' mean."""
+    steps, actual = shown_steps(comparison.horizon), comparison.actual
+    made = [recalibrated(forecast, actual, steps) for forecast in forecasts]
+    return {step: mean_of_seeds([score_step(each, actual, step) for each in made]) for step in steps}
 
 
 def _along(results: Sequence[FoldResult], origins: Sequence[Origins]) -> Forecast:
@@ -249,28 +267,43 @@ class _Run:
         """One more fold is there."""
         self._tell(work.name, number, kept=kept)
 
-    def train(self, wave: Sequence[Place], *, warm: bool, jobs: int) -> None:
+    def train(self, wave: Sequence[Place], *, warm: bool, jobs: int | None) -> None:
         """Train what is not there yet, `jobs` at once, and keep each as it is done."""
         left: list[Place] = []
         tasks: list[tuple[int, FoldTask]] = []
         for work, number in wave:
-            start = work.results[number - 1].network if warm and number and work.name != LINEAR else None
+            start = work.networks.get(number - 1) if warm and work.name != LINEAR else None
             before = work.digests[number - 1] if start is not None else ""
             recipe = work.recipe if start is None else onward_recipe(work.recipe)
             fold = self.walk.folds[number]
             digest = work.digests[number] = self._digest(number, recipe, before)
             kept = self.store.load(digest)
             if kept is not None:
-                work.results[number] = kept
+                work.networks[number] = kept.network
                 self.count(work, number, kept=True)
             else:
                 tasks.append((len(left), FoldTask(self.data, fold, recipe, start)))
                 left.append((work, number))
-        for place, result in results_of(_numbered_fold, tasks, jobs, ordered=False):
+        run = _here if jobs is None else _elsewhere
+        # A process of its own gives back the memory that an engine keeps from one training to the next.
+        for place, result in results_of(run, tasks, jobs or 1, threads=True, ordered=False):
             work, number = left[place]
             self.store.save(work.digests[number], result)
-            work.results[number] = result
+            work.networks[number] = result.network
             self.count(work, number, kept=False)
+
+    def result(self, work: "_Work", number: int) -> FoldResult:
+        """What a fold has found; forecasts that are kept are not held in memory meanwhile.
+
+        Raises:
+            ForecastError: another process removed it.
+        """
+        found = work.results.get(number) or self.store.load(work.digests[number])
+        if found is None:
+            raise ForecastError(
+                f"a finished fold is gone from {self.store.folder}", "run the same command again: it goes on"
+            )
+        return found
 
     def fit(self, name: str, recipe: Recipe, number: int, origins: Origins) -> FoldResult:
         """An extra baseline in one fold."""
@@ -315,23 +348,37 @@ def _waves(works: Sequence[_Work], folds: int, *, warm: bool) -> Iterator[list[P
         yield [(work, number) for work in works]
 
 
-def _numbered_fold(task: tuple[int, FoldTask]) -> tuple[int, FoldResult]:
+def _here(task: tuple[int, FoldTask]) -> tuple[int, FoldResult]:
     return task[0], run_fold(task[1])
 
 
+def _elsewhere(task: tuple[int, FoldTask]) -> tuple[int, FoldResult]:
+    number, fold = task
+    # Less is sent: what comes after the fold stays here.
+    return number, run_isolated(_on_one_thread, replace(fold, data=cut_after(fold.data, fold.fold)))
+
+
+def _on_one_thread(task: FoldTask, report: Callable[[object], None]) -> FoldResult:
+    """`run_fold` in a process of its own: sums' last bits depend on how many threads there are.
+
+    Two trainings on a thread each are done sooner than one after the other on two threads.
+    """
+    from threadpoolctl import threadpool_limits
+
+    del report
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # before TensorFlow is loaded
+    with threadpool_limits(1):
+        return run_fold(task)
+
+
 def run_fold(task: FoldTask) -> FoldResult:
-    """Train in one fold, and forecast its test days; in a worker on one thread.
+    """Train in one fold, and forecast its test days.
 
     Raises:
         ForecastError: too few prices, or a loss that became NaN.
     """
-    from threadpoolctl import threadpool_limits
-
     data = cut_after(task.data, task.fold)
-    if multiprocessing.parent_process() is not None:
-        use_one_thread()
-    with threadpool_limits(1):
-        outcome = train_and_forecast(data, task.recipe, lambda _: None, task.start)
+    outcome = train_and_forecast(data, task.recipe, lambda _: None, task.start)
     trained = outcome.trained
     cost = FoldCost(
         trained.seconds,
@@ -344,14 +391,6 @@ def run_fold(task: FoldTask) -> FoldResult:
         trained.kernel,
     )
     return FoldResult(outcome.origins, in_float32(outcome.forecast), trained.network, cost)
-
-
-def use_one_thread() -> None:
-    """Have TensorFlow, once it is loaded, compute on one thread: sums' last bits depend on their number.
-
-    Two trainings on a thread each are done sooner than one after the other on two threads each.
-    """
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 
 def cut_after(data: TrainingSet, fold: Fold) -> TrainingSet:

@@ -13,6 +13,7 @@ from forecaster.evaluation.baselines import LINEAR_T, SAME_INPUTS
 from forecaster.evaluation.comparison import Comparison, ModelResult
 from forecaster.evaluation.confidence_set import CONFIDENCE, confidence_set
 from forecaster.evaluation.metrics import skill
+from forecaster.evaluation.scoring import ScoredStep, StepScores
 from forecaster.evaluation.significance import skill_interval
 from forecaster.evaluation.verdict import MODEL_TITLES, Verdict, listed, show_p, shown_interval
 
@@ -65,9 +66,19 @@ class YearResult:
         }
 
 
-def year_results(comparison: Comparison, cell: ModelResult, step: int) -> tuple[YearResult, ...]:
-    """The cell's scores by year of the origin, beside every other model."""
-    sums, dates = cell.losses[step].sums.by_day, comparison.panel.dates[cell.losses[step].day]
+def year_results(
+    comparison: Comparison, cell: ModelResult, step: int, scored: ScoredStep | None = None
+) -> tuple[YearResult, ...]:
+    """The cell's scores by year of the origin, beside every other model.
+
+    Args:
+        comparison: all models.
+        cell: one of them.
+        step: days ahead.
+        scored: scores that stand in for the cell's own, on the same days: those after recalibration.
+    """
+    own_scores = scored or cell.losses[step]
+    sums, dates = own_scores.sums.by_day, comparison.panel.dates[own_scores.day]
     years = dates.astype("M8[Y]").astype(int) + 1970
     months = dates.astype("M8[M]").astype(int) % 12
     found = []
@@ -76,7 +87,8 @@ def year_results(comparison: Comparison, cell: ModelResult, step: int) -> tuple[
         count = sums.forecasts[own].sum()
         crps = sums.crps[own].sum()
         others = [row for row in comparison.models if row is not cell]
-        p_values = confidence_set({row.model: row.losses[step].crps[own] for row in comparison.models}, step)
+        losses = {row.model: row.losses[step].crps[own] for row in others}
+        p_values = confidence_set({cell.model: own_scores.crps[own], **losses}, step)
         covered, made = (
             np.bincount(months[own], values[own], 12) for values in (sums.within_90, sums.forecasts)
         )
@@ -107,8 +119,10 @@ def three_sentences(backtest: Backtest, verdict: Verdict, years: Sequence[YearRe
     """How good the best cell's range is, what recurrence adds, and what its median says about the price."""
     comparison = backtest.comparison
     best = comparison.model(verdict.best)
+    calibrated = year_results(comparison, best, 1, backtest.calibrated[best.model][1])
     return (
-        _range(comparison, best, verdict, years),
+        _range(comparison, best, verdict, years)
+        + f", and recalibrated day by day {_covered(backtest.calibrated[best.model][1].scores, calibrated)}.",
         _recurrence(comparison, verdict, years),
         _price(best, verdict),
     )
@@ -130,14 +144,19 @@ def _range(comparison: Comparison, best: ModelResult, verdict: Verdict, years: S
         for test in verdict.tests
         if (test.question, test.cell, test.reference, test.step) == ("range", best.model, rival.model, 1)
     )
-    shares = [year.coverage[90] for year in years]
-    by_year = f", {min(shares):.1%} to {max(shares):.1%} by year" if len(years) > 1 else ""
     return (
         f"{MODEL_TITLES[best.model]}'s range one day ahead is {abs(gain):.2%} {side} than that of "
         f"{MODEL_TITLES[rival.model]}, the strongest simple forecast ({shown_interval(interval)}, "
         f"p {show_p(test.adjusted)} after counting all that was tried){_years_won(years, rival.model)}; "
-        f"its 90 % interval covered {best.steps[1].coverage_90:.1%}{by_year}."
+        f"its 90 % interval covered {_covered(best.steps[1], years)}"
     )
+
+
+def _covered(scores: StepScores, years: Sequence[YearResult]) -> str:
+    """The coverage of the 90 % interval, over all and by year."""
+    shares = [year.coverage[90] for year in years]
+    by_year = f" ({min(shares):.1%} to {max(shares):.1%} by year)" if len(years) > 1 else ""
+    return f"{scores.coverage_90:.1%}{by_year}"
 
 
 def _recurrence(comparison: Comparison, verdict: Verdict, years: Sequence[YearResult]) -> str:
@@ -173,5 +192,5 @@ def _years_won(years: Sequence[YearResult], rival: str) -> str:
         return ""
     lost = [str(year.year) for year in years if rival in year.lost_to]
     if not lost:
-        return f", in each of the {len(years)} years"
-    return f", in {len(years) - len(lost)} of {len(years)} years (not in {listed(lost)})"
+        return f", better in each of the {len(years)} years"
+    return f", better in {len(years) - len(lost)} of {len(years)} years (not in {listed(lost)})"

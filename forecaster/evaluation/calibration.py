@@ -1,0 +1,139 @@
+"""Recalibrate forecasts day by day: each quantile moves, slowly, until it covers what it promises.
+
+A forecast's quantile at the level 0.05 should lie above 5 % of the actuals. Where more fall below it, it is
+lowered a little after each such day: in its place stands the forecast's own quantile at a smaller level. So
+every tail is corrected by itself, from days alone that had closed when a forecast was made.
+
+Source: Gibbs & Candès, "Adaptive conformal inference under distribution shift", NeurIPS 2021, equation 2, at
+each of 25 levels, with the mean over tickers in place of one outcome.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.evaluation.forecasts import Forecast, StepForecast
+from forecaster.evaluation.metrics import FILE_LEVELS
+from forecaster.evaluation.quantile_forecast import StepQuantiles
+from forecaster.evaluation.scoring import Actuals
+
+LEVELS = FILE_LEVELS
+RATE = 0.002
+"""By how much a level moves after a day on which all actuals fell below it; see docs/method.md."""
+LEAST_LEVEL = 1e-5
+"""What no level falls below, or rises above 1 less that."""
+_SPREAD = np.linspace(-4.5, 4.5, 73)  # of the normal, at which a forecast's quantiles are read
+_AT_ONCE = 50_000
+
+Float = NDArray[np.float64]
+
+
+def moved(raw_levels: Float, probabilities: Float) -> Float:
+    """The levels of the raw forecast that stand in for LEVELS after one more day's actuals, (25,).
+
+    Args:
+        raw_levels: those before, (25,), rising.
+        probabilities: of each actual of the day, the raw forecast's chance of at most that, (n,).
+    """
+    below = np.searchsorted(np.sort(probabilities), raw_levels, side="right") / len(probabilities)
+    stepped = np.clip(raw_levels - RATE * (below - LEVELS), LEAST_LEVEL, 1 - LEAST_LEVEL)
+    risen: Float = np.maximum.accumulate(stepped)
+    return risen
+
+
+@dataclass(frozen=True)
+class CalibratedForecast:
+    """A forecast whose quantiles were recalibrated from what had been seen at each origin.
+
+    Attributes:
+        raw: from O origins.
+        row: (O,) the origin's row in `raw_levels`.
+        raw_levels: by step, the levels of `raw` that stand in for LEVELS on each day of origins, (days, 25).
+        after: by step, those after the last actual.
+    """
+
+    raw: Forecast
+    row: NDArray[np.intp]
+    raw_levels: Mapping[int, Float]
+    after: Mapping[int, Float]
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The days ahead that are forecast, from 1."""
+        return tuple(self.raw_levels)
+
+    def at_step(self, step: int) -> StepQuantiles:
+        """Those of one day ahead; they are computed anew each time."""
+        made, levels = self.raw.at_step(step), self.raw_levels[step]
+        values = np.empty((len(self.row), len(LEVELS)), np.float32)
+        for first in range(0, len(self.row), _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            values[part] = quantiles_at(made.take(part), levels[self.row[part]])
+        return StepQuantiles(values)
+
+    def take(self, chosen: NDArray[np.intp]) -> "CalibratedForecast":
+        """Those of some of the origins, in that order."""
+        return CalibratedForecast(self.raw.take(chosen), self.row[chosen], self.raw_levels, self.after)
+
+
+def recalibrated(forecast: Forecast, actual: Actuals, steps: Sequence[int]) -> CalibratedForecast:
+    """Walk through the days of the origins, and recalibrate each by the actuals known at its close.
+
+    The first days are as the forecast has them: nothing has been seen yet.
+
+    Args:
+        forecast: from O origins.
+        actual: what came of it.
+        steps: the days ahead that are wanted.
+    """
+    days, row = np.unique(actual.origins.day, return_inverse=True)
+    found = {step: _levels_by_day(forecast.at_step(step), actual, step, days, row) for step in steps}
+    return CalibratedForecast(
+        forecast,
+        row,
+        {step: by_day for step, (by_day, _) in found.items()},
+        {step: after for step, (_, after) in found.items()},
+    )
+
+
+def _levels_by_day(
+    made: StepForecast, actual: Actuals, step: int, days: NDArray[np.intp], row: NDArray[np.intp]
+) -> tuple[Float, Float]:
+    """See `CalibratedForecast`: the levels on each day, and after the last."""
+    realised = actual.log_return[:, step - 1]
+    known = np.flatnonzero(np.isfinite(realised))
+    probabilities = made.take(known).probability_below(realised[known].astype(np.float64))
+    order = np.argsort(row[known], kind="stable")
+    ends = np.searchsorted(row[known][order], np.arange(len(days) + 1))
+    by_day, levels, seen = np.empty((len(days), len(LEVELS))), LEVELS, 0
+    for place, day in enumerate(days):
+        while seen < place and days[seen] + step <= day:
+            levels = _after_day(levels, probabilities[order[ends[seen] : ends[seen + 1]]])
+            seen += 1
+        by_day[place] = levels
+    for later in range(seen, len(days)):
+        levels = _after_day(levels, probabilities[order[ends[later] : ends[later + 1]]])
+    return by_day, levels
+
+
+def _after_day(levels: Float, probabilities: Float) -> Float:
+    return moved(levels, probabilities) if len(probabilities) else levels
+
+
+def quantiles_at(made: StepForecast, levels: Float) -> Float:
+    """Quantiles of O forecasts, each at levels of its own, (O, L), both.
+
+    They are read off a line between 73 quantiles of the forecast, evenly spaced on the normal's scale.
+    """
+    from scipy.special import ndtr, ndtri
+
+    known = made.quantile(ndtr(_SPREAD))
+    place = np.interp(ndtri(levels), _SPREAD, np.arange(len(_SPREAD)))
+    lower = np.minimum(place.astype(np.intp), len(_SPREAD) - 2)
+    share = place - lower
+    ends = (np.take_along_axis(known, lower + each, 1) for each in (0, 1))
+    low, high = ends
+    found: Float = low * (1 - share) + high * share
+    return found
