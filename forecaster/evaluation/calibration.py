@@ -20,7 +20,7 @@ from forecaster.evaluation.quantile_forecast import StepQuantiles
 from forecaster.evaluation.scoring import Actuals
 
 LEVELS = FILE_LEVELS
-RATE = 0.002
+RATE = 0.003
 """By how much a level moves after a day on which all actuals fell below it; see docs/method.md."""
 LEAST_LEVEL = 1e-5
 """What no level falls below, or rises above 1 less that."""

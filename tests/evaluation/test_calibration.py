@@ -23,17 +23,17 @@ FIFTH, NINETY_FIFTH = (int(np.flatnonzero(level == LEVELS)[0]) for level in (0.0
 
 
 def test_a_day_moves_each_level_by_what_it_missed() -> None:
-    """Three of four actuals below the 5 % quantile: it falls by 0.002 · (0.75 − 0.05)."""
+    """Three of four actuals below the 5 % quantile: it falls by 0.003 · (0.75 − 0.05)."""
     found = moved(LEVELS, np.array([0.01, 0.02, 0.03, 0.5]))
-    assert found[FIFTH] == pytest.approx(0.05 - 0.002 * 0.70)
+    assert found[FIFTH] == pytest.approx(0.05 - 0.003 * 0.70)
     # all four are below the 95 % quantile, five hundredths more than there should be
-    assert found[NINETY_FIFTH] == pytest.approx(0.95 - 0.002 * 0.05)
-    assert RATE == 0.002
+    assert found[NINETY_FIFTH] == pytest.approx(0.95 - 0.003 * 0.05)
+    assert RATE == 0.003
 
 
 def test_an_actual_at_a_quantile_is_below_it() -> None:
-    assert moved(LEVELS, np.array([0.05]))[FIFTH] == pytest.approx(0.05 - 0.002 * 0.95)
-    assert moved(LEVELS, np.array([0.0501]))[FIFTH] == pytest.approx(0.05 + 0.002 * 0.05)
+    assert moved(LEVELS, np.array([0.05]))[FIFTH] == pytest.approx(0.05 - 0.003 * 0.95)
+    assert moved(LEVELS, np.array([0.0501]))[FIFTH] == pytest.approx(0.05 + 0.003 * 0.05)
 
 
 @settings(max_examples=50, deadline=None)
