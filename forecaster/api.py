@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from forecaster.evaluation.calibration import Calibration
     from forecaster.evaluation.comparison import Comparison, FitReport
     from forecaster.evaluation.verdict import Verdict
     from forecaster.network.fitting import Progress
@@ -48,12 +49,14 @@ class Model:
         card: how it was trained, on what, and its test scores.
         network: its weights.
         home: the folder whose prices `predict` reads; None without one.
+        calibration: what its forecasts are recalibrated by; None to leave them as they are.
     """
 
     reference: str
     card: Mapping[str, Any]
     network: Network
     home: Path | None = None
+    calibration: "Calibration | None" = None
     _keras_file: bytes | None = None
     _reference: Network | None = None
 
@@ -220,6 +223,7 @@ class Model:
 
         asked = [tickers] if isinstance(tickers, str) else list(tickers or [])
         composition = self.card.get("market", ())
+        level_map = None if self.calibration is None else self.calibration.level_map
         if prices is not None:
             tables = _tables(prices)
             known_market = _market(tables, market, composition)
@@ -229,7 +233,14 @@ class Model:
                 return Batch((), missing)
             as_of = _day_of_forecast(wanted)
             batch = predict_tables(
-                self.network, wanted, known_market, horizon, levels, reports=reports, as_of=as_of
+                self.network,
+                wanted,
+                known_market,
+                horizon,
+                levels,
+                reports=reports,
+                as_of=as_of,
+                level_map=level_map,
             )
             if reports is None and any(each.reports_read for each in batch.predictions):
                 warnings.warn(
@@ -247,7 +258,9 @@ class Model:
         store = known_prices(self.home, _now(), os.environ)
         given = None if market is None else _market((), market)
         chosen = [checked_ticker(ticker) for ticker in asked] or choose_tickers(store, None)
-        batch = predict_stored(store, self.network, chosen, horizon, levels, given, composition)
+        batch = predict_stored(
+            store, self.network, chosen, horizon, levels, given, composition, level_map=level_map
+        )
         if batch.dates_fault:
             warnings.warn(f"earnings dates are left out: {batch.dates_fault}", stacklevel=3)
         return batch
@@ -391,11 +404,13 @@ def train_on(
         BadInputError: the prices are too few.
         ForecastError: the loss became NaN.
     """
+    from forecaster.registry.calibration import calibration_of_card
     from forecaster.service.candidate import train_candidate
 
     candidate = train_candidate(data, recipe, _now(), report)
-    trained = candidate.trained
-    return Model("", candidate.card, trained.network, None, trained.keras_file, candidate.reference)
+    trained, card = candidate.trained, candidate.card
+    calibration = calibration_of_card(card, recipe.horizon)
+    return Model("", card, trained.network, None, calibration, trained.keras_file, candidate.reference)
 
 
 def compare(
@@ -501,7 +516,10 @@ def _now() -> datetime:
 
 def model_of(registered: RegisteredModel, home: Path) -> Model:
     """A model as the registry loaded it, that predicts from the prices of `home`."""
-    return Model(registered.reference, registered.card, registered.network, home)
+    from forecaster.registry.calibration import calibration_at
+
+    calibration = calibration_at(ModelRegistry(home), registered, _now())
+    return Model(registered.reference, registered.card, registered.network, home, calibration)
 
 
 def _training_set(
@@ -620,7 +638,7 @@ def _frame_of(predictions: "Sequence[Prediction]", levels: Sequence[float]) -> "
             columns[f"{name}_{level:g}"] = np.concatenate(
                 [each.intervals[level][end] for each in predictions]
             )
-    losses = [tail_losses(each.distribution) for each in predictions]
+    losses = [tail_losses(each.recalibrated) for each in predictions]
     for level in RISK_LEVELS:
         columns[f"var_{level}"] = np.concatenate([each[level].value_at_risk for each in losses])
         columns[f"es_{level}"] = np.concatenate([each[level].expected_shortfall for each in losses])

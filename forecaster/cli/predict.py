@@ -99,6 +99,7 @@ def predict(
     from forecaster.dataset.report_features import is_report_feature
     from forecaster.network.step_copula import copula_of
     from forecaster.prices.known import known_prices
+    from forecaster.registry.calibration import calibration_at
     from forecaster.registry.promotion import load_or_fall_back
     from forecaster.registry.versions import ModelRegistry
     from forecaster.service.prediction import check_recordable, predict_stored
@@ -121,6 +122,7 @@ def predict(
         )
     reference = registry.load_reference(*registry.resolve(used.reference)) if record else None
     composition = used.card.get("market", ())
+    calibration = calibration_at(registry, used, moment)
     batch = predict_stored(
         store,
         used.network,
@@ -129,10 +131,11 @@ def predict(
         widths,
         composition=composition,
         reference=reference,
+        level_map=None if calibration is None else calibration.level_map,
     )
     reads_dates = any(is_report_feature(name) for name in used.network.features)
     in_use = batch.dates_kept or (reads_dates and not batch.dates_fault)
-    asked = Asked(prices, copula_of(used.card), risk, dates=in_use)
+    asked = Asked(prices, copula_of(used.card), risk, dates=in_use, calibration=calibration)
     if len(chosen) == 1:
         for error in batch.failures.values():
             raise error

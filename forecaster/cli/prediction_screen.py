@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from forecaster.cli.screen import figures_table, headline, plain_table, print_picture
 from forecaster.dataset.reports_ahead import ReportAhead
 from forecaster.errors import name_some
+from forecaster.evaluation.calibration import Calibration
 from forecaster.network.risk import tail_losses
 from forecaster.network.step_copula import StepCopula
 from forecaster.prices.earnings.fetching import stock_tickers
@@ -46,12 +47,14 @@ class Asked:
         copula: the dependence of the model's steps.
         risk: whether the table has value at risk and expected shortfall.
         dates: whether earnings dates are in use, so that it is worth a word where a ticker has none.
+        calibration: what the forecasts were recalibrated by; None where nothing is known for it.
     """
 
     prices: Mapping[str, Threshold]
     copula: StepCopula
     risk: bool = False
     dates: bool = False
+    calibration: Calibration | None = None
 
 
 def show_predictions(predictions: Sequence[Prediction], asked: Asked, model: str, screen: "Console") -> None:
@@ -188,7 +191,7 @@ def _answers(prediction: Prediction, asked: Asked, steps: slice, *, in_prices: b
         threshold = asked.prices[name]
         price = PriceText(prediction.last_close).one(threshold.price(prediction.last_close))
         columns[f"{name} {price if in_prices else threshold}"] = [_chance_text(each) for each in found[steps]]
-    for level, loss in tail_losses(prediction.distribution).items() if asked.risk else ():
+    for level, loss in tail_losses(prediction.recalibrated).items() if asked.risk else ():
         columns[f"VaR {level} %"] = [f"{share:.1%}" for share in loss.value_at_risk[steps]]
         columns[f"ES {level} %"] = [f"{share:.1%}" for share in loss.expected_shortfall[steps]]
     return columns
@@ -226,6 +229,9 @@ def _legend(prediction: Prediction, asked: Asked) -> str:
         parts.append(
             "VaR: loss, of the last close, exceeded with a chance of 5 % or 1 %; ES: mean of those losses"
         )
+    if asked.calibration is not None:
+        days = int(asked.calibration.days.max(initial=0))
+        parts.append(f"recalibrated by {days:,} days' outcomes through {asked.calibration.through}")
     return f"{'; '.join(parts)}."
 
 
@@ -239,7 +245,7 @@ def prediction_document(
     }
     losses = {
         str(level): {name: values.tolist() for name, values in vars(loss).items()}
-        for level, loss in tail_losses(prediction.distribution).items()
+        for level, loss in tail_losses(prediction.recalibrated).items()
     }
     naive = prediction.naive_intervals[max(prediction.naive_intervals)].tolist()
     ends = {f"{level:g}": values.tolist() for level, values in prediction.intervals.items()}
@@ -270,6 +276,7 @@ def prediction_document(
         "reports_known": prediction.reports_known,
         "reports_read": prediction.reports_read,
         **{name: prices.get(name) for name in QUESTIONS},
+        "calibration": None if asked.calibration is None else asked.calibration.described(),
         "step_dependence": "fitted" if asked.copula.fitted else "random walk",
         "steps": [
             {

@@ -10,6 +10,7 @@ each of 25 levels, with the mean over tickers in place of one outcome.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from forecaster.evaluation.forecasts import Forecast, StepForecast
 from forecaster.evaluation.metrics import FILE_LEVELS
 from forecaster.evaluation.quantile_forecast import StepQuantiles
 from forecaster.evaluation.scoring import Actuals
+from forecaster.network.calibrated import LevelMap
 
 LEVELS = FILE_LEVELS
 RATE = 0.003
@@ -137,3 +139,71 @@ def quantiles_at(made: StepForecast, levels: Float) -> Float:
     low, high = ends
     found: Float = low * (1 - share) + high * share
     return found
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What recalibration has come to, for a model's H steps.
+
+    Attributes:
+        raw_levels: (H, 25) the levels of the raw forecast that stand in for LEVELS.
+        days: (H,) days whose actuals were counted.
+        through: the last session that was a target; empty without any.
+    """
+
+    raw_levels: Float
+    days: NDArray[np.int64]
+    through: str
+
+    @property
+    def level_map(self) -> LevelMap:
+        """For forecasts of the same steps."""
+        return LevelMap(LEVELS, self.raw_levels)
+
+    def described(self) -> dict[str, Any]:
+        """As cards and files hold it."""
+        return {
+            "raw_levels": self.raw_levels.tolist(),
+            "days": self.days.tolist(),
+            "through": self.through,
+        }
+
+
+def parse_calibration(content: Mapping[str, Any], horizon: int) -> Calibration:
+    """What `Calibration.described` made.
+
+    Raises:
+        ValueError: it is none of a model of that horizon.
+    """
+    try:
+        raw_levels = np.array(content["raw_levels"], np.float64)
+        days, through = np.array(content["days"]), content["through"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"it lacks its parts: {error}") from error
+    if raw_levels.shape != (horizon, len(LEVELS)) or days.shape != (horizon,):
+        raise ValueError(f"it is of {raw_levels.shape} levels, not of {(horizon, len(LEVELS))}")
+    inside = (raw_levels >= LEAST_LEVEL) & (raw_levels <= 1 - LEAST_LEVEL)
+    if not inside.all() or (np.diff(raw_levels) < 0).any():
+        raise ValueError("its levels do not rise between 0 and 1")
+    if days.dtype.kind != "i" or (days < 0).any() or not isinstance(through, str):
+        raise ValueError("its days are no counts")
+    return Calibration(raw_levels, days.astype(np.int64), through)
+
+
+def calibration_of_test(
+    forecast: Forecast, actual: Actuals, dates: NDArray[np.datetime64], horizon: int
+) -> Calibration:
+    """What recalibration comes to on the test days of a training, all of which the network has not seen.
+
+    Args:
+        forecast: of the test days.
+        actual: what came of it.
+        dates: the panel's trading days.
+        horizon: H.
+    """
+    found = recalibrated(forecast, actual, range(1, horizon + 1))
+    known = np.isfinite(actual.log_return)
+    days = [len(np.unique(actual.origins.day[known[:, step]])) for step in range(horizon)]
+    last = [actual.origins.day[known[:, step]].max(initial=-step - 1) + step + 1 for step in range(horizon)]
+    through = str(dates[max(last)]) if any(days) else ""
+    return Calibration(np.array([found.after[step + 1] for step in range(horizon)]), np.array(days), through)

@@ -105,6 +105,14 @@ class _Refit(msgspec.Struct):
     trained_to: date | None = None
 
 
+class _Calibration(msgspec.Struct):
+    """See `evaluation.calibration.Calibration`, which reads it."""
+
+    raw_levels: list[list[Annotated[float, msgspec.Meta(gt=0, lt=1)]]]
+    days: list[_Count]
+    through: str
+
+
 class _Card(msgspec.Struct):
     """What every command relies on; a card may hold more."""
 
@@ -133,6 +141,7 @@ class _Card(msgspec.Struct):
     refit: _Refit | None = None
     reference: Literal["linear-t", "riskmetrics-t"] = "riskmetrics-t"
     step_correlations: list[Annotated[float, msgspec.Meta(ge=0, le=MOST_CORRELATION)]] | None = None
+    calibration: _Calibration | None = None
 
 
 def sealed_card(card: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,6 +211,9 @@ def _check(path: Path, card: Mapping[str, Any]) -> None:
         tied = card.get("step_correlations")
         if tied is not None and len(tied) != recipe["horizon"] - 1:
             raise damaged_file(path, f"it has {len(tied)} step_correlations, of {recipe['horizon']} steps")
+        moved = card.get("calibration")
+        if moved is not None and not len(moved["raw_levels"]) == len(moved["days"]) == recipe["horizon"]:
+            raise damaged_file(path, f"it has a calibration of other than its {recipe['horizon']} steps")
     except (msgspec.ValidationError, UnicodeError, UsageError, RecursionError) as error:
         message = error.message if isinstance(error, UsageError) else str(error)
         raise damaged_file(path, message) from error

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from forecaster.errors import BadInputError, NotFoundError, UsageError
 from forecaster.files import disk_error, sync_folder
-from forecaster.network.artifact import network_faults
+from forecaster.network.artifact import network_faults, read_card
+from forecaster.registry.calibration import calibration_fault
 from forecaster.registry.history import highest_given, read_history, remember_highest
 from forecaster.registry.versions import ModelRegistry, check_model_name
 
@@ -22,14 +23,22 @@ def verify(registry: ModelRegistry, reference: str | None) -> dict[str, list[str
     """
     if reference is not None and "@" in reference:
         name, version = registry.resolve(reference)
-        return {reference: network_faults(registry.version_folder(name, version))}
+        return {reference: _faults(registry.version_folder(name, version))}
     if reference is not None and not registry.versions(reference):
         registry.champion(reference)  # says in its own words that there is no such model
     found: dict[str, list[str]] = {}
     for name in registry.names() if reference is None else [reference]:
         found[name] = _service_faults(registry, name)
         for version in registry.versions(name):
-            found[f"{name}@{version}"] = network_faults(registry.version_folder(name, version))
+            found[f"{name}@{version}"] = _faults(registry.version_folder(name, version))
+    return found
+
+
+def _faults(folder: Path) -> list[str]:
+    """What is wrong with a version's files."""
+    found = network_faults(folder)
+    if not found and (fault := calibration_fault(folder, read_card(folder)["recipe"]["horizon"])):
+        found.append(fault)
     return found
 
 

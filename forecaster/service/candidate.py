@@ -11,8 +11,9 @@ from forecaster.dataset.split import split_dates
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.errors import BadInputError
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, fitted_linear_t, walks
+from forecaster.evaluation.calibration import calibration_of_test
 from forecaster.evaluation.experiment import TrainResult, train_and_forecast
-from forecaster.evaluation.scoring import StepScores, actuals, against, score_step
+from forecaster.evaluation.scoring import Actuals, StepScores, actuals, against, score_step
 from forecaster.evaluation.step_dependence import fit_step_copula
 from forecaster.evaluation.step_tests import StepTests, step_tests
 from forecaster.network.fitting import Progress
@@ -76,12 +77,15 @@ def train_candidate(
     linear: Network | None = None
     if recipe.cell != LINEAR:  # it would be compared with itself
         linear, forecasts[LINEAR_T] = fitted_linear_t(data, recipe, outcome.origins)
-    scores, tests = _score(data, recipe, outcome, forecasts)
+    truth = actuals(data.panel, outcome.origins, recipe.horizon, data.split.train)
+    scores, tests = _score(truth, recipe, forecasts)
     reference = better_reference(scores)
+    calibration = calibration_of_test(outcome.forecast, truth, data.panel.dates, recipe.horizon)
     copula = fit_step_copula(outcome.trained.network, data.panel, data.split.train, recipe.seed)
     card = _card(data, recipe, outcome, scores, tests, now) | {
         "reference": reference,
         "step_correlations": None if copula is None else copula.correlations.tolist(),
+        "calibration": calibration.described(),
     }
     kept = linear if reference == LINEAR_T else None
     return Candidate(outcome.trained, scores, card, outcome.peak_memory_mb, kept)
@@ -97,10 +101,9 @@ def better_reference(scores: Mapping[str, Mapping[int, StepScores]]) -> str:
 
 
 def _score(
-    data: TrainingSet, recipe: Recipe, outcome: TrainResult, forecasts: Mapping[str, ForecastDistribution]
+    truth: Actuals, recipe: Recipe, forecasts: Mapping[str, ForecastDistribution]
 ) -> tuple[dict[str, dict[int, StepScores]], dict[int, StepTests]]:
     """Scores by model and step, and the network's tests by step."""
-    truth = actuals(data.panel, outcome.origins, recipe.horizon, data.split.train)
     steps = sorted({1, recipe.horizon})
     scored = {
         name: {step: score_step(forecast, truth, step) for step in steps}

@@ -29,4 +29,4 @@ def draw_paths(prediction: Prediction, copula: StepCopula, count: int, seed: int
     """
     random = np.random.default_rng([seed, *prediction.ticker.encode()])
     chosen = copula.probabilities(len(prediction.dates), count, random)
-    return np.asarray(prediction.last_close * np.exp(prediction.distribution.value_at(chosen)))
+    return np.asarray(prediction.last_close * np.exp(prediction.recalibrated.value_at(chosen)))

@@ -17,6 +17,7 @@ from forecaster.errors import BadInputError, ForecastError, UsageError, name_som
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, random_walk, riskmetrics_walk
 from forecaster.evaluation.forecasts import Origins, in_returns
 from forecaster.ledger.ledger import ForecastRows
+from forecaster.network.calibrated import CalibratedDistribution, LevelMap
 from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.prices.calendar import last_closed_session, local_date, next_sessions, session_count
@@ -54,7 +55,10 @@ class Prediction:
         intervals: by level in per cent, lower and upper ends (2, H).
         naive_intervals: the same of the naive forecast, whose median is the last close.
         expected_move: (H,) half the width of the central 68 % of the log return, in per cent.
-        distribution: (H,) of the cumulative log return from the last close.
+        distribution: (H,) of the cumulative log return from the last close, as the network has it: what the
+            ledger holds, and what recalibration learns from.
+        recalibrated: what the median, the intervals and all chances are of: `distribution` recalibrated, or
+            itself where nothing is known to recalibrate it by.
         naive_distribution: (H,) of the naive forecast, a normal.
         reference: the simple forecast that it is to be compared with, linear-t or riskmetrics-t.
         reference_distribution: (H,) of that.
@@ -78,6 +82,7 @@ class Prediction:
     naive_intervals: dict[float, Prices]
     expected_move: Prices
     distribution: ForecastDistribution
+    recalibrated: ForecastDistribution | CalibratedDistribution
     naive_distribution: ForecastDistribution
     reference: str
     reference_distribution: ForecastDistribution
@@ -131,6 +136,7 @@ def predict_stored(
     market: MarketSeries | None = None,
     composition: Collection[str] = (),
     reference: Network | None = None,
+    level_map: LevelMap | None = None,
 ) -> Batch:
     """Predict stored tickers from their last closes; one that cannot be predicted costs only itself.
 
@@ -144,6 +150,7 @@ def predict_stored(
         composition: the tickers whose mean the network's market was, as its card records them; empty for all
             that are stored.
         reference: the network's linear-t; RiskMetrics-t is the reference without it.
+        level_map: what recalibration of the network's forecasts has come to; None to leave them as they are.
 
     Raises:
         UsageError: more steps than the network was trained for, or a level that is none.
@@ -162,7 +169,9 @@ def predict_stored(
     known_market = market or read_market(store, composition)
     known = read_reports(store.home, [table.ticker for table in tables])
     today = None if store.as_of is None else local_date(store.as_of)
-    batch = predict_tables(network, tables, known_market, horizon, levels, reference, known.table, today)
+    batch = predict_tables(
+        network, tables, known_market, horizon, levels, reference, known.table, today, level_map
+    )
     failures |= batch.failures
     ordered = {ticker: failures[ticker] for ticker in tickers if ticker in failures}
     return Batch(batch.predictions, ordered, known.fault, known.any_kept)
@@ -177,6 +186,7 @@ def predict_tables(
     reference: Network | None = None,
     reports: EarningsTable | None = None,
     as_of: np.datetime64 | None = None,
+    level_map: LevelMap | None = None,
 ) -> Batch:
     """As `predict_stored`, from price tables and the market's daily return.
 
@@ -195,7 +205,9 @@ def predict_tables(
     forecast, valid = forecast_latest(network, features)
     walk = random_walk(0.0, latest.past_spread, np.inf, network.horizon)  # the naive forecast
     simple = _simple_forecast(reference, features, network.horizon)
-    inside = _quantiles(forecast, [*levels, _MOVE_LEVEL], steps)
+    shown = None if level_map is None else level_map.first(steps)
+    inside = _quantiles(forecast, [*levels, _MOVE_LEVEL], steps, shown)
+    median = _at_levels(forecast, np.array([0.5]), steps, shown)[..., 0]
     naive = _quantiles(walk, levels, steps)
     predictions: list[Prediction] = []
     failures: dict[str, ForecastError] = {}
@@ -217,11 +229,12 @@ def predict_tables(
                 last_date=last_date,
                 last_close=last_close,
                 dates=_next_sessions(last_date, steps, tables[row].calendar),
-                median=last_close * np.exp(forecast.location[row, :steps].astype(np.float64)),
+                median=last_close * np.exp(median[row]),
                 intervals=dict(zip(levels, ends, strict=True)),
                 naive_intervals=dict(zip(levels, walk_ends, strict=True)),
                 expected_move=100 * np.diff(inside[-1, :, row], axis=0)[0] / 2,
                 distribution=_row(forecast, row, steps),
+                recalibrated=_recalibrated(_row(forecast, row, steps), shown),
                 naive_distribution=_row(walk, row, steps),
                 reference=RISKMETRICS_T if reference is None else LINEAR_T,
                 reference_distribution=_row(simple, row, steps),
@@ -372,11 +385,36 @@ def _unknown_market(ticker: str, thin: Sequence[ThinDay], lookback: int) -> BadI
 MARKET_REMEDY = "bring its members up to date with `forecast fetch`, or train a model on what is stored"
 
 
-def _quantiles(forecast: ForecastDistribution, levels: Sequence[float], steps: int) -> Prices:
+def _quantiles(
+    forecast: ForecastDistribution, levels: Sequence[float], steps: int, level_map: LevelMap | None = None
+) -> Prices:
     """(levels, 2, N, steps) lower and upper ends of the central intervals of the log return."""
     tails = (1 - np.array(levels, dtype=np.float64) / 100) / 2
-    ends = forecast.quantile(np.concatenate([tails, 1 - tails]))[:, :steps]
+    ends = _at_levels(forecast, np.concatenate([tails, 1 - tails]), steps, level_map)
     return np.moveaxis(ends, -1, 0).reshape(2, len(levels), *ends.shape[:2]).swapaxes(0, 1)
+
+
+def _at_levels(
+    forecast: ForecastDistribution, levels: Prices, steps: int, level_map: LevelMap | None
+) -> Prices:
+    """Quantiles at Q levels of the first steps, recalibrated where there is a map, (N, steps, Q)."""
+    if level_map is None:
+        return forecast.quantile(levels)[:, :steps]
+    raw = level_map.to_raw(np.repeat(levels[:, None], steps, 1))[:, None]  # (Q, 1, steps)
+    found = _first_steps(forecast, steps).value_at(raw)
+    return np.moveaxis(found, 0, -1)
+
+
+def _recalibrated(
+    forecast: ForecastDistribution, level_map: LevelMap | None
+) -> ForecastDistribution | CalibratedDistribution:
+    return forecast if level_map is None else CalibratedDistribution(forecast, level_map)
+
+
+def _first_steps(forecast: ForecastDistribution, steps: int) -> ForecastDistribution:
+    return ForecastDistribution(
+        forecast.location[:, :steps], forecast.scale[:, :steps], forecast.degrees_of_freedom[:, :steps]
+    )
 
 
 def _last_days(features: Features) -> Origins:

@@ -94,7 +94,7 @@ def chance_below(prediction: Prediction, threshold: Threshold) -> NDArray[np.flo
     It is the Student-t's distribution function at the log return from the last close to the threshold.
     """
     move = math.log(threshold.price(prediction.last_close)) - math.log(prediction.last_close)
-    return prediction.distribution.probability_below(np.full(len(prediction.dates), move))
+    return prediction.recalibrated.probability_below(np.full(len(prediction.dates), move))
 
 
 def chance_touched(prediction: Prediction, threshold: Threshold, copula: StepCopula) -> NDArray[np.float64]:

@@ -1,0 +1,77 @@
+"""What recalibration comes to on a version's own forecasts, from the ledger alone.
+
+It is worked out from the first forecast on each time, so that no day counts twice, whatever was run when.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.evaluation.calibration import LEVELS, Calibration, moved
+from forecaster.ledger.ledger import Ledger
+from forecaster.network.student_t import ForecastDistribution
+
+Float = NDArray[np.float64]
+
+_LOWER, _UPPER = (int(np.flatnonzero(level == LEVELS)[0]) for level in (0.05, 0.95))
+
+
+@dataclass(frozen=True)
+class LiveCalibration:
+    """Where a version stands.
+
+    Attributes:
+        calibration: after the last outcome.
+        covered_90: by step, how many of its recalibrated 90 % intervals covered.
+        forecasts: by step, how many there are.
+    """
+
+    calibration: Calibration
+    covered_90: Mapping[int, int]
+    forecasts: Mapping[int, int]
+
+
+def live_calibration(
+    ledger: Ledger, name: str, version: int, start: Calibration, until: np.datetime64
+) -> LiveCalibration:
+    """Walk through a version's scored forecasts in the order in which their outcomes came.
+
+    A forecast's intervals are recalibrated by the outcomes of targets up to its origin.
+
+    Args:
+        ledger: the forecasts.
+        name: of the model.
+        version: of the model.
+        start: what the test days of its training came to.
+        until: the last session whose outcome counts.
+
+    Raises:
+        ForecastError: as `Ledger`.
+    """
+    raw_levels, days, through = start.raw_levels.copy(), start.days.copy(), start.through
+    covered: dict[int, int] = {}
+    count: dict[int, int] = {}
+    for step in range(1, len(raw_levels) + 1):
+        rows = ledger.select(
+            "SELECT origin, target, location, scale, degrees_of_freedom, log_return FROM forecasts "
+            "WHERE log_return IS NOT NULL AND model = ? AND version = ? AND step = ? AND target <= ?",
+            *(name, version, step, str(until)),
+        )
+        if not rows:
+            continue
+        origin, target = (np.array([row[place] for row in rows], "M8[D]") for place in (0, 1))
+        figures: Float = np.array([row[2:] for row in rows], np.float64)
+        probabilities = ForecastDistribution(*figures[:, :3].T).probability_below(figures[:, 3])
+        sessions, place = np.unique(target, return_inverse=True)
+        states = [raw_levels[step - 1]]
+        for number in range(len(sessions)):
+            states.append(moved(states[-1], probabilities[place == number]))
+        issued = np.array(states)[np.searchsorted(sessions, origin, "right")]
+        within = (issued[:, _LOWER] <= probabilities) & (probabilities <= issued[:, _UPPER])
+        covered[step], count[step] = int(within.sum()), len(rows)
+        raw_levels[step - 1] = states[-1]
+        days[step - 1] += len(sessions)
+        through = max(through, str(sessions[-1]))
+    return LiveCalibration(Calibration(raw_levels, days, through), covered, count)
