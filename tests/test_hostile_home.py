@@ -246,8 +246,10 @@ COMMANDS = (
     ("models", "list"),
     ("models", "verify"),
     ("schedule", "status"),
-    ("fetch", "--source", "sample"),
 )
+OF_THE_SAMPLE = ("fetch", "--source", "sample")
+OF_A_FILE = ("fetch", "--source", "prices.csv")
+"""A twentieth of the sample's work, and the same files of the home are read and written."""
 
 
 @pytest.mark.parametrize("name", HOME_FILES)
@@ -260,7 +262,8 @@ def test_a_bad_file_of_the_home_ends_every_command_soon(
     if not path.exists():
         path.write_text("x" * 200)
     damage(path)
-    for words in COMMANDS:
+    Path("prices.csv").write_text("ticker,date,close\nAAPL,2026-11-19,1\nAAPL,2026-11-20,2\n")
+    for words in (*COMMANDS, OF_A_FILE):
         code, _, err = called(capsys, own_home, *words)
         assert code in (0, 1, 2, 65, 66, 74), (words, err)
     assert np.isfinite(read_market(PriceStore(own_home)).log_return).all()
@@ -282,7 +285,8 @@ def test_a_hostile_home_costs_no_command_much_memory(own_home: Path, name: str, 
         (own_home / each).parent.mkdir(exist_ok=True)
         (own_home / each).touch()
         damage(own_home / each)
-    with in_time(len(COMMANDS) * SECONDS):
-        for words, (code, memory) in zip(COMMANDS, measured(COMMANDS, "--home", own_home), strict=True):
+    commands = (*COMMANDS, OF_THE_SAMPLE)
+    with in_time(len(commands) * SECONDS):
+        for words, (code, memory) in zip(commands, measured(commands, "--home", own_home), strict=True):
             assert code in (0, 1, 2, 65, 66, 74), words
             assert memory < MEMORY, words
