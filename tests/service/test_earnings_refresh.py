@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from earnings_factory import written
 from factories import closes_table, filled_store
-from sec_server import SecServer, filing, serving_filings
+from sec_server import SecServer, filing, serving_filings, unpaced
 
 from forecaster.cli.main import run
 from forecaster.errors import BadInputError, TryLaterError
@@ -30,6 +30,7 @@ def sec(tmp_path: Path) -> Iterator[SecServer]:
 @pytest.fixture
 def settings(sec: SecServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The SEC's dates of AAA were fetched on Friday."""
+    unpaced(monkeypatch)
     values = {"URL": sec.url, "USER_AGENT": "Jane jane@example.com", "RATE": "10"}
     for name, value in values.items():
         monkeypatch.setenv(f"FORECAST_SEC_{name}", value)
