@@ -8,7 +8,7 @@ import pytest
 from command import rejection
 from dated_home import store_dates
 from factories import filled_store, random_walk_table
-from ledger_factory import normal, prediction, record_daily, record_now
+from ledger_factory import normal, prediction, record_daily, record_now, together
 from network_factory import card_of, random_network
 from trained_home import recent_table
 
@@ -142,9 +142,12 @@ def reported(home: Path) -> Path:
     """Two steps from 60 origins of AAA, which reported on one day; nothing is known of BBB's reports."""
     tables = [recent_table("AAA", 62), recent_table("BBB", 62, seed=1)]
     filled_store(home, *tables)
-    for table in tables:
-        for origin in table.dates[:-2]:
-            record_now(home, prediction(table.ticker, origin, normal([0.02, 0.03]), normal([0.02, 0.03])))
+    made = [
+        prediction(table.ticker, origin, normal([0.02, 0.03]), normal([0.02, 0.03]))
+        for table in tables
+        for origin in table.dates[:-2]
+    ]
+    record_now(home, together(made))
     store_dates(home, f"AAA {tables[0].dates[0]} before", f"AAA {tables[0].dates[30]} before")
     return home
 
@@ -175,8 +178,8 @@ def test_days_of_reports_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_every_step_of_the_days_of_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = recent_table("AAA", 20)
     filled_store(tmp_path, table)
-    for origin in table.dates[:-5]:
-        record_now(tmp_path, prediction("AAA", origin, normal([0.02] * 5), normal([0.02] * 5)))
+    steps = normal([0.02] * 5)
+    record_now(tmp_path, together([prediction("AAA", origin, steps, steps) for origin in table.dates[:-5]]))
     store_dates(tmp_path, f"AAA {table.dates[0]} before", f"AAA {table.dates[10]} before")
     for flags, shown in (([], ["1", "5"]), (["--all"], ["1", "2", "3", "4", "5"])):
         run(["score", *flags, "--home", str(tmp_path)])
