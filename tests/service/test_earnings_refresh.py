@@ -101,8 +101,9 @@ def test_a_night_with_a_damaged_file_names_the_command_that_restores_it(
     with pytest.raises(BadInputError, match=r"^earnings: .*earnings\.parquet is damaged: ") as raised:
         night.complain()
     assert raised.value.remedy == (
-        "`forecast fetch --earnings yahoo` replaces it, as does --earnings sec or FILE: run it for each source "
-        "that you use, or put back a copy of the file, which also has the days on which dates became known"
+        "`forecast fetch --earnings yahoo` replaces it, as does --earnings sec or FILE: run it for each "
+        "source that you use, or put back a copy of the file, which also has the days on which dates became "
+        "known"
     )
     assert "\n" not in str(raised.value)
     command = ["fetch", "AAA", "--source", "prices.csv", "--earnings", "sec"]
