@@ -38,8 +38,16 @@ def train(panel: Panel, recipe: Recipe = RECIPE, split: Split | None = None) -> 
 
 
 @pytest.fixture(scope="module")
-def evaluated(panel: Panel) -> TrainedNetwork:
-    return train(panel)
+def watched(panel: Panel) -> tuple[TrainedNetwork, list[Progress]]:
+    """A network, and what was reported while it was trained."""
+    seen: list[Progress] = []
+    split, engine = split_days(panel.dates, RECIPE.horizon), start_engine("cpu")
+    return train_network(panel, available_features(panel), split, RECIPE, engine, seen.append), seen
+
+
+@pytest.fixture(scope="module")
+def evaluated(watched: tuple[TrainedNetwork, list[Progress]]) -> TrainedNetwork:
+    return watched[0]
 
 
 @pytest.mark.parametrize(
@@ -146,11 +154,8 @@ def test_an_interruption_that_the_engine_swallows_is_handled_all_the_same(
     assert signal.getsignal(signal.SIGINT) is usual
 
 
-def test_progress_is_reported_after_every_batch(panel: Panel) -> None:
-    seen: list[Progress] = []
-    engine = start_engine("cpu")
-    names = available_features(panel)
-    trained = train_network(panel, names, split_days(panel.dates, 2), RECIPE, engine, seen.append)
+def test_progress_is_reported_after_every_batch(watched: tuple[TrainedNetwork, list[Progress]]) -> None:
+    trained, seen = watched
     assert [(row.epoch, row.step) for row in seen] == [
         (epoch, step) for epoch in (1, 2) for step in range(1, seen[0].steps + 1)
     ]

@@ -379,7 +379,7 @@ def test_a_champion_that_reads_dates_needs_some(own_home: Path, capsys: pytest.C
     assert code == ExitCode.BAD_INPUT
     assert "the champion reads earnings dates: " in line
     assert "earnings.parquet is damaged: " in line
-    assert "run `forecast fetch --earnings` again" in line
+    assert "`forecast fetch --earnings yahoo` replaces it" in line
 
 
 def lopsided(*_: Any) -> TrainedNetwork:
