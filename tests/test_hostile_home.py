@@ -279,7 +279,8 @@ LOOKED_FOR = ("forecast.toml", "models/ledger.sqlite", "models/numbers.json", "m
 
 @pytest.mark.trial
 @pytest.mark.parametrize(
-    ("place", "name"), enumerate([*LOOKED_FOR, "models/main/1/card.json", "models/main/1/weights.npz"])
+    ("place", "name"),
+    list(enumerate([*LOOKED_FOR, "models/main/1/card.json", "models/main/1/weights.npz"])),
 )
 @pytest.mark.parametrize("damage", [endless, enormous])
 def test_a_hostile_home_costs_no_command_much_memory(
