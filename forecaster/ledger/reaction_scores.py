@@ -76,21 +76,21 @@ def reaction_scores(ledger: Ledger, store: PriceStore, now: datetime) -> Reactio
         whose = "of these tickers " if kept.any_kept else ""
         return ReactionScores(left_out=count, why=f"no earnings dates {whose}are stored; {_FETCH}")
     found = known_on(kept.table, local_date(now))
-    days = HABIT_DAYS + len(sessions_between(np.datetime64(first, "D"), until))
-    beside = _spans(store, found.take(found.live), days)
+    beside = _spans(store, found.take(found.live), np.datetime64(first, "D"), until)
     rows = live_scores(ledger, until, _GROUP, beside)
     grouped = [row for row in rows if row.group]
     why = "" if grouped else f"the earnings dates that are stored tell of none of these forecasts; {_FETCH}"
     return ReactionScores(grouped, sum(row.forecasts for row in rows if not row.group), why)
 
 
-def _spans(store: PriceStore, found: EarningsTable, days: int) -> Spans:
+def _spans(store: PriceStore, found: EarningsTable, first: np.datetime64, until: np.datetime64) -> Spans:
     """The tickers' reaction days, and the days for which their dates tell whether there was a report.
 
     Args:
         store: the prices; a ticker without any is left out.
         found: the announcements that hold.
-        days: how many of the last sessions count.
+        first: the first origin of the ledger; before it, prices tell of habits alone.
+        until: the last session that has closed.
     """
     tables = [
         table
@@ -101,6 +101,8 @@ def _spans(store: PriceStore, found: EarningsTable, days: int) -> Spans:
     reaction, told = list[tuple[str, str, str]](), list[tuple[str, str, str]]()
     if not len(found):
         return {"reaction": reaction, "told": told}
+    begins = max(first, min(table.dates[0] for table in tables))
+    days = HABIT_DAYS + len(sessions_between(begins, until))
     latest = latest_days(tables, _NO_MARKET, days, found)
     reacted = reacted_days(latest)
     if reacted is not None:

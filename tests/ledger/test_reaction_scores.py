@@ -1,7 +1,9 @@
 """Live scores on the days on which prices react to a report: which forecasts these are, and their figures."""
 
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from earnings_factory import said
 from factories import closes_table, filled_store, random_walk_table
 from ledger_factory import normal, prediction, record_now, together
 
+from forecaster.dataset.panel import latest_days
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.reaction_scores import ReactionScores, reaction_scores
 from forecaster.ledger.scoring import fill_outcomes
@@ -196,6 +199,28 @@ def test_a_ticker_whose_prices_are_damaged_is_left_out(tmp_path: Path) -> None:
     found = scored(tmp_path)
     assert figures(found)[1, "no report"][0] == 8
     assert found.left_out == 16
+
+
+def test_a_ledger_that_begins_before_all_prices_reads_no_more_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a damaged ledger has of the year 1000 would take a gigabyte for five hundred tickers."""
+    asked: list[int] = []
+
+    def watched(tables: Any, market: Any, days: int, *rest: Any) -> Any:
+        asked.append(days)
+        return latest_days(tables, market, days, *rest)
+
+    monkeypatch.setattr("forecaster.ledger.reaction_scores.latest_days", watched)
+    priced(tmp_path, AAA="2026-01-13")
+    store_dates(tmp_path, "AAA 2025-10-15 before", "AAA 2026-01-13 before", on="2026-01-15")
+    recorded(tmp_path, "AAA")
+    assert figures(scored(tmp_path))[1, "report"] == (1, 0.0)
+    with sqlite3.connect(Ledger(tmp_path).path) as connection:
+        connection.execute("UPDATE forecasts SET origin = '1000-01-02' WHERE id = 1")
+    connection.close()
+    assert figures(scored(tmp_path))[1, "report"] == (1, 0.0)
+    assert asked == [2000 + len(DAYS)] * 2
 
 
 def test_tables_beside_the_ledger_leave_it_unchanged(tmp_path: Path) -> None:
