@@ -6,6 +6,9 @@ from pathlib import Path
 # As the tool itself has it; JAX would leave another level behind, for the commands that a test starts too.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
+# Two processes of tests share two cores, where threads of linear algebra mostly wait for each other.
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+
 # TensorFlow carries a libcurl of its own; curl_cffi finds its own symbols only if it is loaded first. One
 # command never trains before it fetches, but one test session does.
 import curl_cffi.requests  # noqa: F401
@@ -17,6 +20,9 @@ NOW = "2026-11-21T22:30:00"
 
 # Started by a shell in the background, this process would ignore Ctrl-C, and its commands would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No test cuts the power, and waiting for the disk takes longer than most of them.
+os.fsync = lambda _: None
 
 # A busy machine is no failure: no test is timed, those of Hypothesis neither.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

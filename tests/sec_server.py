@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
 
 HTML = b"<!DOCTYPE html><html><body>%s</body></html>"
 FAULTS: dict[str, tuple[int, bytes]] = {
@@ -91,6 +94,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_words: object) -> None:
         """Nothing is to reach the tests' stderr."""
+
+
+def unpaced(patch: "pytest.MonkeyPatch") -> None:
+    """Let requests in this process follow each other at once, which no setting allows."""
+    patch.setattr("forecaster.prices.yahoo.pacing.LONGEST_WAIT", 0.0)
 
 
 @contextmanager

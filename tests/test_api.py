@@ -205,7 +205,10 @@ def test_a_smaller_market_than_in_training_is_a_warning(trained_home: Path, pric
         model.predict(prices=prices[prices["ticker"] == "AAA"])
 
 
-def test_train_compare_save_and_load(tmp_path: Path, prices: pd.DataFrame) -> None:
+def test_train_compare_save_and_load(
+    tmp_path: Path, prices: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forecaster.processes.run_isolated", lambda work, task, report: work(task, report))
     recipe = fc.Recipe(lookback=10, horizon=2, units=3, epochs=1, device="cpu")
     model = fc.train(prices, recipe)
     assert repr(model) == "<Model unsaved: gru, 3 units, 2 steps>"

@@ -2,10 +2,13 @@
 
 import os
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from forecaster import __version__
 from forecaster.cli.backtest import backtest
@@ -82,7 +85,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and give its exit code."""
     try:
-        code = app(arguments, prog_name="forecast", standalone_mode=False) or ExitCode.DONE
+        code = _commands()(arguments, prog_name="forecast", standalone_mode=False) or ExitCode.DONE
         # Typer answers Ctrl-C with its exit code alone.
         return _explain(KeyboardInterrupt()) if code == ExitCode.INTERRUPTED else int(code)
     except BrokenPipeError:
@@ -98,6 +101,12 @@ def run(arguments: list[str]) -> int:
         if os.environ.get("FORECAST_DEBUG"):
             raise
         return _explain(error)
+
+
+@cache
+def _commands() -> Callable[..., Any]:
+    """All commands, put together once in a process that runs several."""
+    return get_command(app)
 
 
 def _explain(error: BaseException) -> int:

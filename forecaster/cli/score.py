@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from forecaster.ledger.live_scores import LiveScores
+    from forecaster.ledger.reaction_scores import ReactionScores
     from forecaster.ledger.scoring import Filled
 
 LISTED = 10
@@ -34,7 +35,11 @@ def score(
     context: typer.Context,
     every: Annotated[
         bool,
-        typer.Option("--all", help="List every ticker and month, not the worst ten and the last twelve."),
+        typer.Option(
+            "--all",
+            help="List every ticker and month, not the worst ten and the last twelve, and every step of the "
+            "days of reports.",
+        ),
     ] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -47,6 +52,9 @@ def score(
     reference's. That is linear-t or RiskMetrics-t, whichever was better when the model was trained. Both are
     betting tests on daily means, good for looking every night: together they raise a false alarm in at most
     1 % of years.
+
+    Where earnings dates are stored, the forecasts up to whose target the price had a company's report to
+    react to are shown apart from the others.
     """
     from dataclasses import asdict
 
@@ -59,6 +67,7 @@ def score(
         p_value,
         reference_p_value,
     )
+    from forecaster.ledger.reaction_scores import reaction_scores
     from forecaster.ledger.scoring import fill_outcomes
     from forecaster.prices.calendar import last_closed_session
     from forecaster.prices.known import known_prices
@@ -68,7 +77,8 @@ def score(
     settings = open_settings(context, home)
     ledger, moment = Ledger(settings.home), now()
     note_replay(settings.home, quiet=quiet)
-    filled = fill_outcomes(ledger, known_prices(settings.home, moment, os.environ), moment)
+    store = known_prices(settings.home, moment, os.environ)
+    filled = fill_outcomes(ledger, store, moment)
     until = last_closed_session(moment)
     whole = live_scores(ledger, until)
     days = [daily_scores(ledger, row.model, row.step, until) for row in whole]
@@ -77,13 +87,18 @@ def score(
         for row, daily in zip(whole, days, strict=True)
     ]
     groups = {name: live_scores(ledger, until, expression) for name, expression in GROUPS.items()}
+    reactions = reaction_scores(ledger, store, moment)
     alarms = find_alarms(ledger, ModelRegistry(settings.home).names(), moment)
     if json:
         models = [
             _as_json(row) | p | {"reference": daily.reference or None}
             for row, p, daily in zip(whole, p_values, days, strict=True)
         ]
-        parts = {f"{name}s": [_as_json(row, name) for row in rows] for name, rows in groups.items()}
+        parts: dict[str, Any] = {
+            f"{name}s": [_as_json(row, name) for row in rows] for name, rows in groups.items()
+        }
+        parts["reactions"] = [_as_json(row, "reaction") for row in reactions.rows]
+        parts |= {"reactions_left_out": reactions.left_out, "reactions_missing": reactions.why or None}
         raised = [asdict(alarm) | {"text": alarm.text} for alarm in alarms]
         print_json("forecast.score/1", {**asdict(filled), "models": models, **parts, "alarms": raised})
     else:
@@ -91,6 +106,7 @@ def score(
         screen.print(_summary(filled), soft_wrap=True)
         if whole:
             _show_models(whole, [p["reference_p_value"] for p in p_values], screen)
+            _show_reactions(reactions, screen, every=every)
             _show_months(groups["month"], screen, every=every)
             _show_groups("ticker", groups["ticker"], screen, limit=None if every else LISTED)
     log_alarms(settings.home, moment, alarms)
@@ -126,6 +142,28 @@ def _show_models(rows: list["LiveScores"], p_values: list[float], screen: "Conso
         "linear-t or RiskMetrics-t, whichever was better when the model was trained, and p is of it.",
         style="dim",
     )
+
+
+def _show_reactions(found: "ReactionScores", screen: "Console", *, every: bool) -> None:
+    """The first and the last step of each model, or every one."""
+    screen.print()
+    if found.why:
+        screen.print(f"Days of reports: {found.why}.", markup=False)
+        return
+    last = {row.model: row.step for row in found.rows}
+    title = "By whether there is a report to react to up to the target date"
+    table = figures_table(title, "model", "step", "reaction", *_HEADINGS)
+    table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"
+    table.columns[2].justify = "left"
+    for row in found.rows:
+        if every or row.step in {1, last[row.model]}:
+            table.add_row(row.model, str(row.step), row.group, *_figures(row))
+    screen.print(table)
+    if found.left_out:
+        text = (
+            f"Left out, as no earnings dates of the ticker tell of those days: {found.left_out:,} forecasts."
+        )
+        screen.print(text, style="dim")
 
 
 def _show_months(rows: list["LiveScores"], screen: "Console", *, every: bool) -> None:

@@ -101,7 +101,7 @@ def fill_report_features(
     fill(DATES_KNOWN, _recent(reacted))
 
 
-def reacted_days(panel: Panel) -> NDArray[np.bool_] | None:
+def reacted_days(panel: Panel | LatestDays) -> NDArray[np.bool_] | None:
     """(N, D) on which days prices reacted to a report, as it turned out; None where no dates are known."""
     if panel.reports is None or not len(panel.reports):
         return None

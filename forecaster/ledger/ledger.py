@@ -11,7 +11,7 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -127,6 +127,8 @@ class OpenForecasts:
     reference_degrees: np.ndarray[Any, np.dtype[np.float64]]
 
 
+Spans = Mapping[str, Iterable[tuple[str, str, str]]]
+"""Of a name of our own: tickers, and the first and the last day (ISO) of something of theirs."""
 Outcome = tuple[float, float, bool, float, bool, float | None, float | None, int]
 """Log return, CRPS, whether covered, both of the naive forecast; reference CRPS and most gain; the key."""
 
@@ -185,8 +187,15 @@ class Ledger:
                 [(scored_at, *outcome) for outcome in outcomes],
             )
 
-    def select(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
-        """The rows of a query that changes nothing."""
+    def select(self, query: str, *values: str | int, beside: Spans | None = None) -> list[tuple[Any, ...]]:
+        """The rows of a query that changes nothing.
+
+        Args:
+            query: SQL.
+            values: of its question marks.
+            beside: tables that it finds beside the ledger's, with columns ticker, first and last; they are
+                kept in memory for as long as it runs.
+        """
         self._check_files()
         if not self.path.exists():
             raise NotFoundError(
@@ -196,10 +205,11 @@ class Ledger:
         with self._explained(), closing(self._connect(read_only=True)) as connection:
             if self._check(connection) == FORMAT:
                 self._check_rows(connection)
+                _lay_beside(connection, beside or {})
                 return connection.execute(query, values).fetchall()
         with self._writing():  # brings it up to date
             pass
-        return self.select(query, *values)
+        return self.select(query, *values, beside=beside)
 
     def faults(self) -> list[str]:
         """What SQLite finds wrong with the file; empty when it is sound."""
@@ -298,6 +308,18 @@ class Ledger:
         except OSError as error:
             reason = error.strerror or str(error)
             raise DiskError(f"cannot write {self.path}: {reason}", "fix its permissions") from error
+
+
+def _lay_beside(connection: sqlite3.Connection, beside: Spans) -> None:
+    connection.execute("PRAGMA temp_store = MEMORY")
+    for name, spans in beside.items():
+        connection.execute(
+            f"CREATE TEMP TABLE {name} (ticker TEXT, first TEXT, last TEXT, "
+            "PRIMARY KEY (ticker, first, last)) WITHOUT ROWID"
+        )
+        connection.execute("BEGIN")
+        connection.executemany(f"INSERT OR IGNORE INTO {name} VALUES (?, ?, ?)", spans)  # noqa: S608
+        connection.execute("COMMIT")
 
 
 def _decoded(text: bytes) -> str:

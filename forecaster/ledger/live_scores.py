@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from forecaster.evaluation.metrics import skill
 from forecaster.evaluation.significance import diebold_mariano
-from forecaster.ledger.ledger import Ledger
+from forecaster.ledger.ledger import Ledger, Spans
 
 Float = NDArray[np.float64]
 
@@ -18,7 +18,8 @@ Float = NDArray[np.float64]
 class LiveScores:
     """One group of scored forecasts; CRPS in log return, `skill` over the naive forecast.
 
-    `group` is the ticker, the month (of the target date) or empty for all of a model. The reference's figures
+    `group` is the ticker, the month (of the target date), whether there is a report to react to, or empty for
+    all of a model. The reference's figures
     are of the forecasts that were recorded beside one; None where none was.
     """
 
@@ -60,10 +61,18 @@ class DailyScores:
     reference: str
 
 
-def live_scores(ledger: Ledger, until: np.datetime64, group: str = "''") -> list[LiveScores]:
+def live_scores(
+    ledger: Ledger, until: np.datetime64, group: str = "''", beside: Spans | None = None
+) -> list[LiveScores]:
     """Scores by model and step and within them by `group`, one of GROUPS' expressions.
 
     Those of targets after `until`, which a replay cannot know, are left out.
+
+    Args:
+        ledger: where they are recorded.
+        until: the last session that has closed.
+        group: an expression of the ledger's columns, and of the tables of `beside`.
+        beside: as in `Ledger.select`.
 
     Raises:
         ForecastError: as `Ledger`.
@@ -73,6 +82,7 @@ def live_scores(ledger: Ledger, until: np.datetime64, group: str = "''") -> list
         "AVG(naive_covered), AVG(crps), AVG(naive_crps), AVG(reference_crps), AVG(crps - reference_crps) "
         "FROM forecasts WHERE log_return IS NOT NULL AND target <= ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         str(until),
+        beside=beside,
     )
     return [_live(*row) for row in rows]
 

@@ -27,7 +27,10 @@ def test_a_failure_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert failed["remedy"]
 
 
-@pytest.mark.parametrize("flags", [(), ("--deep",)], ids=["cheap", "deep"])
+@pytest.mark.parametrize(
+    "flags",
+    [pytest.param((), id="cheap"), pytest.param(("--deep",), id="deep", marks=pytest.mark.trial)],
+)
 def test_only_deep_starts_the_engine(tmp_path: Path, flags: tuple[str, ...]) -> None:
     script = (
         "import sys; from forecaster.cli.main import run; run(sys.argv[1:]); print('keras' in sys.modules)"

@@ -51,7 +51,7 @@ def test_each_failure_is_one_line_and_a_code(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(main, "app", fail)
+    monkeypatch.setattr(main, "_commands", lambda: fail)
     assert run(["train"]) == code
     message = capsys.readouterr().err
     assert message.startswith(f"forecast: {line}")

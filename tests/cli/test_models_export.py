@@ -95,6 +95,7 @@ def test_a_network_that_reads_dates_is_exported_whole(tmp_path: Path, bidirectio
     np.testing.assert_allclose(keras.ops.convert_to_numpy(loaded(seen)), raw, atol=1e-5)
 
 
+@pytest.mark.trial
 def test_mlflow_has_recipe_scores_and_files_and_a_second_time_changes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

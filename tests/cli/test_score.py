@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import rejection
+from dated_home import store_dates
 from factories import filled_store, random_walk_table
-from ledger_factory import normal, prediction, record_daily, record_now
+from ledger_factory import normal, prediction, record_daily, record_now, together
 from network_factory import card_of, random_network
 from trained_home import recent_table
 
@@ -57,6 +58,8 @@ def test_scores_fit_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str
     captured = capsys.readouterr()
     assert captured.err == ""
     assert max(map(len, captured.out.splitlines())) <= 80
+    why = "Days of reports: no earnings dates are stored; `forecast fetch --earnings yahoo` brings them."
+    assert why in " ".join(captured.out.split())
     for text in ("Newly scored: 60", "By model", "By month", "2026-10", "By ticker", "AAA", "+0.0%"):
         assert text in captured.out
 
@@ -66,6 +69,10 @@ def test_json_holds_every_group(tmp_path: Path, capsys: pytest.CaptureFixture[st
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "forecast.score/1"
     assert (document["scored"], document["still_open"], document["alarms"]) == (60, 0, [])
+    assert (document["reactions"], document["reactions_left_out"]) == ([], 60)
+    assert document["reactions_missing"].startswith(
+        "no earnings dates are stored; `forecast fetch --earnings"
+    )
     (whole,) = document["models"]
     assert (whole["model"], whole["step"], whole["forecasts"], whole["skill"]) == ("main", 1, 60, 0.0)
     assert [row["ticker"] for row in document["tickers"]] == ["AAA"]
@@ -129,3 +136,52 @@ def test_of_many_tickers_the_worst_are_shown(tmp_path: Path, capsys: pytest.Capt
     run(["score", "--all", "--home", str(tmp_path)])
     out = capsys.readouterr().out
     assert all(f"T{number:02d}" in out for number in range(12))
+
+
+def reported(home: Path) -> Path:
+    """Two steps from 60 origins of AAA, which reported on one day; nothing is known of BBB's reports."""
+    tables = [recent_table("AAA", 62), recent_table("BBB", 62, seed=1)]
+    filled_store(home, *tables)
+    made = [
+        prediction(table.ticker, origin, normal([0.02, 0.03]), normal([0.02, 0.03]))
+        for table in tables
+        for origin in table.dates[:-2]
+    ]
+    record_now(home, together(made))
+    store_dates(home, f"AAA {tables[0].dates[0]} before", f"AAA {tables[0].dates[30]} before")
+    return home
+
+
+def test_days_of_reports_are_shown_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["score", "--home", str(reported(tmp_path))]) == ExitCode.DONE
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    part = out.split("By whether there is a report to react to up to the target date")[1].split("By month")[0]
+    rows = [line.split()[:4] for line in part.splitlines() if line.startswith("main")]
+    assert rows == [
+        ["main", "1", "no", "report"],
+        ["main", "1", "report", "1"],
+        ["main", "2", "no", "report"],
+        ["main", "2", "report", "2"],
+    ]
+    assert "Left out, as no earnings dates of the ticker tell of those days: 120 forecasts." in part
+
+
+def test_days_of_reports_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["score", "--json", "--home", str(reported(tmp_path))]) == ExitCode.DONE
+    document = json.loads(capsys.readouterr().out)
+    found = [(row["step"], row["reaction"], row["forecasts"]) for row in document["reactions"]]
+    assert found == [(1, "no report", 59), (1, "report", 1), (2, "no report", 58), (2, "report", 2)]
+    assert (document["reactions_left_out"], document["reactions_missing"]) == (120, None)
+
+
+def test_every_step_of_the_days_of_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = recent_table("AAA", 20)
+    filled_store(tmp_path, table)
+    steps = normal([0.02] * 5)
+    record_now(tmp_path, together([prediction("AAA", origin, steps, steps) for origin in table.dates[:-5]]))
+    store_dates(tmp_path, f"AAA {table.dates[0]} before", f"AAA {table.dates[10]} before")
+    for flags, shown in (([], ["1", "5"]), (["--all"], ["1", "2", "3", "4", "5"])):
+        run(["score", *flags, "--home", str(tmp_path)])
+        part = capsys.readouterr().out.split("a report to react to")[1].split("By month")[0]
+        assert [line.split()[1] for line in part.splitlines() if "no report" in line] == shown

@@ -45,7 +45,10 @@ def test_a_network_is_trained_tested_and_put_into_service(
     assert "main@2" in capsys.readouterr().out
 
 
-def test_json_is_the_card(prices: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_the_card(
+    prices: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_quickly(monkeypatch)
     arguments = ["train", "AAA", *SMALL, "--name", "one", "--json", "--quiet", "--home", str(prices)]
     assert run(arguments) == ExitCode.DONE
     captured = capsys.readouterr()
@@ -60,7 +63,10 @@ def test_json_is_the_card(prices: Path, capsys: pytest.CaptureFixture[str]) -> N
     }
 
 
-def test_settings_come_from_the_file_and_flags_win(prices: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_settings_come_from_the_file_and_flags_win(
+    prices: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_quickly(monkeypatch)
     (prices / "forecast.toml").write_text('[train]\ncell = "rnn"\nlookback = 12\nunits = 3\nepochs = 1\n')
     assert (
         run(["train", *STOCKS, "--units", "5", "--json", "--quiet", "--home", str(prices)]) == ExitCode.DONE

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from command import rejection
 from factories import filled_store
+from quick_training import train_quickly
 
 from forecaster.cli.main import run
 from forecaster.prices.store import PriceStore
@@ -72,7 +73,11 @@ def three_walks(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("three_walks")
-def test_a_network_learns_from_members_while_they_are_members(capsys: Capture) -> None:
+def test_a_network_learns_from_members_while_they_are_members(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many rows count; that they alone are trained on is tested beside `dataset.membership`."""
+    train_quickly(monkeypatch)
     assert run(["train", "--universe", "mine.csv", *SMALL]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "mine (changes known to 2015-02-02): members between 2015-01-02 and 2016-03-11: 3;" in text
@@ -91,6 +96,7 @@ def test_cells_are_compared_on_members_only(
     three_walks: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """BBB joins within the test part; the task that trains is told so."""
+    train_quickly(monkeypatch)
     monkeypatch.setattr("forecaster.processes.run_isolated", lambda work, task, report: work(task, report))
     dates = PriceStore(three_walks).read("AAA").dates
     (three_walks / "mine.csv").write_text(f"symbol,first\nAAA,\nBBB,{dates[-10]}\n")

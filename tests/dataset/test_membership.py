@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from factories import closes_table, filled_store, panel_of, random_walk_table
+from quick_training import train_quickly
 
 from forecaster.dataset.features import available_features
 from forecaster.dataset.membership import (
@@ -144,26 +145,31 @@ def test_what_happens_to_a_company_that_left_changes_nothing() -> None:
     assert split.train.stop > 153  # the changed days are days of training
 
 
-def test_without_membership_it_changes_much() -> None:
-    first, second = (
-        outcome_of(leaving_panel(changed=changed, target_mask=False)) for changed in (False, True)
-    )
+@pytest.fixture(scope="module")
+def without_membership() -> TrainResult:
+    return outcome_of(leaving_panel(changed=False, target_mask=False))
+
+
+def test_without_membership_it_changes_much(without_membership: TrainResult) -> None:
+    first, second = without_membership, outcome_of(leaving_panel(changed=True, target_mask=False))
     assert first.trained.losses != second.trained.losses
     assert set(first.origins.ticker) == {0, 1}
 
 
-def test_a_member_on_all_days_is_trained_as_without_membership() -> None:
-    panel = panel_of(*(random_walk_table(name, 260, seed) for seed, name in enumerate(("AAA", "BBB"))))
+def test_a_member_on_all_days_is_trained_as_without_membership(without_membership: TrainResult) -> None:
+    panel = leaving_panel(changed=False, target_mask=False)
+    assert panel.target_mask is None
     everyone = restrict_targets(panel, universe(AAA=[(None, None)], BBB=[(None, None)]))
     assert everyone.target_mask is not None
     assert everyone.target_mask.all()
-    first, second = outcome_of(panel), outcome_of(everyone)
+    first, second = without_membership, outcome_of(everyone)
     assert first.trained.losses == second.trained.losses
     np.testing.assert_array_equal(first.forecast.location, second.forecast.location)
 
 
-def test_only_members_days_are_forecast_from() -> None:
+def test_only_members_days_are_forecast_from(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ticker that comes in the middle of the test part; days before are inputs and no origins."""
+    train_quickly(monkeypatch)
     panel = panel_of(random_walk_table("AAA", 260))
     split = split_days(panel.dates, 2)
     joined = split.test.start + 7

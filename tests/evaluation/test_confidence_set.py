@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from arch.bootstrap import MCS
 
 from forecaster.evaluation.confidence_set import CONFIDENCE, confidence_set
 
@@ -19,6 +18,8 @@ def losses(days: int, excess: tuple[float, ...], seed: int, own: float = 0.2) ->
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("excess", [(0, 0, 0), (0, 0.01, 0.02, 0.05), (0, 0.1, 0.1)])
 def test_as_another_implementation_finds(excess: tuple[float, ...], seed: int) -> None:
+    from arch.bootstrap import MCS
+
     given = losses(500, excess, seed)
     other = MCS(np.column_stack([*given.values()]), size=0.1, reps=4000, block_size=8, method="max", seed=1)
     other.compute()

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import scoringrules
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
@@ -90,6 +89,8 @@ def test_less_than_two_degrees_are_rejected() -> None:
 
 @given(locations, scales, st.one_of(st.floats(2.1, 1e4), st.just(np.inf)), st.floats(-30, 30))
 def test_scores_equal_another_library(location: float, scale: float, freedom: float, observed: float) -> None:
+    import scoringrules  # compiles itself for seconds, which each process that collects tests would wait for
+
     made, value = one(location, scale, freedom), np.array([observed])
     if np.isinf(freedom):
         expected = scoringrules.crps_normal(observed, location, scale)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from earnings_factory import written
 from factories import closes_table, filled_store
-from sec_server import SecServer, filing, serving_filings
+from sec_server import SecServer, filing, serving_filings, unpaced
 
 from forecaster.cli.main import run
-from forecaster.errors import BadInputError, TryLaterError
+from forecaster.errors import BadInputError, ExitCode, TryLaterError
 from forecaster.prices.earnings.store import EarningsStore
-from forecaster.service.nightly import STEPS
+from forecaster.service.nightly import STEPS, Step, daily_run
 from forecaster.service.refreshing import refresh_earnings
 from forecaster.settings import SecSettings, Settings
 
@@ -30,6 +30,7 @@ def sec(tmp_path: Path) -> Iterator[SecServer]:
 @pytest.fixture
 def settings(sec: SecServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The SEC's dates of AAA were fetched on Friday."""
+    unpaced(monkeypatch)
     values = {"URL": sec.url, "USER_AGENT": "Jane jane@example.com", "RATE": "10"}
     for name, value in values.items():
         monkeypatch.setenv(f"FORECAST_SEC_{name}", value)
@@ -86,7 +87,30 @@ def test_without_the_contact_the_night_goes_on(settings: Settings, sec: SecServe
     assert text.startswith("sec: not all answered: the SEC answers only those who say who they are")
 
 
-def test_a_damaged_file_is_told(settings: Settings) -> None:
+def here(_name: str, step: Step, settings: Settings, now: datetime) -> str:
+    return step(settings, now)
+
+
+def test_a_night_with_a_damaged_file_names_the_command_that_restores_it(
+    settings: Settings, sec: SecServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     EarningsStore(settings.home).path.write_bytes(b"rubbish")
-    with pytest.raises(BadInputError, match="is damaged"):
-        refresh_earnings(settings, FRIDAY)
+    night = daily_run(settings, FRIDAY, here)
+    assert night.exit_code == ExitCode.BAD_INPUT
+    assert [step.name for step in night.steps if isinstance(step.error, BadInputError)] == ["earnings"]
+    with pytest.raises(BadInputError, match=r"^earnings: .*earnings\.parquet is damaged: ") as raised:
+        night.complain()
+    assert raised.value.remedy == (
+        "`forecast fetch --earnings yahoo` replaces it, as does --earnings sec or FILE: run it for each "
+        "source that you use, or put back a copy of the file, which also has the days on which dates became "
+        "known"
+    )
+    assert "\n" not in str(raised.value)
+    command = ["fetch", "AAA", "--source", "prices.csv", "--earnings", "sec"]
+    assert run(command) == ExitCode.DONE
+    assert "is damaged: " in (note := capsys.readouterr().err)
+    assert "it was replaced by what was fetched" in note
+    assert stored(settings) == ["AAA 2026-10-29 after reported"]
+    sec.requests.clear()
+    assert refresh_earnings(settings, after(7)).startswith("sec: tickers with dates: 1")
+    assert sec.requests["/submissions/CIK0000000001.json"] == 1

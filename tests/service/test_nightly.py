@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from command import rejection
+from command import QUICK_AND_KERAS, rejection, started
 from quick_training import train_quickly
 from yahoo_server import YahooServer, company, serving
 
@@ -38,8 +38,9 @@ def yahoo(monkeypatch: pytest.MonkeyPatch) -> Iterator[YahooServer]:
         yield server
 
 
+@pytest.mark.parametrize("quick", QUICK_AND_KERAS)
 def test_a_run_fetches_retrains_records_and_scores(
-    yahoo: YahooServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    yahoo: YahooServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quick: bool
 ) -> None:
     home = tmp_path / "home"
 
@@ -55,10 +56,8 @@ def test_a_run_fetches_retrains_records_and_scores(
     run(["predict", "AAA", "--record", "--quiet", "--home", str(home)])
     at("2026-11-20")
     monkeypatch.setenv("FORECAST_RUN_RETRAIN_AFTER", "5")
-    capfd.readouterr()
-    code = run(["run", "--home", str(home)])
-    captured = capfd.readouterr()
-    assert (captured.out, captured.err, code) == ("", "", ExitCode.DONE)
+    process = started(["run", "--home", home], quick=quick)
+    assert (*process.communicate(timeout=300), process.returncode) == ("", "", ExitCode.DONE)
     assert str(PriceStore(home).info("AAA").last) == "2026-11-20"
     assert ModelRegistry(home).versions("main") == [1, 2]
     recorded = Ledger(home).select("SELECT COUNT(*) FROM forecasts WHERE origin = '2026-11-20'")

@@ -13,7 +13,7 @@ import pytest
 from command import rejection
 from dated_home import register_dated, store_dates
 from factories import filled_store, panel_of, persistent_table
-from quick_training import quick_refit, train_quickly
+from quick_training import quick_refit, quick_train, start_no_engine, train_quickly
 from trained_home import LAST_SESSION, LEARNING, RECIPE, recent_table
 
 from forecaster.cli.main import run
@@ -21,9 +21,8 @@ from forecaster.dataset.features import available_features
 from forecaster.dataset.panel import Panel
 from forecaster.errors import BadInputError, ExitCode, ForecastError
 from forecaster.evaluation.scoring import StepScores
-from forecaster.network.engine import start_engine
 from forecaster.network.recurrent import RecurrentNetwork
-from forecaster.network.training import TrainedNetwork, train_network
+from forecaster.network.training import TrainedNetwork
 from forecaster.prices.calendar import sessions_between
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import complete
@@ -43,10 +42,9 @@ def panel() -> Panel:
     return panel_of(*(persistent_table(name, 700, seed, 0.8) for seed, name in enumerate("ABC")))
 
 
-def fitted(panel: Panel, start: RecurrentNetwork | None = None) -> RecurrentNetwork:
+def fitted(panel: Panel) -> RecurrentNetwork:
     split = gate_split(panel.dates, LEARNS.horizon)
-    names = available_features(panel)
-    return train_network(panel, names, split, LEARNS, start_engine("cpu"), start=start).network
+    return quick_train(panel, available_features(panel), split, LEARNS, start_no_engine("cpu")).network
 
 
 @pytest.fixture(scope="module")
@@ -381,7 +379,7 @@ def test_a_champion_that_reads_dates_needs_some(own_home: Path, capsys: pytest.C
     assert code == ExitCode.BAD_INPUT
     assert "the champion reads earnings dates: " in line
     assert "earnings.parquet is damaged: " in line
-    assert "run `forecast fetch --earnings` again" in line
+    assert "`forecast fetch --earnings yahoo` replaces it" in line
 
 
 def lopsided(*_: Any) -> TrainedNetwork:

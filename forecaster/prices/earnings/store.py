@@ -41,7 +41,10 @@ MOST_AHEAD = 2 * 366
 """Days; no company says so long before when it will report."""
 _TEXT_COLUMNS = ("ticker", "when", "status", "source")
 _MAY_BE_EMPTY = ("announced", "withdrawn")
-_REPAIR = "remove the file and run `forecast fetch --earnings` again"
+_REPAIR = (
+    "`forecast fetch --earnings yahoo` replaces it, as does --earnings sec or FILE: run it for each source "
+    "that you use, or put back a copy of the file, which also has the days on which dates became known"
+)
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,8 @@ def announcements(
 
     A past date is reported. Of the coming ones only the next is taken, as Yahoo estimates the others: it is
     scheduled, unless the calendar calls it an estimate. Of a span of days it is the middle. Midnight is no
-    time, and the calendar's times are none.
+    time, and the calendar's times are none. On the day of a report the calendar may be at the one after it:
+    then its estimate is of that one.
 
     Args:
         ticker: whose.
@@ -132,15 +133,24 @@ def announcements(
     today = local_date(now, calendar)
     rows = [Announcement(ticker, *_day_and_when(moment, calendar)) for moment in dates]
     next_days = [_day_and_when(moment, calendar)[0] for moment in coming.days]
+    middle = None
     if next_days:
         middle = min(next_days) + (max(next_days) - min(next_days)) // 2
-        told = any(abs(int((row.date - middle).astype(int))) <= SAME_REPORT_DAYS for row in rows)
+        told = any(_same_report(row.date, middle) for row in rows)
         if middle >= today and not told:
             rows.append(Announcement(ticker, middle))
     coming_rows = [row for row in rows if row.date >= today]
-    status = PROJECTED if coming.estimated else SCHEDULED
-    following = [row._replace(status=status) for row in sorted(coming_rows, key=lambda row: row.date)[:1]]
+    following = sorted(coming_rows, key=lambda row: row.date)[:1]
+    of_a_later = any(
+        row.date == today and middle is not None and not _same_report(row.date, middle) for row in following
+    )
+    status = PROJECTED if coming.estimated and not of_a_later else SCHEDULED
+    following = [row._replace(status=status) for row in following]
     return [row for row in rows if row.date < today] + following
+
+
+def _same_report(day: np.datetime64, other: np.datetime64) -> bool:
+    return abs(int((day - other).astype(int))) <= SAME_REPORT_DAYS
 
 
 def _day_and_when(moment: datetime, calendar: str) -> tuple[np.datetime64, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command import rejection
 from earnings_factory import written
-from sec_server import SecServer, filing, serving_filings
+from sec_server import SecServer, filing, serving_filings, unpaced
 
 from forecaster.cli.main import run
 from forecaster.prices.earnings.sec import read_filings
@@ -43,6 +43,7 @@ STORED = [
 @pytest.fixture
 def sec(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecServer]:
     """A stand-in for the SEC with two companies, one of which has never reported."""
+    unpaced(monkeypatch)
     with serving_filings({"AAA": [RECENT, OLDER], "BBB": [[]]}) as server:
         values = {"URL": server.url, "USER_AGENT": AGENT, "RETRIES": "1", "BACKOFF": "0", "TIMEOUT": "2"}
         for name, value in values.items():

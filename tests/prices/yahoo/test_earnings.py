@@ -88,6 +88,17 @@ def test_the_calendar_tells_how_certain_the_next_date_is(
     assert stored(runs)[3] == f"AAA 2027-02-02 after {status} yahoo 2026-11-21 -"
 
 
+def test_on_the_evening_of_a_report_the_calendar_s_estimate_is_of_the_next_one(runs: FetchRuns) -> None:
+    runs.at("2026-11-03T22:30:00")
+    runs.yahoo.coming["AAA"] = (("2027-02-02T21:00:00",), True)
+    runs.fetch("AAA", "--earnings", "yahoo", "--quiet")
+    assert stored(runs)[2:] == ["AAA 2026-11-03 after scheduled yahoo 2026-11-03 -"]
+    # Where the calendar is at today's report itself, its word holds.
+    runs.yahoo.coming["AAA"] = (("2026-11-02T11:00:00", "2026-11-06T21:00:00"), True)
+    runs.fetch("AAA", "--earnings", "yahoo", "--quiet")
+    assert stored(runs)[2:] == ["AAA 2026-11-03 after projected yahoo 2026-11-03 -"]
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
 def test_dates_that_the_page_lacks_come_from_the_calendar_in_any_zone(
     runs: FetchRuns, monkeypatch: pytest.MonkeyPatch, zone: str
