@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from forecaster.ledger.live_scores import LiveScores
     from forecaster.ledger.reaction_scores import ReactionScores
     from forecaster.ledger.scoring import Filled
+    from forecaster.service.recalibration import Recalibrated
 
 LISTED = 10
 MONTHS = 12
@@ -53,6 +54,9 @@ def score(
     betting tests on daily means, good for looking every night: together they raise a false alarm in at most
     1 % of years.
 
+    What the forecasts of each version have come to recalibrates the next ones: `predict` widens or narrows
+    each end of its intervals by it.
+
     Where earnings dates are stored, the forecasts up to whose target the price had a company's report to
     react to are shown apart from the others.
     """
@@ -73,6 +77,7 @@ def score(
     from forecaster.prices.known import known_prices
     from forecaster.registry.versions import ModelRegistry
     from forecaster.service.events import log_alarms
+    from forecaster.service.recalibration import recalibrate
 
     settings = open_settings(context, home)
     ledger, moment = Ledger(settings.home), now()
@@ -88,7 +93,9 @@ def score(
     ]
     groups = {name: live_scores(ledger, until, expression) for name, expression in GROUPS.items()}
     reactions = reaction_scores(ledger, store, moment)
-    alarms = find_alarms(ledger, ModelRegistry(settings.home).names(), moment)
+    registry = ModelRegistry(settings.home)
+    recalibrated = recalibrate(registry, ledger, moment)
+    alarms = find_alarms(ledger, registry.names(), moment)
     if json:
         models = [
             _as_json(row) | p | {"reference": daily.reference or None}
@@ -98,6 +105,7 @@ def score(
             f"{name}s": [_as_json(row, name) for row in rows] for name, rows in groups.items()
         }
         parts["reactions"] = [_as_json(row, "reaction") for row in reactions.rows]
+        parts["recalibrated"] = [asdict(row) for row in recalibrated]
         parts |= {"reactions_left_out": reactions.left_out, "reactions_missing": reactions.why or None}
         raised = [asdict(alarm) | {"text": alarm.text} for alarm in alarms]
         print_json("forecast.score/1", {**asdict(filled), "models": models, **parts, "alarms": raised})
@@ -106,6 +114,7 @@ def score(
         screen.print(_summary(filled), soft_wrap=True)
         if whole:
             _show_models(whole, [p["reference_p_value"] for p in p_values], screen)
+            _show_recalibrated(recalibrated, screen, every=every)
             _show_reactions(reactions, screen, every=every)
             _show_months(groups["month"], screen, every=every)
             _show_groups("ticker", groups["ticker"], screen, limit=None if every else LISTED)
@@ -140,6 +149,30 @@ def _show_models(rows: list["LiveScores"], p_values: list[float], screen: "Conso
     screen.print(
         "CRPS in log return. Naive, reference: share of that forecast's CRPS that is saved; the reference is "
         "linear-t or RiskMetrics-t, whichever was better when the model was trained, and p is of it.",
+        style="dim",
+    )
+
+
+def _show_recalibrated(rows: list["Recalibrated"], screen: "Console", *, every: bool) -> None:
+    """The first and the last step of each version, or every one."""
+    if not rows:
+        return
+    last = {row.model: row.step for row in rows}
+    headings = ("forecasts", "as trained", "recalibrated", "days", "through")
+    table = figures_table("Coverage of the 90 % interval, recalibrated", "model", "step", *headings)
+    table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"
+    for row in rows:
+        if every or row.step in {1, last[row.model]}:
+            shares = f"{row.coverage_90:.1%}", f"{row.recalibrated_90:.1%}"
+            table.add_row(
+                row.model, str(row.step), f"{row.forecasts:,}", *shares, f"{row.days:,}", row.through
+            )
+    screen.print()
+    screen.print(table)
+    screen.print(
+        "Recalibrated: as `predict` shows it, by the outcomes known when each forecast was made; days: whose "
+        "outcomes were counted, those of the version's test days among them. All other figures are of the "
+        "forecasts as trained.",
         style="dim",
     )
 

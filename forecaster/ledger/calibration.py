@@ -19,18 +19,25 @@ _LOWER, _UPPER = (int(np.flatnonzero(level == LEVELS)[0]) for level in (0.05, 0.
 
 
 @dataclass(frozen=True)
+class Counts:
+    """How many forecasts there are, and how many 90 % intervals covered: as they were, and recalibrated."""
+
+    forecasts: int
+    covered: int
+    recalibrated: int
+
+
+@dataclass(frozen=True)
 class LiveCalibration:
     """Where a version stands.
 
     Attributes:
         calibration: after the last outcome.
-        covered_90: by step, how many of its recalibrated 90 % intervals covered.
-        forecasts: by step, how many there are.
+        counts: by step.
     """
 
     calibration: Calibration
-    covered_90: Mapping[int, int]
-    forecasts: Mapping[int, int]
+    counts: Mapping[int, Counts]
 
 
 def live_calibration(
@@ -51,8 +58,7 @@ def live_calibration(
         ForecastError: as `Ledger`.
     """
     raw_levels, days, through = start.raw_levels.copy(), start.days.copy(), start.through
-    covered: dict[int, int] = {}
-    count: dict[int, int] = {}
+    counts: dict[int, Counts] = {}
     for step in range(1, len(raw_levels) + 1):
         rows = ledger.select(
             "SELECT origin, target, location, scale, degrees_of_freedom, log_return FROM forecasts "
@@ -69,9 +75,12 @@ def live_calibration(
         for number in range(len(sessions)):
             states.append(moved(states[-1], probabilities[place == number]))
         issued = np.array(states)[np.searchsorted(sessions, origin, "right")]
-        within = (issued[:, _LOWER] <= probabilities) & (probabilities <= issued[:, _UPPER])
-        covered[step], count[step] = int(within.sum()), len(rows)
+        covered, recalibrated = (
+            int(((lower <= probabilities) & (probabilities <= upper)).sum())
+            for lower, upper in ((0.05, 0.95), issued[:, [_LOWER, _UPPER]].T)
+        )
+        counts[step] = Counts(len(rows), covered, recalibrated)
         raw_levels[step - 1] = states[-1]
         days[step - 1] += len(sessions)
         through = max(through, str(sessions[-1]))
-    return LiveCalibration(Calibration(raw_levels, days, through), covered, count)
+    return LiveCalibration(Calibration(raw_levels, days, through), counts)

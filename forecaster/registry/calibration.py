@@ -50,7 +50,7 @@ def calibration_of_card(card: Mapping[str, Any], horizon: int) -> Calibration | 
 
 
 def keep_calibration(registry: ModelRegistry, reference: str, calibration: Calibration) -> None:
-    """Keep what a version's forecasts have come to.
+    """Keep what a version's forecasts have come to, unless what is kept is of a later day.
 
     Raises:
         DiskError: the disk fails.
@@ -60,7 +60,9 @@ def keep_calibration(registry: ModelRegistry, reference: str, calibration: Calib
     content = {"format": FORMAT, **calibration.described()}
     path = _path(registry, reference)
     with registry.writing(reference.partition("@")[0]):
-        if path.parent.is_dir():  # it may have been removed since
+        kept = _kept(path, len(calibration.days))
+        later = kept is not None and kept.through > calibration.through  # this one is of a replay
+        if path.parent.is_dir() and not later:  # it may have been removed since
             write_atomically(path, json.dumps(content))
 
 

@@ -24,6 +24,7 @@ from forecaster.processes import TaskTimeoutError, run_isolated
 from forecaster.registry.versions import ModelRegistry
 from forecaster.service.events import log_alarms, log_event, turn_over
 from forecaster.service.prediction import check_recordable, ledger_rows, predict_stored
+from forecaster.service.recalibration import recalibrate
 from forecaster.service.refreshing import refresh_earnings, refresh_prices
 from forecaster.service.run_status import DONE, FAILED, RUNNING, RunStatus, read_run_status, write_run_status
 from forecaster.settings import Settings, iso_utc
@@ -276,7 +277,9 @@ def score_step(settings: Settings, now: datetime) -> str:
         filled = fill_outcomes(ledger, known_prices(settings.home, now, os.environ), now)
     except NotFoundError:
         return "nothing was recorded yet"
-    alarms = find_alarms(ledger, ModelRegistry(settings.home).names(), now)
+    registry = ModelRegistry(settings.home)
+    recalibrate(registry, ledger, now)
+    alarms = find_alarms(ledger, registry.names(), now)
     log_alarms(settings.home, now, alarms)
     if alarms:
         more = f" (and {len(alarms) - 1} more)" if len(alarms) > 1 else ""
