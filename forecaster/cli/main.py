@@ -25,6 +25,7 @@ from forecaster.cli.score import score
 from forecaster.cli.screen import write_note
 from forecaster.cli.streams import drop_stdout, finish_stdout, prepare_streams
 from forecaster.cli.train import train
+from forecaster.cli.tune import tune
 from forecaster.errors import ExitCode, ForecastError
 
 # Rich draws the help on a terminal; a pipe gets plain text, in half the time.
@@ -63,6 +64,7 @@ app.add_typer(data_app, name="data")
 app.command()(train)
 app.command()(compare)
 app.command()(backtest)
+app.command()(tune)
 app.command()(predict)
 app.command()(retrain)
 app.command()(score)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from forecaster.evaluation.backtest import WalkProgress
     from forecaster.evaluation.backtest import Watch as WatchFolds
+    from forecaster.evaluation.tuning import TuneProgress, WatchTrials
     from forecaster.network.fitting import Progress
     from forecaster.prices.earnings.fetching import WatchDates
     from forecaster.prices.fetching import Watch
@@ -126,6 +127,59 @@ def folds_progress(*, quiet: bool) -> Iterator["WatchFolds"]:
             )
 
         yield move_bar
+
+
+@contextmanager
+def trials_progress(*, quiet: bool) -> Iterator["WatchTrials"]:
+    """Show which trial has ended and how, and the best so far: a bar on a terminal, else lines."""
+    console = stderr_console(quiet=quiet)
+    began = time.monotonic()
+    if not console.is_terminal or quiet:
+
+        def print_line(progress: "TuneProgress") -> None:
+            if progress.trial is not None or progress.kept:
+                console.print(f"{_ended(progress)}{_tried(progress, began)}", soft_wrap=True)
+
+        yield print_line
+        return
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[figures]}", markup=False),
+    )
+    with Bars(*columns, console=console, transient=True) as live:
+        task = live.add_task("trials", figures="", total=None)
+
+        def move_bar(progress: "TuneProgress") -> None:
+            live.update(task, total=progress.of, completed=progress.ended, figures=_tried(progress, began))
+
+        yield move_bar
+
+
+def _ended(progress: "TuneProgress") -> str:
+    """Which trial has ended, how, and why if it failed; empty at the start."""
+    trial = progress.trial
+    if trial is None:
+        return ""
+    what = f" ({trial.reason})" if trial.reason else f" at {trial.value:.4f}"
+    return f"trial {trial.number} {trial.state}{what}: "
+
+
+def _tried(progress: "TuneProgress", began: float) -> str:
+    """How many trials have ended, the best value, and the time left at this pace."""
+    fresh = progress.ended - progress.kept
+    parts = [f"{progress.ended:,} of {progress.of:,} trials"]
+    if progress.kept:
+        parts.append(f"{progress.kept:,} kept from before")
+    if progress.best is not None:
+        parts.append(f"best {progress.best:.4f}")
+    if fresh and progress.ended < progress.of:
+        rest = (time.monotonic() - began) / fresh * (progress.of - progress.ended)
+        parts.append(f"{_minutes(rest)} left")
+    return ", ".join(parts)
 
 
 def _minutes(seconds: float) -> str:
