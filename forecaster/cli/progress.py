@@ -1,5 +1,6 @@
 """How training and fetching look: a live line on a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -130,15 +131,19 @@ def folds_progress(*, quiet: bool) -> Iterator["WatchFolds"]:
 
 
 @contextmanager
-def trials_progress(*, quiet: bool) -> Iterator["WatchTrials"]:
-    """Show which trial has ended and how, and the best so far: a bar on a terminal, else lines."""
+def trials_progress(minutes: float | None, *, quiet: bool) -> Iterator["WatchTrials"]:
+    """Show which trial has ended and how, and the best so far: a bar on a terminal, else lines.
+
+    The time left is no more than what is left of `minutes`.
+    """
     console = stderr_console(quiet=quiet)
     began = time.monotonic()
+    until = math.inf if minutes is None else began + 60 * minutes
     if not console.is_terminal or quiet:
 
         def print_line(progress: "TuneProgress") -> None:
             if progress.trial is not None or progress.kept:
-                console.print(f"{_ended(progress)}{_tried(progress, began)}", soft_wrap=True)
+                console.print(f"{_ended(progress)}{_tried(progress, began, until)}", soft_wrap=True)
 
         yield print_line
         return
@@ -154,7 +159,9 @@ def trials_progress(*, quiet: bool) -> Iterator["WatchTrials"]:
         task = live.add_task("trials", figures="", total=None)
 
         def move_bar(progress: "TuneProgress") -> None:
-            live.update(task, total=progress.of, completed=progress.ended, figures=_tried(progress, began))
+            live.update(
+                task, total=progress.of, completed=progress.ended, figures=_tried(progress, began, until)
+            )
 
         yield move_bar
 
@@ -168,8 +175,8 @@ def _ended(progress: "TuneProgress") -> str:
     return f"trial {trial.number} {trial.state}{what}: "
 
 
-def _tried(progress: "TuneProgress", began: float) -> str:
-    """How many trials have ended, the best value, and the time left at this pace."""
+def _tried(progress: "TuneProgress", began: float, until: float) -> str:
+    """How many trials have ended, the best value, and the time left at this pace, or until the limit."""
     fresh = progress.ended - progress.kept
     parts = [f"{progress.ended:,} of {progress.of:,} trials"]
     if progress.kept:
@@ -177,7 +184,8 @@ def _tried(progress: "TuneProgress", began: float) -> str:
     if progress.best is not None:
         parts.append(f"best {progress.best:.4f}")
     if fresh and progress.ended < progress.of:
-        rest = (time.monotonic() - began) / fresh * (progress.of - progress.ended)
+        now = time.monotonic()
+        rest = min((now - began) / fresh * (progress.of - progress.ended), max(until - now, 0.0))
         parts.append(f"{_minutes(rest)} left")
     return ", ".join(parts)
 

@@ -68,7 +68,7 @@ def tune(
 
     chosen = chosen_cells(cells)
     note_replay(settings.home, quiet=quiet)
-    with trials_progress(quiet=quiet) as watch:
+    with trials_progress(minutes, quiet=quiet) as watch:
         result = Home(settings.home).tune(
             tickers,
             chosen,

@@ -179,6 +179,7 @@ def test_failures_and_the_time_limit_are_told(
     assert out.count("failed: the loss became nan in epoch 1") == 1
     assert "The time limit ended the search: the same command goes on." in " ".join(out.split())
     assert re.search(r"trial 2 failed \(the loss became nan in epoch 1\): 2 of 500", err)
+    assert re.search(r"500 trials, best .*, [01] s left", err)  # not what 500 trials would take
 
 
 @pytest.mark.usefixtures("_quickly")
@@ -227,6 +228,16 @@ def test_a_damaged_journal_and_a_folder_in_the_way_are_one_line(
     code, line = rejection(capsys, *arguments)
     assert code == ExitCode.BAD_INPUT
     assert "is a folder, where a file should be" in line
+
+
+@pytest.mark.usefixtures("_quickly")
+def test_results_that_cannot_be_kept_are_said_before_the_work(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "results").write_text("")
+    code, line = rejection(capsys, "tune", *SMALL, "--home", home)
+    assert code == ExitCode.DISK
+    assert "cannot write" in line
 
 
 def test_without_optuna_the_extra_is_named(

@@ -72,6 +72,22 @@ def test_gains_are_those_by_hand(found: Search, tmp_path: Path, monkeypatch: pyt
     assert left.surely_better
 
 
+@pytest.mark.parametrize(
+    ("days_before_the_end", "same"), [(0, True), (1, False)], ids=["test days", "unseen fold"]
+)
+def test_only_days_before_the_test_part_move_the_gain(
+    found: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days_before_the_end: int, same: bool
+) -> None:
+    monkeypatch.setattr(module, "run_fold", scaled)
+    whole = panel_of(*(random_walk_table(f"T{seed}", 900, seed) for seed in range(3)))
+    later = np.arange(whole.shape[1]) >= found.folds.data.panel.shape[1] - days_before_the_end
+    changed = replace(whole, log_return=np.where(later, whole.log_return * 3, whole.log_return))
+    folds = tune_folds(TrainingSet(changed, split_days(changed.dates, 2)), 2, 3)
+    before = survival(found, FoldStore(tmp_path / "one"))
+    after = survival(replace(found, folds=folds), FoldStore(tmp_path / "other"))
+    assert (before == after) == same
+
+
 def test_with_several_seeds_the_interval_counts_them(
     found: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +167,8 @@ CHOSEN = "2.00 % better than the default on the folds it was chosen on, "
             Interval(0.006, -0.002, 0.014),
             1,
             "0.60 % better (95 % interval -0.20 % to +1.40 %)",
-            "30 % of the gain survives, which may be chance; keep the default unless more history confirms it.",
+            "30 % of the gain survives, which may be chance; keep the default unless more history confirms "
+            "it.",
             False,
             id="may be chance",
         ),
@@ -167,8 +184,8 @@ CHOSEN = "2.00 % better than the default on the folds it was chosen on, "
             Interval(0.006, -math.inf, math.inf),
             1,
             "0.60 % better (no interval, too few days)",
-            "30 % of the gain survives, on too few days to tell it from chance; keep the default until there are "
-            "more.",
+            "30 % of the gain survives, on too few days to tell it from chance; keep the default until there "
+            "are more.",
             False,
             id="too few days",
         ),

@@ -1,4 +1,4 @@
-"""Searches whose right answer is known: nothing later is looked at; one that was stopped ends like a whole one."""
+"""Searches whose right answer is known: no later day is seen, and one that was stopped ends like a whole."""
 
 import math
 import time
