@@ -9,14 +9,17 @@ from forecaster.settings import ALL_FEATURES, CELLS, PRICES_ONLY, Recipe, overri
 
 USUAL: Mapping[str, tuple[Any, ...]] = {
     "cell": CELLS,
-    "units": (8, 16, 32, 64, 128),
-    "layers": (1, 2, 3),
+    "units": (8, 16, 32, 64),
+    "layers": (1, 2),
     "lookback": (20, 40, 60, 120, 180, 250),
     "dropout": (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5),
     "learning_rate": (0.0003, 0.0006, 0.001, 0.002, 0.003, 0.006, 0.01, 0.02),
     "features": (ALL_FEATURES, PRICES_ONLY),
 }
-"""Every searched setting with the values that are tried; no other setting of a recipe is changed."""
+"""Every searched setting with the values that are tried; no other setting of a recipe is changed.
+
+Larger networks take many times as long, and have brought nothing on the index.
+"""
 _NAMED = ("cell", "features")
 """Those whose values have no order."""
 

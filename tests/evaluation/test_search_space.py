@@ -49,7 +49,7 @@ def test_suggestions_change_what_is_searched_and_nothing_else() -> None:
 
 def test_the_default_recipe_is_in_the_space_and_comes_back_from_its_parameters() -> None:
     space = space_around(BASE, ("rnn", "gru"), reports=True)
-    assert space.choices["units"] == (8, 16, 24, 32, 64, 128)
+    assert space.choices["units"] == (8, 16, 24, 32, 64)
     assert space.choices["lookback"] == (20, 40, 60, 90, 120, 180, 250)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     study.enqueue_trial(space.parameters(BASE))
