@@ -19,6 +19,7 @@ MOST_BYTES = 100_000_000
 
 RECIPE = "recipe"
 """The attribute of a trial with all of its recipe: what its parameters come to."""
+_ANEW = "remove it: the search then begins anew"
 
 
 class _HeldAlready:
@@ -83,9 +84,12 @@ def _read(path: Path, name: str) -> "optuna.Study":
     except OSError as error:
         raise disk_error(error, path) from error
     except Exception as error:  # whatever a line that Optuna did not write makes of its own code
-        raise BadInputError(
-            f"{path} is damaged ({type(error).__name__})", "remove it: the search then begins anew"
-        ) from error
+        raise damaged_journal(path.parent, name, type(error).__name__) from error
+
+
+def damaged_journal(folder: Path, name: str, what: str) -> BadInputError:
+    """Say that the search of that name cannot be read."""
+    return BadInputError(f"{folder / name}.jsonl is damaged ({what})", _ANEW)
 
 
 def _no_sampler() -> "optuna.samplers.BaseSampler":
@@ -98,7 +102,7 @@ def _no_sampler() -> "optuna.samplers.BaseSampler":
 def _drop_half_a_line(path: Path) -> None:
     """Cut off what follows the last line's end: its process was killed, or the disk was full."""
     try:
-        content = read_regular(path, "remove it: the search then begins anew", most_bytes=MOST_BYTES)
+        content = read_regular(path, _ANEW, most_bytes=MOST_BYTES)
     except FileNotFoundError:
         return
     whole = content.rfind(b"\n") + 1

@@ -32,7 +32,7 @@ from forecaster.evaluation.comparison import shown_steps
 from forecaster.evaluation.forecasts import Forecast, Origins
 from forecaster.evaluation.scoring import actuals, daily_crps
 from forecaster.evaluation.search_space import Space
-from forecaster.evaluation.trial_journal import RECIPE, opened_study
+from forecaster.evaluation.trial_journal import RECIPE, damaged_journal, opened_study
 from forecaster.files import digest_bytes
 from forecaster.processes import Workers, run_isolated
 from forecaster.settings import Recipe
@@ -259,8 +259,11 @@ def search(
         DiskError: the journal cannot be written.
         TryLaterError: another process searches there.
     """
-    with opened_study(keep, study_name(folds, space)) as study:
+    name = study_name(folds, space)
+    with opened_study(keep, name) as study:
         run = _Run(folds, space, study, watch)
+        if not run.is_sound():
+            raise damaged_journal(keep, name, "it has trials of another search")
         deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
         out_of_time = run.until(trials, deadline, jobs)
         found = Search(folds, space, run.ended(), out_of_time)
@@ -295,9 +298,30 @@ class _Run:
         self._of = 0
         self._scores: dict[Recipe, list[float]] = {}
         for trial in self._study.get_trials(deepcopy=False):
-            found = list(trial.user_attrs.get("scores", ()))
-            if found and len(found) > len(self._scores.get(self._recipe(trial), ())):
-                self._scores[self._recipe(trial)] = found
+            if trial.user_attrs.get("scores") and self._is_sound(trial):
+                recipe, found = self._recipe(trial), list(trial.user_attrs["scores"])
+                self._scores[recipe] = max(self._scores.get(recipe, []), found, key=len)
+
+    def is_sound(self) -> bool:
+        """Whether all trials of earlier runs could be of this search."""
+        return all(self._is_sound(trial) for trial in self._frozen())
+
+    def _is_sound(self, trial: "optuna.trial.FrozenTrial") -> bool:
+        from optuna.trial import TrialState
+
+        folds = len(self._folds.chosen)
+        scores, reason = trial.user_attrs.get("scores", []), trial.user_attrs.get("failed", "")
+        try:
+            known = self._space.parameters(self._recipe(trial)) == trial.params
+        except (KeyError, IndexError, TypeError, ValueError):
+            known = False
+        return (
+            known
+            and isinstance(reason, str)
+            and isinstance(scores, list)
+            and all(isinstance(score, float) and math.isfinite(score) for score in scores)
+            and (len(scores) == folds if trial.state == TrialState.COMPLETE else len(scores) <= folds)
+        )
 
     def until(self, trials: int, deadline: float, jobs: int | None) -> bool:
         """Go on to so many trials; whether the deadline came first."""
@@ -385,7 +409,7 @@ class _Run:
         done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if step == len(self._folds.chosen) or len(done) < UNPRUNED or running.recipe == self._space.base:
             return False
-        usual = median(trial.intermediate_values[step] for trial in done)
+        usual = median(fmean(trial.user_attrs["scores"][:step]) for trial in done)
         return bool(fmean(running.scores) > usual)
 
     def _end(self, number: int, state: str) -> None:

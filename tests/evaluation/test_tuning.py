@@ -1,6 +1,7 @@
 """Searches whose right answer is known: no later day is seen, and one that was stopped ends like a whole."""
 
 import math
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,6 +42,7 @@ from forecaster.evaluation.tuning import (
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.settings import CELLS, Recipe
 
+SCORES, UNITS = r'"scores":\[[^]]+\]', '"param_name":"units","param_value_internal":'
 RECIPE = Recipe(lookback=20, horizon=2, units=32, epochs=2)
 
 
@@ -250,6 +252,32 @@ def test_a_second_search_goes_on_and_a_finished_one_does_nothing(
     assert (len(again.trials), again.kept) == (9, 9)
     fewer = search(folds, space, tmp_path, trials=2)
     assert (len(fewer.trials), fewer.kept) == (9, 9)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        pytest.param(SCORES, '"scores":["a"]', id="a score is text"),
+        pytest.param(SCORES, '"scores":[NaN]', id="a score is NaN"),
+        pytest.param(SCORES, '"scores":[]', id="a trial that is done has no scores"),
+        pytest.param(SCORES, '"scores":[1.0,1.0,1.0,1.0]', id="too many scores"),
+        pytest.param(SCORES, '"scores":7', id="scores are no list"),
+        pytest.param('"scores":', '"failed":', id="a reason is no text"),
+        pytest.param(f"{UNITS}[0-9.]+", f"{UNITS}-1", id="a value is none"),
+        pytest.param('"param_name":"units"', '"param_name":"horizon"', id="another parameter"),
+    ],
+)
+def test_a_journal_that_cannot_be_of_this_search_is_said(
+    panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was: str, becomes: str
+) -> None:
+    scored_by(monkeypatch, planted)
+    search(folds_of(panel), small_space(), tmp_path, trials=3)
+    (path,) = tmp_path.glob("*.jsonl")
+    text, count = re.subn(was, becomes, path.read_text())
+    assert count
+    path.write_text(text)
+    with pytest.raises(BadInputError, match=r"jsonl is damaged .*remove it: the search then begins anew"):
+        search(folds_of(panel), small_space(), tmp_path, trials=4)
 
 
 def test_no_trial_begins_after_the_time_limit_but_the_default(
