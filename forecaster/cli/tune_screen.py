@@ -81,9 +81,10 @@ def show_search(result: TuneResult, written: Recipe, screen: Console) -> None:
     screen.print(_LEGEND, style="dim")
     screen.print()
     screen.print(headline(result.survival.sentence(), ""))
-    if changed_settings(search.ranking[0].recipe, written):
+    if changed_settings(search.ranking[0].recipe, written) and not result.survival.same:
+        what = "The best recipe" if result.survival.surely_better else "The best recipe all the same,"
         screen.print()
-        screen.print("The best recipe as flags, and for forecast.toml:")
+        screen.print(f"{what} as flags, and for forecast.toml:")
         screen.print()
         screen.print(as_command(search.ranking[0].recipe, written), soft_wrap=True)
         screen.print()
