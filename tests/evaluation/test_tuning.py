@@ -148,6 +148,39 @@ def test_what_is_worse_than_the_median_so_far_is_given_up(
             assert not any(poor[:-1])
 
 
+def test_the_first_trials_are_not_pruned_however_poor(
+    panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes: list[Recipe] = []
+
+    def ever_worse(task: ScoreTask) -> float:
+        if task.fold.recipe not in recipes:
+            recipes.append(task.fold.recipe)
+        return 0.9 + 0.01 * recipes.index(task.fold.recipe)
+
+    scored_by(monkeypatch, ever_worse)
+    found = search(folds_of(panel), small_space(), tmp_path, trials=10)
+    assert [len(trial.folds) for trial in found.trials] == [3] * module.UNPRUNED + [1] * 6
+    assert found.ranking[0] == found.trials[0]
+
+
+def test_workers_that_train_the_same_recipe_at_once_do_not_count_its_folds_twice(
+    panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(task: ScoreTask) -> float:
+        time.sleep(0.05)
+        return planted(task)
+
+    monkeypatch.setattr(module, "_score_elsewhere", slow)
+    values = {"units": (32,), "lookback": (20,), "dropout": (0.1,), "learning_rate": (0.003,)}
+    space = space_around(RECIPE, ("gru",), reports=False, wanted=values)
+    found = search(folds_of(panel), space, tmp_path, trials=6, jobs=4)  # of one layer, or of two
+    assert [len(trial.folds) for trial in found.trials] == [3] * 6
+    for trial in found.trials:
+        tasks = [ScoreTask(FoldTask(found.folds.data, fold, trial.recipe), 20) for fold in found.folds.chosen]
+        assert trial.folds == tuple(map(planted, tasks))
+
+
 def test_a_recipe_is_trained_once(panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = scored_by(monkeypatch, planted)
     space = space_around(
