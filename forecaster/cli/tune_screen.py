@@ -141,12 +141,8 @@ def as_command(recipe: Recipe, written: Recipe) -> str:
     """The command that trains it in this home folder, like `forecast train --units 64`."""
     words = ["forecast", "train"]
     for name, value in changed_settings(recipe, written).items():
-        flag = name.replace("_", "-")
-        words += (
-            [f"--{flag}" if value else f"--no-{flag}"]
-            if isinstance(value, bool)
-            else [f"--{flag}", str(value)]
-        )
+        # A flag without a value: what is set in forecast.toml no flag unsets, and no search either.
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return shlex.join(words)
 
 
