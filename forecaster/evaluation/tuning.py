@@ -271,7 +271,7 @@ def search(
         reasons = [trial.reason for trial in found.trials if trial.reason]
         raise BadInputError(
             f"no recipe could be trained in every fold: {reasons[0] if reasons else 'no trial has ended'}",
-            "fetch more history, or choose fewer --folds",
+            "fetch more history, lower --lookback, or choose fewer --folds",
         )
     return found
 

@@ -197,6 +197,11 @@ def test_quiet_is_quiet(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--minutes", "0"], ExitCode.USAGE, "'--minutes'"),
         (["--folds", "0"], ExitCode.USAGE, "'--folds'"),
         (["--folds", "30"], ExitCode.BAD_INPUT, "choose fewer --folds"),
+        (
+            ["--lookback", "700"],
+            ExitCode.BAD_INPUT,
+            "no ticker has 700 days in a row in the fold from 2016-07-11",
+        ),
         (["--cells", "none"], ExitCode.USAGE, "names no known cell"),
         (["--units", "0"], ExitCode.USAGE, "--units 0 is out of range"),
         (["NONE"], ExitCode.NOT_FOUND, "NONE"),
@@ -204,10 +209,12 @@ def test_quiet_is_quiet(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--train-end", "1990-01-01"], ExitCode.USAGE, "--train-end 1990-01-01"),
     ],
 )
+@pytest.mark.usefixtures("_quickly")
 def test_what_is_wrong_is_one_line(
     home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: ExitCode, said: str
 ) -> None:
-    found, line = rejection(capsys, "tune", *arguments, "--home", home)
+    short = ("--epochs", "1", "--trials", "2", "--quiet")
+    found, line = rejection(capsys, "tune", *short, *arguments, "--home", home)
     assert found == code
     assert said in line
 
