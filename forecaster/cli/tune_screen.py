@@ -115,14 +115,14 @@ def _recipe_table(result: TuneResult) -> Any:
 
 
 def _ranking_table(result: TuneResult) -> Any:
-    headings = ("value", "cell", "units", "layers", "lookback", "dropout", "rate", "features")
-    table = figures_table(f"The best {_SHOWN} of those that are done", "trial", *headings)
+    searched = result.search.space.searched
+    headings = ["rate" if name == "learning_rate" else name for name in searched]
+    table = figures_table(f"The best {_SHOWN} of those that are done", "trial", "value", *headings)
     for trial in result.search.ranking[:_SHOWN]:
-        recipe = trial.recipe
         table.add_row(
             f"{trial.number}{' (default)' if trial.recipe == result.default else ''}",
             f"{trial.value:.4f}",
-            *(_shown(getattr(recipe, name)) for name in result.search.space.choices),
+            *(str(getattr(trial.recipe, name)) for name in searched),
         )
     return table
 

@@ -61,6 +61,7 @@ def test_the_screen_has_every_part_and_fits(home: Path, capsys: pytest.CaptureFi
     out, err = capsys.readouterr()
     text = out.partition("The best recipe all the same, as flags")[0]
     assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
     flat = " ".join(out.split())
     for part in (
         "2 tickers · chosen on 3 folds, forecasts made 2016-",
