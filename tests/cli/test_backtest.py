@@ -196,25 +196,30 @@ def test_killed_twice_and_on_two_workers_the_result_is_the_same_bit_for_bit(home
 
     def forecasts() -> dict[str, tuple[bytes, ...]]:
         store = FoldStore(folder)
-        kept = {path.stem: store.load(path.stem) for path in folder.glob("*.npz")}
+        kept = {path.stem: store.load(path.stem) for path in folder.glob("[!.]*.npz")}
         return {
             name: tuple(getattr(fold.forecast, part).tobytes() for part in ("location", "scale"))  # type: ignore[union-attr]
             for name, fold in kept.items()
         }
 
+    def exit_code(*rest: str) -> int:
+        process = started(["backtest", *arguments, *rest, "--quiet"])
+        process.communicate(timeout=240)  # which closes its pipes
+        return process.returncode
+
     for least in (1, 3):
         process = started(["backtest", *arguments, "--jobs", "2"])
         deadline = time.monotonic() + 120
-        while len(list(folder.glob("*.npz"))) < least and process.poll() is None:
+        while len(list(folder.glob("[!.]*.npz"))) < least and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.kill()
         process.communicate()
     assert 3 <= len(forecasts()) < 6
-    assert started(["backtest", *arguments, "--jobs", "2", "--quiet"]).wait(240) == ExitCode.DONE
+    assert exit_code("--jobs", "2") == ExitCode.DONE
     resumed = forecasts()
     shutil.rmtree(folder)
-    assert started(["backtest", *arguments, "--jobs", "1", "--quiet"]).wait(240) == ExitCode.DONE
+    assert exit_code("--jobs", "1") == ExitCode.DONE
     assert forecasts() == resumed
     assert len(resumed) == 6
 
