@@ -11,19 +11,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forecaster.api import ComparisonResult, Model, compare, load_model, train
+    from forecaster.api import AuditResult, ComparisonResult, Model, audit, compare, load_model, train
     from forecaster.errors import ForecastError
     from forecaster.home import Home
     from forecaster.settings import Recipe
 
 __version__ = "0.1.0"
 __all__ = [
+    "AuditResult",
     "ComparisonResult",
     "ForecastError",
     "Home",
     "Model",
     "Recipe",
     "__version__",
+    "audit",
     "compare",
     "load_model",
     "train",

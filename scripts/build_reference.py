@@ -25,7 +25,18 @@ model predicts without TensorFlow. [`examples/quickstart.py`](../examples/quicks
 [`examples/quickstart.ipynb`](../examples/quickstart.ipynb) show it at work.
 """
 MADE = "<!-- The rest is made by `make docs` from these entries; do not edit. -->\n"
-ORDER = ("load_model", "Model", "train", "compare", "ComparisonResult", "Home", "Recipe", "ForecastError")
+ORDER = (
+    "load_model",
+    "Model",
+    "train",
+    "compare",
+    "ComparisonResult",
+    "audit",
+    "AuditResult",
+    "Home",
+    "Recipe",
+    "ForecastError",
+)
 
 
 def main() -> int:

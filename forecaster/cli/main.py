@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from forecaster import __version__
+from forecaster.cli.audit import audit
 from forecaster.cli.compare import compare
 from forecaster.cli.data import data_app
 from forecaster.cli.doctor import doctor
@@ -58,6 +59,7 @@ app.command()(fetch)
 app.add_typer(data_app, name="data")
 app.command()(train)
 app.command()(compare)
+app.command()(audit)
 app.command()(predict)
 app.command()(retrain)
 app.command()(score)
