@@ -219,6 +219,8 @@ def check_forecasts(futures: Futures, network: Network) -> Check:
                 day = int(origins.day[place])
                 ticker = tickers[int(origins.ticker[place])]
                 leaks.append(Leak(name, ticker, dates[day], dates[cut], cut + 1 - day))
+    if not count and not leaks:
+        return not_checked("forecasts", "no origin before a cut has a full window")
     fine = f"{count:,} forecasts at origins up to a cut do not move when prices after it do"
     figures = {**futures.figures, "forecasts": count, "test_start": str(past.panel.dates[split.test.start])}
     return verdict_of("forecasts", leaks, "prices", fine, figures)

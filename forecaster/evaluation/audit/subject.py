@@ -125,9 +125,9 @@ def _shaken(table: PriceTable, cut: np.datetime64) -> PriceTable:
 def with_other_dates(found: EarningsTable, tickers: Sequence[str], cut: np.datetime64) -> EarningsTable:
     """What was known of reports on `cut`, and of all that was learned later something else.
 
-    Later dates are moved, and what is withdrawn later stays. Each ticker reports on the day after the cut, which
-    it says on that day only, and again a fortnight later, of which nobody recorded when it was said: an origin
-    that knew of either by the cut would expect it.
+    Later dates are moved, and what is withdrawn later stays. Each ticker reports on the day after the cut,
+    which it says on that day only, and again a fortnight later, of which nobody recorded when it was said: an
+    origin that knew of either by the cut would expect it.
     """
     known_from = np.where(np.isnat(found.announced), found.date - _UNRECORDED_AHEAD, found.announced)
     known, later = found.take(known_from <= cut), found.take(known_from > cut)

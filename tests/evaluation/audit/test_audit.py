@@ -47,7 +47,8 @@ def audited(recipe: Recipe = RECIPE, **kinds: bool) -> Audit:
     return audit(subject(**kinds), recipe)
 
 
-def test_all_checks_pass_on_random_walks(quick: Patch) -> None:
+@pytest.mark.usefixtures("quick")
+def test_all_checks_pass_on_random_walks() -> None:
     found = audited(dated=True, listed=True)
     assert states(found) == dict.fromkeys(TITLES, PASSED) | {"restated": NOT_CHECKED}
     assert found.passed
@@ -60,7 +61,8 @@ def test_all_checks_pass_on_random_walks(quick: Patch) -> None:
     assert found.recipe.units == 4
 
 
-def test_what_does_not_apply_is_never_passed(quick: Patch) -> None:
+@pytest.mark.usefixtures("quick")
+def test_what_does_not_apply_is_never_passed() -> None:
     found = audited()
     for name, why in (
         ("earnings", "no earnings dates are known"),
@@ -167,7 +169,9 @@ def test_later_members_are_found(quick: Patch) -> None:
     assert leak.found.startswith("which days count of AAA on 2015-01-02 changes when members after ")
 
 
-@pytest.mark.parametrize(("part", "between"), [("train", "train to validation"), ("validation", "validation to test")])
+@pytest.mark.parametrize(
+    ("part", "between"), [("train", "train to validation"), ("validation", "validation to test")]
+)
 def test_a_purge_that_is_removed_is_found(quick: Patch, part: str, between: str) -> None:
     def without_purge(dates: Any, horizon: int, *ends: Any) -> Split:
         split = split_days(dates, horizon, *ends)
@@ -177,12 +181,16 @@ def test_a_purge_that_is_removed_is_found(quick: Patch, part: str, between: str)
     quick.setattr(training_set, "split_days", without_purge)
     found = check(audited(), "purge")
     assert found.state == FAILED
-    assert found.found.startswith(f"{between}: 0 sessions between the parts, and targets reach 3 ahead: from origin 201")
+    assert found.found.startswith(
+        f"{between}: 0 sessions between the parts, and targets reach 3 ahead: from origin 201"
+    )
     assert found.found.endswith("they see up to 3 sessions of the next part")
 
 
 def test_a_purge_that_is_a_day_short_is_found(quick: Patch) -> None:
-    quick.setattr(training_set, "split_days", lambda dates, horizon, *ends: split_days(dates, horizon - 1, *ends))
+    quick.setattr(
+        training_set, "split_days", lambda dates, horizon, *ends: split_days(dates, horizon - 1, *ends)
+    )
     found = check(audited(), "purge")
     assert found.figures["gaps"] == {"train to validation": 2, "validation to test": 2}
     assert "see up to 1 session of the next part" in found.found
@@ -226,8 +234,12 @@ def test_test_days_in_validation_are_found(quick: Patch) -> None:
     found = audited()
     assert failing(found) == {"test-days"}
     leak = check(found, "test-days")
-    assert leak.found.startswith("the validation loss, which decides when to stop, of epoch 1 changes when prices after")
-    assert leak.found.endswith(f"test days, from {leak.figures['test_start']} on, are used in training or in choosing")
+    assert leak.found.startswith(
+        "the validation loss, which decides when to stop, of epoch 1 changes when prices after"
+    )
+    assert leak.found.endswith(
+        f"test days, from {leak.figures['test_start']} on, are used in training or in choosing"
+    )
 
 
 def test_training_on_test_days_is_found(quick: Patch) -> None:
@@ -298,7 +310,8 @@ def test_other_recipes_pass(changes: dict[str, Any]) -> None:
     assert check(found, "random-walk").state == PASSED
 
 
-def test_of_many_tickers_some_are_audited_and_fewer_trained_on(quick: Patch) -> None:
+@pytest.mark.usefixtures("quick")
+def test_of_many_tickers_some_are_audited_and_fewer_trained_on() -> None:
     names = tuple(f"T{number:03}" for number in range(130))
     found = audit(subject(*tables(200, names)), RECIPE)
     assert found.passed
@@ -307,8 +320,11 @@ def test_of_many_tickers_some_are_audited_and_fewer_trained_on(quick: Patch) -> 
     assert found.tickers[-1] == "T129"
     assert len(found.trained_tickers) == 20
     assert set(found.trained_tickers) <= set(found.tickers)
-    assert check(found, "market").found == "the market's return, the mean of 130 tickers, does not move either"
+    assert (
+        check(found, "market").found == "the market's return, the mean of 130 tickers, does not move either"
+    )
 
 
-def test_tickers_are_those_of_the_subject(quick: Patch) -> None:
+@pytest.mark.usefixtures("quick")
+def test_tickers_are_those_of_the_subject() -> None:
     assert audited().tickers == TICKERS
