@@ -29,9 +29,10 @@ from forecaster.prices.universe import Span, Universe
 PriceChange = Callable[[PriceTable], PriceTable]
 MarketChange = Callable[[MarketSeries], MarketSeries]
 
-_SHAKE = 0.25
-"""Standard deviation of the change in the log of a price. With it the days after a cut are so wild that none
-of them makes a move before it look like a slip in the data (`prices.soundness`)."""
+_SHAKE = 0.15
+"""The most by which the log of a price is changed: daily moves are then ten per cent on average. So wild are
+the days after a cut that none of them makes a move before it look like a slip in the data, and few moves are
+so large that they are looked at (`prices.soundness`), which takes time."""
 _ENDS = 3  # of so many tickers one ends at the cut, as if it were delisted
 _UNRECORDED_AHEAD = 14
 """Days before its date from which a report may count as known where that is not recorded. The audit states
@@ -98,7 +99,7 @@ def with_other_future(subject: Subject, cut: np.datetime64, *, ends: bool = True
         return _shaken(table, cut)
 
     def change_market(market: MarketSeries) -> MarketSeries:
-        shake = np.random.default_rng(cut.astype(int)).normal(0, _SHAKE, len(market.dates))
+        shake = np.random.default_rng(int(cut.astype(int))).uniform(-_SHAKE, _SHAKE, len(market.dates))
         return replace(market, mean=np.where(market.dates > cut, market.mean + shake, market.mean))
 
     return subject.changed(change, change_market)
@@ -109,10 +110,10 @@ def _shaken(table: PriceTable, cut: np.datetime64) -> PriceTable:
     later = table.dates > cut
     count = int(later.sum())
     random = np.random.default_rng([crc32(table.ticker.encode()), int(cut.astype(int))])
-    shake = random.normal(0, _SHAKE, count)
+    shake = random.uniform(-_SHAKE, _SHAKE, count)
     if count:
-        shake[0] = np.copysign(2 * _SHAKE, shake[0])  # the first day after the cut moves for certain
-    wider = np.abs(random.normal(0, _SHAKE, (2, count)))
+        shake[0] = np.copysign(_SHAKE, shake[0])  # the first day after the cut moves for certain
+    wider = random.uniform(0, _SHAKE, (2, count))
     moves = dict.fromkeys(("open", "close", "adj_close"), shake)
     moves |= {"high": shake + wider[0], "low": shake - wider[1], "volume": random.normal(0, 1, count)}
     columns = dict(table.columns)
@@ -140,9 +141,14 @@ def with_other_dates(found: EarningsTable, tickers: Sequence[str], cut: np.datet
 def _announced(tickers: Sequence[str], day: np.datetime64, known: np.datetime64) -> EarningsTable:
     """Each ticker reports on `day` before the open, as is known from `known` on (NaT: not recorded)."""
     count = len(tickers)
-    texts = (np.full(count, text) for text in (BEFORE, SCHEDULED, "audit"))
     return EarningsTable(
-        np.array(tickers, str), np.full(count, day), *texts, np.full(count, known), np.full(count, NO_DAY)
+        ticker=np.array(tickers, str),
+        date=np.full(count, day),
+        when=np.full(count, BEFORE),
+        status=np.full(count, SCHEDULED),
+        source=np.full(count, "audit"),
+        announced=np.full(count, known),
+        withdrawn=np.full(count, NO_DAY),
     )
 
 

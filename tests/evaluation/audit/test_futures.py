@@ -91,7 +91,7 @@ def checked(subject: Subject) -> tuple[Futures, list[Check]]:
 
 
 @given(subject=subjects())
-@settings(max_examples=20)
+@settings(max_examples=40)
 def test_nothing_fails_where_nothing_leaks(subject: Subject) -> None:
     _, found = checked(subject)
     assert [each for each in found if each.state == FAILED] == []
@@ -100,7 +100,7 @@ def test_nothing_fails_where_nothing_leaks(subject: Subject) -> None:
 
 
 @given(subject=subjects(), days=st.integers(1, 9))
-@settings(max_examples=10)
+@settings(max_examples=20)
 def test_no_shift_is_missed(subject: Subject, days: int) -> None:
     formula = features._FORMULAS["volatility"]
 
