@@ -1,6 +1,9 @@
 """forecast audit: the checklist, its document, and how it ends."""
 
 import json
+import os
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from audit_factory import RECIPE, TICKERS, tables
-from command import rejection
+from command import rejection, started
 from dated_home import store_dates
 from factories import filled_store, random_walk_table
 from json_documents import assert_described
 from quick_training import train_quickly
 
 import forecaster as fc
+from forecaster.cli import streams
+from forecaster.cli.audit import _MARKS
 from forecaster.cli.main import run
 from forecaster.dataset import features
 from forecaster.dataset.training_set import split_by
@@ -75,6 +80,10 @@ def test_quiet_says_which_check_failed_in_one_line(home: Path, capsys: pytest.Ca
     code, line = rejection(capsys, "audit", *FLAGS, "--quiet", "--home", home)
     assert code == ExitCode.FAILED
     assert line.startswith("forecast: checks that failed: features are causal: range of ")
+
+
+def test_a_terminal_without_the_marks_tells_them_apart() -> None:
+    assert len({streams._STAND_INS[mark] for mark, _ in _MARKS.values()}) == len(_MARKS)
 
 
 def test_quiet_says_nothing_where_all_is_well(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,6 +175,20 @@ def test_an_interruption_is_one_line(
     code, line = rejection(capsys, "audit", *FLAGS, "--quiet", "--home", home)
     assert code == ExitCode.INTERRUPTED
     assert "interrupted" in line
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize("seconds", [2, 6, 9, 12])
+def test_ctrl_c_ends_it_whenever_it_comes(home: Path, seconds: int) -> None:
+    """TensorFlow's native code drops an interruption that comes while it builds or saves a network."""
+    process = started(["audit", "--lookback", "12", "--quiet", "--home", home])
+    time.sleep(seconds)
+    if process.poll() is not None:
+        pytest.skip("it was done before")
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert err.splitlines()[-1].startswith("forecast: interrupted")
 
 
 def test_what_is_audited_is_what_is_trained_on(home: Path) -> None:

@@ -29,7 +29,8 @@ from forecaster.evaluation.audit.subject import (
 from forecaster.evaluation.audit.training import Report, small_recipe, train_small, training_subject
 from forecaster.evaluation.experiment import TrainResult
 from forecaster.network.fitting import Progress
-from forecaster.settings import Recipe
+from forecaster.processes import interrupted_between_batches
+from forecaster.settings import LINEAR, Recipe
 
 MOST_TICKERS = 100
 """Whose futures are changed; of more, so many evenly from first to last."""
@@ -90,10 +91,16 @@ class _Trainer:
     report: Report
 
     def __call__(self, label: str, subject: Subject) -> tuple[TrainingSet, TrainResult]:
-        def told(progress: Progress) -> None:
-            self.report(label, progress)
+        """Train on a subject; Ctrl-C is held back to the next batch, as what an engine does may drop it."""
+        if self.recipe.cell == LINEAR:
+            return train_small(subject, self.recipe, self.split_rule, lambda _: None)
+        with interrupted_between_batches() as raise_if_interrupted:
 
-        return train_small(subject, self.recipe, self.split_rule, told)
+            def told(progress: Progress) -> None:
+                raise_if_interrupted()
+                self.report(label, progress)
+
+            return train_small(subject, self.recipe, self.split_rule, told)
 
 
 def audit(
