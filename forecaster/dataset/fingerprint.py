@@ -52,7 +52,7 @@ def restated_parts(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         before, after = then[name], now[name]
         if before is None or after is None:
             continue  # a column that the other panel leaves out for all tickers
-        if np.abs(np.subtract(before, after)).max() > tolerance:
+        if not np.abs(np.subtract(before, after)).max() <= tolerance:  # neither if it is not a number
             found.append(name)
     return found
 

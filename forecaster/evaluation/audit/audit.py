@@ -72,13 +72,12 @@ class Audit:
     def text(self) -> str:
         """The result in a sentence."""
         left = sum(check.state == NOT_CHECKED for check in self.checks)
-        rest = f"; {left} do not apply and were not checked" if left else ""
-        done = len(self.checks) - left
+        done, rest = len(self.checks) - left, f"; not checked: {left}" if left else ""
         if self.passed:
-            return f"All {done} checks passed{rest}: no look-ahead was found on these prices and settings."
+            return f"All {done} checks passed{rest}. No look-ahead was found on these prices and settings."
         return (
-            f"{len(self.failed)} of {done} checks failed{rest}: results on these prices and settings may "
-            "know the future; do not trust them until the checks pass."
+            f"{len(self.failed)} of {done} checks failed{rest}. Results on these prices and settings may "
+            "know the future: do not trust them until all checks pass."
         )
 
 

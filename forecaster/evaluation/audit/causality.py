@@ -133,6 +133,8 @@ def check_market(futures: Futures) -> Check:
     def arrays(past: Past) -> dict[str, Any]:
         return {"the market's return": past.panel.market_return}
 
+    if not np.isfinite(futures.past.panel.market_return).any():
+        return not_checked("market", "there is none: all tickers are indices")
     stocks = futures.subject.stocks
     of = "the series that was given" if stocks is None else f"the mean of {len(stocks):,} tickers"
     fine = f"the market's return, {of}, does not move either"

@@ -144,12 +144,10 @@ def _checked(
         return Check(check, FAILED, found, figures)
     shown = ", ".join(f"{skill.interval.value:+.1%} {_ahead(skill.step)}" for skill in skills)
     least = ", ".join(f"{skill.interval.value - skill.interval.low:+.1%}" for skill in skills)
-    return Check(
-        check,
-        PASSED,
-        f"{of} skill {shown} over {whose}; from {least} on it would be more than chance",
-        figures,
-    )
+    found = f"{of} skill {shown} over {whose}; from {least} on it would be more than chance"
+    if len(skills) < len(steps):
+        found += f"; too few test days to tell {_ahead(steps[-1])}"
+    return Check(check, PASSED, found, figures)
 
 
 def _ahead(step: int) -> str:

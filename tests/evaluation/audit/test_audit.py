@@ -7,18 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 from audit_factory import DAYS, RECIPE, TICKERS, subject, tables
+from factories import random_walk_table
 from quick_training import quick_train, train_quickly
 
 from forecaster.dataset import features, membership, panel, training_set
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import Split, split_days
 from forecaster.dataset.targets import cumulative_return
+from forecaster.dataset.training_set import Inputs
 from forecaster.evaluation import baselines, experiment, forecasts
 from forecaster.evaluation.audit.audit import Audit, audit
 from forecaster.evaluation.audit.checks import FAILED, NOT_CHECKED, PASSED, TITLES, Check
+from forecaster.evaluation.audit.subject import Subject
 from forecaster.network import linear_training
 from forecaster.prices.earnings import table as earnings
 from forecaster.prices.earnings.table import EarningsTable
+from forecaster.prices.market import mean_log_return
 from forecaster.settings import Recipe
 
 Patch = pytest.MonkeyPatch
@@ -54,8 +58,7 @@ def test_all_checks_pass_on_random_walks() -> None:
     assert found.passed
     assert list(states(found)) == list(TITLES)
     assert found.text == (
-        "All 10 checks passed; 1 do not apply and were not checked: no look-ahead was found on these prices "
-        "and settings."
+        "All 10 checks passed; not checked: 1. No look-ahead was found on these prices and settings."
     )
     assert len(found.cuts) == 4
     assert found.recipe.units == 4
@@ -124,7 +127,7 @@ def test_the_target_among_the_features_is_found_in_three_ways(quick: Patch) -> N
         assert leak.figures["skills"][0]["at_least"] > 0.9
         assert "1 session ahead" in leak.found
         assert leak.found.endswith("nothing can be known there, so something sees ahead")
-    assert found.text.startswith(f"{len(found.failed)} of 8 checks failed; 3 do not apply")
+    assert found.text.startswith(f"{len(found.failed)} of 8 checks failed; not checked: 3. ")
 
 
 def test_a_market_that_comes_too_early_is_found(quick: Patch) -> None:
@@ -323,6 +326,34 @@ def test_of_many_tickers_some_are_audited_and_fewer_trained_on() -> None:
     assert (
         check(found, "market").found == "the market's return, the mean of 130 tickers, does not move either"
     )
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_market_of_nobody_is_not_checked() -> None:
+    inputs = Inputs((random_walk_table("^GSPC", DAYS),), mean_log_return(()))
+    assert check(audit(Subject(inputs, ()), RECIPE), "market").state == NOT_CHECKED
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_step_with_too_few_days_is_said() -> None:
+    found = audited(replace(RECIPE, horizon=20))
+    for name in ("shuffled", "random-walk"):
+        assert [skill["step"] for skill in check(found, name).figures["skills"]] == [1]
+        assert check(found, name).found.endswith("; too few test days to tell 20 sessions ahead")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_slip_in_the_data_at_a_cut_is_named() -> None:
+    """Whether a move is a slip is told from what follows, so that the market sees ahead there."""
+    whole = tables()
+    cut = np.searchsorted(whole[0].dates, np.datetime64(audited().cuts[2]))
+    columns = {name: np.array(values) for name, values in whole[0].columns.items()}
+    for name in ("open", "high", "low", "close", "adj_close"):
+        columns[name][cut - 1 : cut + 2] /= 10
+    found = audit(subject(replace(whole[0], columns=columns), *whole[1:]), RECIPE)
+    assert failing(found) >= {"market"}
+    assert "some prices cannot be right (AAA on " in check(found, "market").found
+    assert check(found, "scaler").state == PASSED
 
 
 @pytest.mark.usefixtures("quick")
