@@ -128,9 +128,7 @@ def audit(
     stage("changing the future after some days, and building everything anew")
     futures = change_futures(subject, recipe, split_rule)
     causal = (check_features, check_scaler, check_market, check_earnings, check_membership)
-    checks = [check(futures) for check in causal]
-    checks.append(check_purge(futures))
-    checks.append(check_restated(models))
+    checks = [*(check(futures) for check in causal), check_restated(models)]
     trained = training_subject(subject)
     small = small_recipe(recipe, len(trained.inputs.tables), len(futures.split.train))
     stage("training small networks where nothing can be known")
@@ -148,18 +146,21 @@ def audit(
 
 
 def _trained(futures: Futures, subject: Subject, train: _Trainer) -> list[Check]:
-    """The checks that train networks: one on the prices as they are, three on others."""
+    """The checks that train networks: one on the prices as they are, four on others."""
     data, as_is = train("as it is", subject)
     dates, split = data.panel.dates, data.split
-    other = with_other_future(subject, dates[split.test.start - 1], ends=False)
-    _, changed = train("other test days", other)
+    later = with_other_future(subject, dates[split.validation.start - 1], ends=False)
+    _, on_later = train("other validation days", later)
+    latest = with_other_future(subject, dates[split.test.start - 1], ends=False)
+    _, on_latest = train("other test days", latest)
     seed = train.recipe.seed
     dealt, on_dealt = train("shuffled", shuffled(subject, seed))
     twin = random_walk_twin(subject, seed)
     walked, on_walked = train("random walk", twin.subject)
     return [
         check_forecasts(futures, as_is.trained.network),
-        check_test_days(split, dates, as_is, changed),
+        check_purge(futures, as_is, on_later),
+        check_test_days(split, dates, as_is, on_latest),
         check_shuffled(dealt, on_dealt),
         check_random_walk(walked, on_walked, twin.deviations),
     ]

@@ -1,5 +1,6 @@
 """Whether the parts are apart: no target reaches into the next part, and test days choose nothing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,16 @@ from forecaster.network.linear_training import training_rows
 from forecaster.network.training import TrainedNetwork
 
 
-def check_purge(futures: Futures) -> Check:
+def check_purge(futures: Futures, as_is: TrainResult, changed: TrainResult) -> Check:
     """Whether the parts follow one another with a horizon between them, so that no target reaches over.
 
-    That is seen in the split, and in what a training origin is given: with other prices from the validation's
-    first day on, its inputs and targets must be the same, bit for bit.
+    That is seen in the split, and in training: with other prices from the validation's first day on, inputs
+    and targets of the training origins and a network's training losses must be the same, bit for bit.
+
+    Args:
+        futures: the prices, and the same with others after some days.
+        as_is: trained on the prices as they are.
+        changed: the same with other prices from the validation's first day on.
     """
     split, dates, horizon = futures.split, futures.past.panel.dates, futures.recipe.horizon
     gaps = {"train to validation": _gap(split.train, split.validation)}
@@ -34,11 +40,16 @@ def check_purge(futures: Futures) -> Check:
                 f"from origin {first} on they see up to {reach} of the next part",
                 figures,
             )
-    moved = _moved_rows(futures)
-    if moved is not None:
-        return Check("purge", FAILED, moved, figures)
+    moved = _moved_rows(futures) or _moved_losses(as_is.trained, changed.trained)
+    if moved:
+        last = dates[futures.before_validation]
+        return Check("purge", FAILED, f"{moved} when prices after {last}, where training ends, do", figures)
     apart = " and ".join(f"{gap} from {between}" for between, gap in gaps.items())
-    return Check("purge", PASSED, f"sessions between the parts: {apart}; {horizon} are needed", figures)
+    found = (
+        f"sessions between the parts: {apart}; {horizon} are needed. Training sees the same inputs, targets "
+        "and losses with other prices in validation"
+    )
+    return Check("purge", PASSED, found, figures)
 
 
 def _gap(part: range, following: range) -> int:
@@ -46,9 +57,8 @@ def _gap(part: range, following: range) -> int:
     return following.start - part.stop
 
 
-def _moved_rows(futures: Futures) -> str | None:
-    """How what is trained on moves with prices from the validation's first day on; None if it does not."""
-    cut = futures.before_validation
+def _moved_rows(futures: Futures) -> str:
+    """What changes in linear-t's training origins with prices from the validation's first day on, if any."""
 
     def rows(past: Past) -> Any:
         return training_rows(past.panel, past.features, futures.split.train, futures.recipe)
@@ -56,21 +66,27 @@ def _moved_rows(futures: Futures) -> str | None:
     try:
         before = rows(futures.past)
     except BadInputError:  # training says so in its own words
-        return None
-    after = rows(futures.others[cut])
+        return ""
+    after = rows(futures.others[futures.before_validation])
+    if len(before[0]) != len(after[0]):
+        return f"the number of training origins, {len(before[0]):,}, changes"
     for name, old, new in zip(("inputs", "targets"), before, after, strict=True):
-        if old.shape != new.shape:
-            return (
-                f"there are {len(new):,} training origins where prices after {futures.past.panel.dates[cut]} "
-                f"are others, and {len(old):,} as it is"
-            )
         moved = int(((old != new) & ~(np.isnan(old) & np.isnan(new))).any(1).sum())
         if moved:
-            return (
-                f"{name} of {moved:,} of {len(old):,} training origins change when prices after "
-                f"{futures.past.panel.dates[cut]}, where training ends, do"
-            )
-    return None
+            return f"{name} of {moved:,} of {len(old):,} training origins change"
+    return ""
+
+
+def _moved_losses(ours: TrainedNetwork, theirs: TrainedNetwork) -> str:
+    """Which training loss differs first, of the epochs that both have: the last may depend on validation."""
+    epoch = _first_other(ours.losses, theirs.losses)
+    return f"the training loss of epoch {epoch} changes" if epoch else ""
+
+
+def _first_other(ours: Sequence[float], theirs: Sequence[float]) -> int | None:
+    """The first epoch, from 1, of which two losses differ."""
+    pairs = zip(ours, theirs, strict=False)
+    return next((number for number, (old, new) in enumerate(pairs, 1) if old != new), None)
 
 
 def check_test_days(split: Split, dates: Any, as_is: TrainResult, changed: TrainResult) -> Check:
@@ -92,8 +108,7 @@ def check_test_days(split: Split, dates: Any, as_is: TrainResult, changed: Train
     }
     said = []
     for name in ("losses", "validation_losses"):
-        pairs = zip(getattr(ours, name), getattr(theirs, name), strict=False)
-        epoch = next((number for number, (old, new) in enumerate(pairs, 1) if old != new), None)
+        epoch = _first_other(getattr(ours, name), getattr(theirs, name))
         if epoch is not None or len(getattr(ours, name)) != len(getattr(theirs, name)):
             which = "the validation loss, which decides when to stop," if name != "losses" else "the loss"
             said.append(f"{which} of epoch {epoch or 'another number'}")

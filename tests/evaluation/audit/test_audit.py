@@ -196,7 +196,9 @@ def test_a_purge_that_is_a_day_short_is_found(quick: Patch) -> None:
     )
     found = check(audited(), "purge")
     assert found.figures["gaps"] == {"train to validation": 2, "validation to test": 2}
-    assert "see up to 1 session of the next part" in found.found
+    dates = subject().inputs.panel().dates
+    last = dates[split_days(dates, RECIPE.horizon - 1).train.stop - 1]  # the only one that reaches over
+    assert f"from origin {last} on they see up to 1 session of the next part" in found.found
 
 
 def test_targets_that_reach_over_the_purge_are_found(quick: Patch) -> None:
@@ -215,6 +217,18 @@ def test_targets_that_reach_over_the_purge_are_found(quick: Patch) -> None:
     found = check(audited(), "purge")
     assert found.state == FAILED
     assert found.found.startswith("targets of 12 of ")
+
+
+def test_training_on_the_days_of_the_purge_is_found(quick: Patch) -> None:
+    """The split is right, but the network is trained on later origins."""
+
+    def train(known: Panel, names: Any, split: Split, *others: Any) -> Any:
+        return quick_train(known, names, replace(split, train=range(split.validation.start)), *others)
+
+    quick.setattr(experiment, "train_network", train)
+    found = audited()
+    assert failing(found) == {"purge"}
+    assert check(found, "purge").found.startswith("the training loss of epoch 1 changes when prices after ")
 
 
 def stopping_on(days: Callable[[Split], range]) -> Any:

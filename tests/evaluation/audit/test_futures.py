@@ -26,7 +26,7 @@ from forecaster.evaluation.audit.causality import (
     check_scaler,
 )
 from forecaster.evaluation.audit.checks import FAILED, NOT_CHECKED, PASSED, Check
-from forecaster.evaluation.audit.choosing import check_purge
+from forecaster.evaluation.audit.choosing import _moved_rows
 from forecaster.evaluation.audit.subject import Subject
 from forecaster.prices.market import mean_log_return
 from forecaster.prices.table import PriceTable
@@ -36,7 +36,7 @@ from forecaster.settings import Recipe
 RECIPE = Recipe(lookback=12, horizon=3)
 DAYS = 400
 NAMES = ("AA", "BB", "CC", "SHEL.L")
-CHECKS = (check_features, check_scaler, check_market, check_earnings, check_membership, check_purge)
+CHECKS = (check_features, check_scaler, check_market, check_earnings, check_membership)
 
 
 @st.composite
@@ -93,7 +93,8 @@ def checked(subject: Subject) -> tuple[Futures, list[Check]]:
 @given(subject=subjects())
 @settings(max_examples=40)
 def test_nothing_fails_where_nothing_leaks(subject: Subject) -> None:
-    _, found = checked(subject)
+    futures, found = checked(subject)
+    assert _moved_rows(futures) == ""
     assert [each for each in found if each.state == FAILED] == []
     assert all(each.state == PASSED for each in found[:3])
     assert (found[4].state == NOT_CHECKED) == (subject.inputs.selection is None)
