@@ -62,6 +62,9 @@ def test_all_checks_pass_on_random_walks() -> None:
     )
     assert len(found.cuts) == 4
     assert found.recipe.units == 4
+    for name in ("shuffled", "random-walk"):
+        levels = {skill["step"]: skill["level"] for skill in check(found, name).figures["skills"]}
+        assert levels == {1: 0.0025, 3: 0.0025}
 
 
 @pytest.mark.usefixtures("quick")
