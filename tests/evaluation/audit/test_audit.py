@@ -10,7 +10,7 @@ from audit_factory import DAYS, RECIPE, TICKERS, subject, tables
 from factories import random_walk_table
 from quick_training import quick_train, train_quickly
 
-from forecaster.dataset import features, membership, panel, training_set
+from forecaster.dataset import features, membership, panel, report_features, training_set
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import Split, split_days
 from forecaster.dataset.targets import cumulative_return
@@ -21,7 +21,7 @@ from forecaster.evaluation.audit.checks import FAILED, NOT_CHECKED, PASSED, TITL
 from forecaster.evaluation.audit.subject import Subject
 from forecaster.network import linear_training
 from forecaster.prices.earnings import table as earnings
-from forecaster.prices.earnings.table import EarningsTable
+from forecaster.prices.earnings.table import EarningsTable, joined
 from forecaster.prices.market import mean_log_return
 from forecaster.settings import Recipe
 
@@ -151,6 +151,29 @@ def test_earnings_dates_that_are_known_too_early_are_found(quick: Patch, early: 
     leak = check(found, "earnings")
     assert "when dates announced after" in leak.found
     assert leak.figures["leaks"][0]["what"].startswith(("reports_within", "reaction_within"))
+
+
+def test_that_dates_are_dropped_before_they_were_withdrawn_is_found(quick: Patch) -> None:
+    """On each cut day a report is expected for the next session; a day later that is no longer believed."""
+    bars = subject(dated=True)
+    cuts = np.array(audit(bars, RECIPE).cuts, "datetime64[D]")
+    count = len(cuts)
+    sudden = EarningsTable(
+        ticker=np.full(count, "AAA"),
+        date=cuts + 1,
+        when=np.full(count, "before"),
+        status=np.full(count, "scheduled"),
+        source=np.full(count, "yahoo"),
+        announced=cuts - 5,
+        withdrawn=cuts + 1,
+    )
+    moved = replace(bars, inputs=replace(bars.inputs, reports=joined(bars.inputs.reports, sudden)))
+    assert check(audit(moved, RECIPE), "earnings").state == PASSED
+    honest = report_features.lay_out
+    quick.setattr(report_features, "lay_out", lambda found, *days: honest(found.take(found.live), *days))
+    found = audit(moved, RECIPE)
+    assert failing(found) == {"earnings"}
+    assert check(found, "earnings").figures["leaks"][0]["ticker"] == "AAA"
 
 
 def test_that_unrecorded_dates_are_taken_as_known_for_months_is_found(quick: Patch) -> None:
