@@ -21,7 +21,7 @@ class Models:
 
     Attributes:
         cards: by NAME@VERSION.
-        store: the prices as they are now.
+        store: the prices as they are now, whatever day is replayed.
         unreadable: names of which no card can be read.
     """
 
@@ -70,7 +70,6 @@ def _restated(
     store: PriceStore, then: Mapping[str, Any], last_day: str
 ) -> tuple[dict[str, list[str]], set[str]]:
     """By ticker what was restated up to a day, and which are not there (any more, or in a sound file)."""
-    store = store.whole()
     stored = set(store.tickers())
     names = [name for name in then if name in stored]
     tables = []
