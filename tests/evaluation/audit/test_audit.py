@@ -19,6 +19,7 @@ from forecaster.evaluation import baselines, experiment, forecasts
 from forecaster.evaluation.audit.audit import Audit, audit
 from forecaster.evaluation.audit.checks import FAILED, NOT_CHECKED, PASSED, TITLES, Check
 from forecaster.evaluation.audit.subject import Subject
+from forecaster.evaluation.audit.training import small_recipe
 from forecaster.network import linear_training
 from forecaster.prices.earnings import table as earnings
 from forecaster.prices.earnings.table import EarningsTable, joined
@@ -269,10 +270,11 @@ def stopping_on(days: Callable[[Split], range]) -> Any:
     return train
 
 
-def test_test_days_in_validation_are_found(quick: Patch) -> None:
+@pytest.mark.parametrize("days", [1, 20])
+def test_test_days_in_validation_are_found(quick: Patch, days: int) -> None:
     quick.setattr(experiment, "train_network", stopping_on(lambda split: split.validation))
     assert check(audited(), "test-days").state == PASSED
-    overlapping = stopping_on(lambda split: range(split.validation.start, split.test.start + 20))
+    overlapping = stopping_on(lambda split: range(split.validation.start, split.test.start + days))
     quick.setattr(experiment, "train_network", overlapping)
     found = audited()
     assert failing(found) == {"test-days"}
@@ -356,13 +358,15 @@ def test_other_recipes_pass(changes: dict[str, Any]) -> None:
 @pytest.mark.usefixtures("quick")
 def test_of_many_tickers_some_are_audited_and_fewer_trained_on() -> None:
     names = tuple(f"T{number:03}" for number in range(130))
-    found = audit(subject(*tables(200, names)), RECIPE)
+    bars = [table.take(slice(20 * (row % 2), None)) for row, table in enumerate(tables(200, names))]
+    found = audit(subject(*bars), RECIPE)
     assert found.passed
     assert len(found.tickers) == 100
     assert found.tickers[0] == "T000"
     assert found.tickers[-1] == "T129"
     assert len(found.trained_tickers) == 20
     assert set(found.trained_tickers) <= set(found.tickers)
+    assert all(int(name[1:]) % 2 == 0 for name in found.trained_tickers)  # those with all days
     assert (
         check(found, "market").found == "the market's return, the mean of 130 tickers, does not move either"
     )
@@ -394,6 +398,19 @@ def test_a_slip_in_the_data_at_a_cut_is_named() -> None:
     assert failing(found) >= {"market"}
     assert "some prices cannot be right (AAA on " in check(found, "market").found
     assert check(found, "scaler").state == PASSED
+
+
+@pytest.mark.parametrize(("tickers", "days"), [(1, 5000), (20, 1000), (20, 6000)])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_small_networks_take_some_64_steps(tickers: int, days: int, bidirectional: bool) -> None:
+    recipe = Recipe(cell="lstm", layers=2, dropout=0.3, bidirectional=bidirectional)
+    small = small_recipe(recipe, tickers, days)
+    windows = tickers * days // (5 if bidirectional else 60)
+    steps = small.epochs * (windows // small.batch_size)
+    assert 50 <= steps <= 100
+    assert (small.units, small.layers, small.dropout) == (8, 1, 0.0)
+    same = ("cell", "lookback", "horizon", "bidirectional", "features", "seed")
+    assert all(getattr(small, name) == getattr(recipe, name) for name in same)
 
 
 @pytest.mark.usefixtures("quick")

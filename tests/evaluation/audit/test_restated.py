@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from factories import WRITTEN
-from trained_home import recent_table
+from trained_home import TRAINED_ON, recent_table
 
 import forecaster as fc
 from forecaster.evaluation.audit.checks import FAILED, NOT_CHECKED, PASSED, Check
@@ -82,6 +82,16 @@ def test_a_ticker_that_is_gone_is_said(own_home: Path) -> None:
     found = checked(own_home)
     assert found.state == PASSED
     assert found.found == "main@1: nothing was restated since; not stored any more: CCC"
+
+
+def test_a_model_without_any_of_its_prices_is_not_checked(own_home: Path) -> None:
+    for ticker in TRAINED_ON:
+        PriceStore(own_home).path(ticker).unlink()
+    found = checked(own_home)
+    assert (found.state, found.found) == (
+        NOT_CHECKED,
+        "no model in service has prices that can be compared; not stored any more: AAA, BBB, CCC",
+    )
 
 
 def test_a_replay_of_an_earlier_day_compares_all_prices(
