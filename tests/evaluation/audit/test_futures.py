@@ -114,3 +114,12 @@ def test_no_shift_is_missed(subject: Subject, days: int) -> None:
     assert found.state == FAILED
     assert max(leak["sessions_ahead"] for leak in found.figures["leaks"]) == days
     assert {leak["what"] for leak in found.figures["leaks"]} == {"volatility"}
+
+
+def test_forecasts_of_windows_that_nobody_has_are_not_checked() -> None:
+    tables = (random_walk_table("AA", DAYS),)
+    subject = Subject(Inputs(tables, mean_log_return(tables)), tables)
+    futures = change_futures(subject, RECIPE, split_by(RECIPE))
+    network = random_network(lookback=390, horizon=3, features=futures.past.features.names)
+    found = check_forecasts(futures, network)
+    assert (found.state, found.found) == (NOT_CHECKED, "no origin before a cut has a full window")
