@@ -39,8 +39,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
-    formula = features._FORMULAS["range"]
-    monkeypatch.setitem(features._FORMULAS, "range", lambda *known: np.roll(formula(*known), -1, axis=-1))
+    formula = features.FORMULAS["range"]
+    monkeypatch.setitem(features.FORMULAS, "range", lambda *known: np.roll(formula(*known), -1, axis=-1))
 
 
 @pytest.fixture(autouse=True)

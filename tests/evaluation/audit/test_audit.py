@@ -103,8 +103,8 @@ def test_a_scaler_fitted_to_everything_is_found(quick: Patch) -> None:
 @pytest.mark.parametrize("days", [1, 5])
 @pytest.mark.parametrize("name", ["return", "range", "volume", "market_volatility"])
 def test_a_feature_that_is_shifted_is_found_with_its_distance(quick: Patch, name: str, days: int) -> None:
-    formula = features._FORMULAS[name]
-    quick.setitem(features._FORMULAS, name, lambda *known: np.roll(formula(*known), -days, axis=-1))
+    formula = features.FORMULAS[name]
+    quick.setitem(features.FORMULAS, name, lambda *known: np.roll(formula(*known), -days, axis=-1))
     found = audited()
     leak = check(found, "features")
     assert {"features"} <= failing(found) <= {"features", "forecasts", "purge", "random-walk", "shuffled"}
@@ -123,7 +123,7 @@ def target_itself(known: Panel, sigma: np.ndarray, _: np.ndarray) -> np.ndarray:
 
 
 def test_the_target_among_the_features_is_found_in_three_ways(quick: Patch) -> None:
-    quick.setitem(features._FORMULAS, "return", target_itself)
+    quick.setitem(features.FORMULAS, "return", target_itself)
     found = audited()
     assert {"features", "shuffled", "random-walk"} <= failing(found)
     for name in ("shuffled", "random-walk"):
@@ -322,7 +322,7 @@ def test_real_networks_pass_and_find_a_target_among_the_features(monkeypatch: Pa
     assert found.passed
     assert check(found, "test-days").state == PASSED
     assert len(check(found, "test-days").figures["validation_losses"][0]) == found.recipe.epochs
-    monkeypatch.setitem(features._FORMULAS, "return", target_itself)
+    monkeypatch.setitem(features.FORMULAS, "return", target_itself)
     assert {"features", "shuffled", "random-walk"} <= failing(audited())
 
 

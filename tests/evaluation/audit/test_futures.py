@@ -103,13 +103,13 @@ def test_nothing_fails_where_nothing_leaks(subject: Subject) -> None:
 @given(subject=subjects(), days=st.integers(1, 9))
 @settings(max_examples=20)
 def test_no_shift_is_missed(subject: Subject, days: int) -> None:
-    formula = features._FORMULAS["volatility"]
+    formula = features.FORMULAS["volatility"]
 
     def shifted(*known: Any) -> np.ndarray:
         return np.roll(formula(*known), -days, axis=-1)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(features._FORMULAS, "volatility", shifted)
+        patch.setitem(features.FORMULAS, "volatility", shifted)
         found = check_features(change_futures(subject, RECIPE, split_by(RECIPE)))
     assert found.state == FAILED
     assert max(leak["sessions_ahead"] for leak in found.figures["leaks"]) == days
