@@ -181,7 +181,7 @@ def _recurrence(comparison: Comparison, verdict: Verdict, years: Sequence[YearRe
     )
     return (
         f"Over the same inputs without it (linear-t), recurrence adds {listed(parts)}: "
-        f"{helped}{_years_won(years, LINEAR_T)}."
+        f"{helped}{_years_won(years, LINEAR_T, ', one day ahead better')}."
     )
 
 
@@ -196,11 +196,11 @@ def _price(best: ModelResult, verdict: Verdict) -> str:
     )
 
 
-def _years_won(years: Sequence[YearResult], rival: str) -> str:
+def _years_won(years: Sequence[YearResult], rival: str, begin: str = ", better") -> str:
     """In how many years the cell had the lower CRPS, and in which not."""
     if len(years) < 2:
         return ""
     lost = [str(year.year) for year in years if rival in year.lost_to]
     if not lost:
-        return f", better in each of the {len(years)} years"
-    return f", better in {len(years) - len(lost)} of {len(years)} years (not in {listed(lost)})"
+        return f"{begin} in each of the {len(years)} years"
+    return f"{begin} in {len(years) - len(lost)} of {len(years)} years (not in {listed(lost)})"
