@@ -2,8 +2,8 @@
 
     python benchmarks/wide_features_bench.py INDEX DATES
 
-INDEX and DATES are prices and earnings dates in long form. A GRU is trained on the years before each of 2011
-to 2016, as `forecast backtest` would, with the tool's features, and with each further group beside them: the
+INDEX and DATES are prices and earnings dates in long form. A GRU is trained on the years before 2012, 2014 and
+2016, as `forecast backtest` would, with the tool's features, and with each further group beside them: the
 volatilities of returns, ranges and the market at several decays; the overnight gap; the dispersion of returns
 across tickers; the days until the next session; the returns of five and of twenty days; and the volatility
 without the moves of reaction days. Its CRPS over RiskMetrics-t's is shown, the mean of the years.
@@ -34,6 +34,7 @@ from forecaster.settings import Recipe
 
 RECIPE = Recipe(cell="gru")
 WALK = WalkRule("2011-01-01", "2016-12-31")
+YEARS = ("2012", "2014", "2016")
 DECAYS = (0.8, 0.98)
 
 Float32 = NDArray[np.float32]
@@ -132,6 +133,8 @@ def _calm(panel: Panel | LatestDays, sigma: Float32, _: Float32) -> NDArray[np.f
 def _show(title: str, data: TrainingSet, names: tuple[str, ...]) -> None:
     began, ratios = time.monotonic(), []
     for fold in WALK.folds(data.panel.dates, RECIPE.horizon).folds:
+        if not fold.name.startswith(YEARS):
+            continue
         part = cut_after(data, fold)
         found = train_and_forecast(part, RECIPE, lambda _: None)
         assert found.trained.network.features == names  # noqa: S101  (else nothing was measured)
