@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from forecaster.errors import ForecastError
     from forecaster.home import Home
     from forecaster.settings import Recipe
+    from forecaster.tuning import TuneResult, tune
 
 __version__ = "0.1.0"
 __all__ = [
@@ -26,12 +27,14 @@ __all__ = [
     "Home",
     "Model",
     "Recipe",
+    "TuneResult",
     "__version__",
     "audit",
     "backtest",
     "compare",
     "load_model",
     "train",
+    "tune",
 ]
 _MODULES = {
     "BacktestResult": "forecaster.backtesting",
@@ -39,6 +42,8 @@ _MODULES = {
     "ForecastError": "forecaster.errors",
     "Home": "forecaster.home",
     "Recipe": "forecaster.settings",
+    "TuneResult": "forecaster.tuning",
+    "tune": "forecaster.tuning",
 }
 
 

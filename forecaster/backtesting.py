@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecaster.api import ComparisonResult, Model, cell_recipes_on, inputs_of
 from forecaster.dataset.training_set import SplitRule, TrainingSet
-from forecaster.dataset.walk import WalkRule
+from forecaster.dataset.walk import Days, Fold, WalkRule
 from forecaster.errors import UsageError
 from forecaster.settings import CELLS, Recipe
 
@@ -187,12 +187,13 @@ def without_split(recipe: Recipe) -> Recipe:
 def described_folds(backtest: "Backtest") -> list[dict[str, Any]]:
     """As `BacktestResult.folds`, in plain values."""
     dates = backtest.comparison.panel.dates
-    return [
-        {"fold": fold.name}
-        | {
-            f"{name}_{end}": str(dates[part[place]])
-            for name, part in vars(fold.split).items()
-            for end, place in (("first", 0), ("last", -1))
-        }
-        for fold in backtest.walk.folds
-    ]
+    return [described_fold(fold, dates) for fold in backtest.walk.folds]
+
+
+def described_fold(fold: Fold, dates: Days) -> dict[str, Any]:
+    """Its first test day, and the first and last day of each part's origins, ISO."""
+    return {"fold": fold.name} | {
+        f"{name}_{end}": str(dates[part[place]])
+        for name, part in vars(fold.split).items()
+        for end, place in (("first", 0), ("last", -1))
+    }

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from forecaster.prices.store import PriceStore
 from forecaster.prices.table import checked_ticker
 from forecaster.registry.versions import ModelRegistry, check_model_name
 from forecaster.settings import CELLS, Recipe, Settings, current_time, find_home, load_settings
+from forecaster.tuning import TuneResult, tune_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from forecaster.evaluation.audit.restated import Models
     from forecaster.evaluation.audit.subject import Subject
     from forecaster.evaluation.backtest import Watch as WatchFolds
+    from forecaster.evaluation.tuning import WatchTrials
     from forecaster.prices.earnings.fetching import EarningsReport, EarningsService, WatchDates
     from forecaster.prices.fetching import FetchReport, PriceSource, Request, Watch
 
@@ -460,6 +462,58 @@ class Home:
             warm=warm,
             jobs=jobs,
             model=served,
+            watch=watch,
+        )
+
+    def tune(
+        self,
+        tickers: Sequence[str] | None = None,
+        cells: Sequence[str] = CELLS,
+        recipe: Recipe | None = None,
+        *,
+        trials: int = 30,
+        minutes: float | None = None,
+        folds: int = 3,
+        seeds: int = 1,
+        space: Mapping[str, Sequence[Any]] | None = None,
+        universe: str | None = None,
+        all_days: bool = False,
+        jobs: int | None = None,
+        watch: "WatchTrials" = lambda _: None,
+    ) -> TuneResult:
+        """As `tune`, on stored prices; trials are kept in results/tune/, so that a search can go on.
+
+        Args:
+            tickers: symbols; None for all that are stored.
+            cells: as for `tune`.
+            recipe: the settings' recipe without it.
+            trials: as for `tune`.
+            minutes: as for `tune`.
+            folds: as for `tune`.
+            seeds: as for `tune`.
+            space: as for `tune`.
+            universe: as for `training_set`.
+            all_days: as for `training_set`.
+            jobs: as for `tune`.
+            watch: told of each trial that has ended.
+
+        Raises:
+            UsageError, TryLaterError: as `tune`.
+            NotFoundError, BadInputError: prices are missing, damaged or too few.
+        """
+        chosen = recipe or self.settings.train
+        data = self.training_set(tickers, universe=universe, all_days=all_days, recipe=chosen)
+        return tune_on(
+            data,
+            cells,
+            chosen,
+            self.path / "results",
+            trials=trials,
+            minutes=minutes,
+            folds=folds,
+            seeds=seeds,
+            space=space,
+            jobs=jobs,
             watch=watch,
         )
 

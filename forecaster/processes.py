@@ -9,12 +9,15 @@ import threading
 import time
 import traceback
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection, wait
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 from forecaster.errors import ForecastError
 
@@ -147,6 +150,63 @@ def results_of(
             yield from found
     except BrokenProcessPool:
         raise ForecastError("a worker process died", "it may have run out of memory: close others") from None
+
+
+class Workers(Generic[Task, Result]):
+    """Tasks that come up one by one, as it depends on the results of others which is next.
+
+    Each is done by one of `jobs` threads, which should start a process of its own for it; with None by this
+    one, when its result is asked for. Leaving the `with` block drops what is not done.
+
+    Args:
+        work: what to do.
+        jobs: at least 1, or None.
+    """
+
+    def __init__(self, work: Callable[[Task], Result], jobs: int | None) -> None:
+        self._work = work
+        self._waiting: deque[tuple[int, Task]] = deque()
+        self._done: SimpleQueue[tuple[int, Result | None, BaseException | None]] = SimpleQueue()
+        self._pool = None if jobs is None else ThreadPool(jobs, _leave_interrupts_to_main)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.terminate()
+
+    def start(self, number: int, task: Task) -> None:
+        """Have a task done; `number` says which it was."""
+        if self._pool is None:
+            self._waiting.append((number, task))
+            return
+        self._pool.apply_async(
+            self._work,
+            (task,),
+            callback=lambda result: self._done.put((number, result, None)),
+            error_callback=lambda error: self._done.put((number, None, error)),
+        )
+
+    def next_done(self) -> tuple[int, Result]:
+        """The number and the result of a task that is done, waiting for one; there must be one.
+
+        Raises:
+            Exception: what `work` raised.
+        """
+        if self._pool is None:
+            number, task = self._waiting.popleft()
+            return number, self._work(task)
+        number, result, error = self._done.get()
+        if error is not None:
+            raise error
+        return number, cast("Result", result)
+
+
+def _leave_interrupts_to_main() -> None:
+    """Processes that this thread starts ignore Ctrl-C from their first instruction on."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 @contextmanager

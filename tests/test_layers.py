@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "forecaster"
 ORDER = (
     *("prices", "dataset", "network", "evaluation", "registry", "ledger", "service", "laboratory", "report"),
-    *("api", "backtesting", "home"),
+    *("api", "backtesting", "tuning", "home"),
     "cli",
 )
 GROUND_FLOOR = {"errors", "settings", "files", "processes"}
@@ -105,5 +105,9 @@ def test_the_command_line_starts_without_numpy(module: str) -> None:
     )
     top = {alias.name for node in body.body if isinstance(node, ast.Import) for alias in node.names}
     top |= {node.module or "" for node in body.body if isinstance(node, ast.ImportFrom)}
-    if module not in ("cli/comparison_screen.py", "cli/backtest_screen.py"):  # imported by commands
+    if module not in (
+        "cli/comparison_screen.py",
+        "cli/backtest_screen.py",
+        "cli/tune_screen.py",
+    ):  # imported by commands
         assert not {name for name in top if name.split(".")[0] in {"numpy", "rich"}}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from forecaster.errors import BadInputError, ForecastError, NotFoundError
-from forecaster.processes import TaskTimeoutError, peak_memory_mb, run_isolated, run_parallel
+from forecaster.processes import TaskTimeoutError, Workers, peak_memory_mb, run_isolated, run_parallel
 
 MEGABYTE = 10**6
 
@@ -182,3 +182,44 @@ def test_an_interruption_of_tasks_is_this_processs_alone() -> None:
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert err == ""
+
+
+def wait_then_double(seconds: float) -> float:
+    time.sleep(seconds)
+    return 2 * seconds
+
+
+def test_workers_do_tasks_as_they_come_up() -> None:
+    with Workers(wait_then_double, 2) as workers:
+        workers.start(1, 0.3)
+        workers.start(2, 0.0)
+        assert workers.next_done() == (2, 0.0)
+        workers.start(3, 0.01)
+        assert workers.next_done() == (3, 0.02)
+        assert workers.next_done() == (1, 0.6)
+
+
+def test_without_workers_tasks_are_done_here_in_their_order() -> None:
+    done: list[int] = []
+    with Workers(lambda number: done.append(number), None) as workers:  # noqa: PLW0108
+        workers.start(1, 10)
+        workers.start(2, 20)
+        assert done == []
+        assert workers.next_done() == (1, None)
+        assert done == [10]
+
+
+@pytest.mark.parametrize("jobs", [None, 1])
+def test_what_a_task_raises_is_raised_where_its_result_is_asked_for(jobs: int | None) -> None:
+    with Workers(halved, jobs) as workers:
+        workers.start(1, 3)
+        with pytest.raises(BadInputError, match="3 is odd"):
+            workers.next_done()
+
+
+def test_leaving_drops_what_is_not_done() -> None:
+    began = time.monotonic()
+    with Workers(wait_then_double, 1) as workers:
+        for number in range(5):
+            workers.start(number, 30.0)
+    assert time.monotonic() - began < 10

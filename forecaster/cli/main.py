@@ -26,6 +26,7 @@ from forecaster.cli.score import score
 from forecaster.cli.screen import write_note
 from forecaster.cli.streams import drop_stdout, finish_stdout, prepare_streams
 from forecaster.cli.train import train
+from forecaster.cli.tune import tune
 from forecaster.errors import ExitCode, ForecastError
 
 # Rich draws the help on a terminal; a pipe gets plain text, in half the time.
@@ -65,6 +66,7 @@ app.command()(train)
 app.command()(compare)
 app.command()(backtest)
 app.command()(audit)
+app.command()(tune)
 app.command()(predict)
 app.command()(retrain)
 app.command()(score)

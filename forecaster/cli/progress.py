@@ -1,5 +1,6 @@
 """How training and fetching look: a live line on a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from forecaster.evaluation.backtest import WalkProgress
     from forecaster.evaluation.backtest import Watch as WatchFolds
+    from forecaster.evaluation.tuning import TuneProgress, WatchTrials
     from forecaster.network.fitting import Progress
     from forecaster.prices.earnings.fetching import WatchDates
     from forecaster.prices.fetching import Watch
@@ -126,6 +128,66 @@ def folds_progress(*, quiet: bool) -> Iterator["WatchFolds"]:
             )
 
         yield move_bar
+
+
+@contextmanager
+def trials_progress(minutes: float | None, *, quiet: bool) -> Iterator["WatchTrials"]:
+    """Show which trial has ended and how, and the best so far: a bar on a terminal, else lines.
+
+    The time left is no more than what is left of `minutes`.
+    """
+    console = stderr_console(quiet=quiet)
+    began = time.monotonic()
+    until = math.inf if minutes is None else began + 60 * minutes
+    if not console.is_terminal or quiet:
+
+        def print_line(progress: "TuneProgress") -> None:
+            if progress.trial is not None or progress.kept:
+                console.print(f"{_ended(progress)}{_tried(progress, began, until)}", soft_wrap=True)
+
+        yield print_line
+        return
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[figures]}", markup=False),
+    )
+    with Bars(*columns, console=console, transient=True) as live:
+        task = live.add_task("trials", figures="", total=None)
+
+        def move_bar(progress: "TuneProgress") -> None:
+            live.update(
+                task, total=progress.of, completed=progress.ended, figures=_tried(progress, began, until)
+            )
+
+        yield move_bar
+
+
+def _ended(progress: "TuneProgress") -> str:
+    """Which trial has ended, how, and why if it failed; empty at the start."""
+    trial = progress.trial
+    if trial is None:
+        return ""
+    what = f" ({trial.reason})" if trial.reason else f" at {trial.value:.4f}"
+    return f"trial {trial.number} {trial.state}{what}: "
+
+
+def _tried(progress: "TuneProgress", began: float, until: float) -> str:
+    """How many trials have ended, the best value, and the time left at this pace, or until the limit."""
+    fresh = progress.ended - progress.kept
+    parts = [f"{progress.ended:,} of {progress.of:,} trials"]
+    if progress.kept:
+        parts.append(f"{progress.kept:,} kept from before")
+    if progress.best is not None:
+        parts.append(f"best {progress.best:.4f}")
+    if fresh and progress.ended < progress.of:
+        now = time.monotonic()
+        rest = min((now - began) / fresh * (progress.of - progress.ended), max(until - now, 0.0))
+        parts.append(f"{_minutes(rest)} left")
+    return ", ".join(parts)
 
 
 def _minutes(seconds: float) -> str:

@@ -3,7 +3,9 @@
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -325,15 +327,31 @@ class _Run:
         self._watch(WalkProgress(name, fold, self._done, self._of, self._kept, was_kept=kept))
 
     def _digest(self, number: int, recipe: Recipe, before: str) -> str:
-        """Of all that a fold's result follows from."""
-        described = {key: value for key, value in asdict(recipe).items() if key not in _NOT_OF_A_FOLD}
-        split = self.walk.folds[number].split
-        parts = {name: [part.start, part.stop] for name, part in vars(split).items()}
-        engine = os.environ.get("KERAS_BACKEND", "tensorflow")
-        text = json.dumps(
-            [__version__, engine, self._panels[number], parts, described, before], sort_keys=True
-        )
-        return digest_bytes(text.encode())
+        return fold_digest(self._panels[number], self.walk.folds[number], recipe, before)
+
+
+def fold_digest(panel: str, fold: Fold, recipe: Recipe, before: str = "") -> str:
+    """Of all that a fold's result follows from.
+
+    Args:
+        panel: the digest of the panel up to the fold's last day.
+        fold: its parts.
+        recipe: what is trained.
+        before: what the training goes on from, or what else is fitted.
+    """
+    parts = {name: [part.start, part.stop] for name, part in vars(fold.split).items()}
+    text = json.dumps([*computed_by(), panel, parts, described_recipe(recipe), before], sort_keys=True)
+    return digest_bytes(text.encode())
+
+
+def computed_by() -> tuple[str, str]:
+    """The version of this package, and the engine: another one may give other figures."""
+    return __version__, os.environ.get("KERAS_BACKEND", "tensorflow")
+
+
+def described_recipe(recipe: Recipe) -> dict[str, Any]:
+    """What of a recipe a fold's result follows from."""
+    return {key: value for key, value in asdict(recipe).items() if key not in _NOT_OF_A_FOLD}
 
 
 def _waves(works: Sequence[_Work], folds: int, *, warm: bool) -> Iterator[list[Place]]:
@@ -353,22 +371,36 @@ def _here(task: tuple[int, FoldTask]) -> tuple[int, FoldResult]:
 
 
 def _elsewhere(task: tuple[int, FoldTask]) -> tuple[int, FoldResult]:
-    number, fold = task
+    return task[0], run_fold_elsewhere(task[1])
+
+
+def run_fold_elsewhere(task: FoldTask) -> FoldResult:
+    """`run_fold` in a process of its own, on one thread.
+
+    Raises:
+        ForecastError: as `run_fold`, or the process died.
+    """
     # Less is sent: what comes after the fold stays here.
-    return number, run_isolated(_on_one_thread, replace(fold, data=cut_after(fold.data, fold.fold)))
+    return run_isolated(_on_one_thread, replace(task, data=cut_after(task.data, task.fold)))
 
 
 def _on_one_thread(task: FoldTask, report: Callable[[object], None]) -> FoldResult:
-    """`run_fold` in a process of its own: sums' last bits depend on how many threads there are.
+    del report
+    with one_thread():
+        return run_fold(task)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, in a process of its own: sums' last bits depend on how many there are.
 
     Two trainings on a thread each are done sooner than one after the other on two threads.
     """
     from threadpoolctl import threadpool_limits
 
-    del report
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # before TensorFlow is loaded
     with threadpool_limits(1):
-        return run_fold(task)
+        yield
 
 
 def run_fold(task: FoldTask) -> FoldResult:

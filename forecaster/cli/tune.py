@@ -1,0 +1,99 @@
+"""`forecast tune`: search for a better recipe on days before the test part."""
+
+from typing import Annotated
+
+import typer
+
+from forecaster.cli.flags import (
+    AllDaysFlag,
+    TrainingTickers,
+    TrainingUniverse,
+    chosen_cells,
+    show_survivorship,
+    show_universe,
+    training_flags,
+    warn_of_damaged,
+    warn_of_dates,
+)
+from forecaster.cli.screen import (
+    JsonFlag,
+    QuietFlag,
+    note_replay,
+    print_json,
+    stderr_console,
+    stdout_console,
+)
+from forecaster.settings import Recipe, Settings
+
+
+@training_flags("cell")
+def tune(
+    tickers: TrainingTickers = None,
+    cells: Annotated[str, typer.Option("--cells", help="Cells to search among, with commas.")] = (
+        "rnn,lstm,gru"
+    ),
+    trials: Annotated[
+        int, typer.Option("--trials", help="Recipes to try, with those kept from before.", min=1, max=100_000)
+    ] = 30,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes", help="No trial begins after so many.", min=0.01, max=100_000, show_default=False
+        ),
+    ] = None,
+    folds: Annotated[int, typer.Option("--folds", help="Folds to choose on.", min=1, max=50)] = 3,
+    seeds: Annotated[
+        int, typer.Option("--seeds", help="Runs of each recipe on the unseen fold.", min=1, max=1000)
+    ] = 1,
+    universe: TrainingUniverse = None,
+    all_days: AllDaysFlag = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", help="Trainings at once (as many as cores).", min=1, max=256, show_default=False
+        ),
+    ] = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    *,
+    settings: Settings,
+    recipe: Recipe,
+) -> None:
+    """Search the recipe on validation folds, never on test days; trials are kept, so that it can go on."""
+    from joblib import cpu_count
+
+    from forecaster.cli.progress import trials_progress
+    from forecaster.cli.tune_screen import show_search, tune_document
+    from forecaster.home import Home
+
+    chosen = chosen_cells(cells)
+    note_replay(settings.home, quiet=quiet)
+    with trials_progress(minutes, quiet=quiet) as watch:
+        result = Home(settings.home).tune(
+            tickers,
+            chosen,
+            recipe,
+            trials=trials,
+            minutes=minutes,
+            folds=folds,
+            seeds=seeds,
+            universe=universe,
+            all_days=all_days,
+            jobs=jobs or cpu_count(),
+            watch=watch,
+        )
+    data = result.data
+    facts = stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet)
+    show_universe(data.universe, facts)
+    warn_of_damaged(data.damaged)
+    warn_of_dates(data.dates_fault)
+    show_survivorship(data.survivorship, facts)
+    if json:
+        document = tune_document(result, settings.train) | {
+            "universe": data.universe,
+            "survivorship": data.survivorship,
+            "damaged": data.damaged,
+        }
+        print_json("forecast.tune/1", document)
+    else:
+        show_search(result, settings.train, stdout_console(quiet=quiet))
