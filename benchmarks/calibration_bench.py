@@ -23,7 +23,7 @@ from forecaster.backtesting import whole_split
 from forecaster.dataset.training_set import choose, load_training_set
 from forecaster.dataset.walk import WalkRule
 from forecaster.evaluation.backtest import Backtest, walk_forward
-from forecaster.evaluation.calibration import LEAST_LEVEL, LEVELS, RATE, quantiles_at
+from forecaster.evaluation.calibration import LEAST_LEVEL, LEVELS, quantiles_at
 from forecaster.evaluation.fold_store import FoldStore
 from forecaster.evaluation.forecasts import StepForecast
 from forecaster.evaluation.metrics import QUANTILE_LEVELS, crps_from_quantiles
@@ -71,6 +71,18 @@ class Adaptive:
         self.levels = np.maximum.accumulate(np.clip(stepped, LEAST_LEVEL, 1 - LEAST_LEVEL))
 
 
+class AroundTheMedian:
+    """Adaptive conformal inference that leaves the median: the nearer to it, the less a level moves."""
+
+    def __init__(self, rate: float) -> None:
+        self.levels, self._rate = LEVELS, rate * np.abs(2 * LEVELS - 1)
+
+    def update(self, probabilities: Float) -> None:
+        """See `Method`."""
+        stepped = self.levels - self._rate * missed(self.levels, probabilities)
+        self.levels = np.maximum.accumulate(np.clip(stepped, LEAST_LEVEL, 1 - LEAST_LEVEL))
+
+
 class Controller:
     """The proportional and, with `integral`, the integral part of conformal PID."""
 
@@ -95,6 +107,10 @@ METHODS: dict[str, Callable[[], Method]] = {
     **{
         f"adaptive {rate}": lambda rate=rate: Adaptive(rate)  # type: ignore[misc]
         for rate in (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01)
+    },
+    **{
+        f"median kept {rate}": lambda rate=rate: AroundTheMedian(rate)  # type: ignore[misc]
+        for rate in (0.002, 0.003, 0.005, 0.007, 0.01)
     },
     **{f"PID {rate}": lambda rate=rate: Controller(rate) for rate in (0.002, 0.005, 0.01)},  # type: ignore[misc]
     "PID 0.005, integral": lambda: Controller(0.005, 0.05),
@@ -147,7 +163,7 @@ def report(found: Backtest, step: int) -> None:
     print(f"\n{step} ahead: CRPS; 50, 90, 99 %; below 5, above 95 %; 90 % by year")
     runs: list[tuple[str, Callable[[], Method] | None, dict[int, Hashable]]] = [("raw", None, together)]
     runs += [(name, make, together) for name, make in METHODS.items()]
-    runs += [(f"adaptive {RATE} by regime", lambda: Adaptive(RATE), regimes)]
+    runs += [("adaptive 0.003 by regime", lambda: Adaptive(0.003), regimes)]
     for name, make, group in runs:
         by_day = np.tile(LEVELS, (len(days), 1))
         if make is not None:

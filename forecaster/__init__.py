@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forecaster.api import ComparisonResult, Model, compare, load_model, train
+    from forecaster.api import AuditResult, ComparisonResult, Model, audit, compare, load_model, train
     from forecaster.backtesting import BacktestResult, backtest
     from forecaster.errors import ForecastError
     from forecaster.home import Home
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "AuditResult",
     "BacktestResult",
     "ComparisonResult",
     "ForecastError",
@@ -28,6 +29,7 @@ __all__ = [
     "Recipe",
     "TuneResult",
     "__version__",
+    "audit",
     "backtest",
     "compare",
     "load_model",

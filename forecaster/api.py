@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.dataset.panel import Panel, build_panel, choose_tickers
-from forecaster.dataset.survivorship import count_survivors
-from forecaster.dataset.training_set import TrainingSet, split_by
+from forecaster.dataset.panel import choose_tickers
+from forecaster.dataset.training_set import Inputs, TrainingSet, split_by
 from forecaster.errors import BadInputError, ForecastError, NotFoundError, UsageError, name_some
 from forecaster.network.network import Network
 from forecaster.prices.calendar import last_closed_session, local_date
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from forecaster.evaluation.audit.audit import Audit
+    from forecaster.evaluation.audit.restated import Models
+    from forecaster.evaluation.audit.subject import Subject
     from forecaster.evaluation.calibration import Calibration
     from forecaster.evaluation.comparison import Comparison, FitReport
     from forecaster.evaluation.verdict import Verdict
@@ -392,7 +394,8 @@ def train(
         ForecastError: the loss became NaN.
     """
     chosen = recipe or Recipe()
-    return train_on(_training_set(prices, market, earnings, chosen), chosen, report or (lambda _: None))
+    data = inputs_of(prices, market, earnings).build(split_by(chosen))
+    return train_on(data, chosen, report or (lambda _: None))
 
 
 def train_on(
@@ -443,7 +446,7 @@ def compare(
         ForecastError: a loss became NaN.
     """
     chosen = recipe or Recipe()
-    data = _training_set(prices, market, earnings, chosen)
+    data = inputs_of(prices, market, earnings).build(split_by(chosen))
     return compare_on(data, cells, chosen, match=match, seeds=seeds, baselines=baselines)
 
 
@@ -504,6 +507,92 @@ def cell_recipes_on(data: TrainingSet, cells: Sequence[str], recipe: Recipe, mat
     return cell_recipes(recipe, cells, len(available_features(data.panel, recipe)), match)
 
 
+@dataclass(frozen=True)
+class AuditResult:
+    """What `audit` found.
+
+    Attributes:
+        audit: its checks with their figures, as the command shows them.
+    """
+
+    audit: "Audit"
+
+    def __repr__(self) -> str:
+        """The result in a sentence."""
+        return self.audit.text
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return self.audit.passed
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """A row for each check: its name, what holds if it passed, its state, and what was found."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {"check": each.check, "title": each.title, "state": each.state, "found": each.found}
+            for each in self.audit.checks
+        )
+
+
+def audit(
+    prices: "pd.DataFrame",
+    recipe: Recipe | None = None,
+    *,
+    market: "pd.Series | None" = None,
+    earnings: "pd.DataFrame | None" = None,
+) -> AuditResult:
+    """Check that nothing that training and testing do with these prices sees ahead: about a minute.
+
+    Inputs after some days are changed, and whatever was known before must stay the same, bit for bit. Small
+    networks are trained on shuffled moves and on random walks, where any skill would come from the future.
+
+    Args:
+        prices: as for `train`.
+        recipe: as for `train`; the audit's networks are smaller, and read what it reads.
+        market: as for `train`.
+        earnings: as for `train`.
+
+    Returns:
+        One check a row in `.table`, its state passed, failed or not checked; `.passed` if none failed.
+
+    Raises:
+        BadInputError: the prices are too few, or no row can be used.
+        ForecastError: a loss became NaN.
+    """
+    from forecaster.evaluation.audit.subject import Subject
+
+    inputs = inputs_of(prices, market, earnings)
+    stocks = tuple(table for table in inputs.tables if not table.ticker.startswith(INDEX_MARK))
+    return audit_on(Subject(inputs, stocks if market is None else None), recipe or Recipe())
+
+
+def audit_on(
+    subject: "Subject",
+    recipe: Recipe,
+    models: "Models | None" = None,
+    report: "Callable[[str, Progress], None]" = lambda *_: None,
+    stage: Callable[[str], None] = lambda _: None,
+) -> AuditResult:
+    """`audit` on the inputs of a training set.
+
+    Args:
+        subject: the inputs, and whose mean the market is.
+        recipe: as for `audit`.
+        models: in service, whose prices are compared with those that they were trained on.
+        report: called with a training's name and progress.
+        stage: called with what is done next.
+
+    Raises:
+        UsageError, BadInputError, ForecastError: as `audit`.
+    """
+    from forecaster.evaluation.audit.audit import audit as run_audit
+
+    return AuditResult(run_audit(subject, recipe, models, report, stage))
+
+
 def _run_here(
     work: Callable[[Any, Callable[[Any], None]], Any], task: Any, report: Callable[[Any], None]
 ) -> Any:
@@ -522,18 +611,14 @@ def model_of(registered: RegisteredModel, home: Path) -> Model:
     return Model(registered.reference, registered.card, registered.network, home, calibration)
 
 
-def _training_set(
-    prices: "pd.DataFrame", market: "pd.Series | None", earnings: "pd.DataFrame | None", recipe: Recipe
-) -> TrainingSet:
-    panel = panel_of(prices, market, earnings)
-    split = split_by(recipe)(panel.dates)
-    return TrainingSet(panel, split, survivorship=count_survivors(panel, split, None))
+def inputs_of(prices: "pd.DataFrame", market: "pd.Series | None", earnings: "pd.DataFrame | None") -> Inputs:
+    """What a training set is built from, of DataFrames; without `market` it is the mean over `prices`.
 
-
-def panel_of(prices: "pd.DataFrame", market: "pd.Series | None", earnings: "pd.DataFrame | None") -> Panel:
-    """The panel of DataFrames; the market is the mean over `prices` without `market`."""
+    Raises:
+        BadInputError: no row can be used.
+    """
     tables = _tables(prices)
-    return build_panel(tables, _market(tables, market), _reports(tables, earnings))
+    return Inputs(tables, _market(tables, market), _reports(tables, earnings))
 
 
 def _tables(prices: "pd.DataFrame") -> tuple[PriceTable, ...]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forecaster.api import ComparisonResult, Model, cell_recipes_on, panel_of
-from forecaster.dataset.survivorship import count_survivors
+from forecaster.api import ComparisonResult, Model, cell_recipes_on, inputs_of
 from forecaster.dataset.training_set import SplitRule, TrainingSet
 from forecaster.dataset.walk import Days, Fold, WalkRule
 from forecaster.errors import UsageError
@@ -99,9 +98,7 @@ def backtest(
     """
     chosen = without_split(recipe or Recipe())
     rule = WalkRule(start, end, refit, train_years)
-    panel = panel_of(prices, market, earnings)
-    split = whole_split(rule, chosen.horizon)(panel.dates)
-    data = TrainingSet(panel, split, survivorship=count_survivors(panel, split, None))
+    data = inputs_of(prices, market, earnings).build(whole_split(rule, chosen.horizon))
     with ExitStack() as stack:
         folder = Path(keep) if keep is not None else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         return backtest_on(

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.api import ComparisonResult, Model, compare_on, model_of, train_on
+from forecaster.api import AuditResult, ComparisonResult, Model, audit_on, compare_on, model_of, train_on
 from forecaster.backtesting import BacktestResult, backtest_on, whole_split, without_split
-from forecaster.dataset.training_set import SplitRule, TrainingSet, choose, load_training_set, split_by
+from forecaster.dataset.training_set import (
+    Chosen,
+    SplitRule,
+    TrainingSet,
+    choose,
+    load_training_set,
+    read_inputs,
+    split_by,
+)
 from forecaster.dataset.walk import WalkRule
-from forecaster.errors import ForecastError, TryLaterError, UsageError
+from forecaster.errors import BadInputError, ForecastError, NotFoundError, TryLaterError, UsageError
 from forecaster.prices.earnings.table import SAMPLE, SEC, YAHOO
 from forecaster.prices.known import known_prices
 from forecaster.prices.store import PriceStore
@@ -25,6 +33,8 @@ from forecaster.tuning import TuneResult, tune_on
 if TYPE_CHECKING:
     import pandas as pd
 
+    from forecaster.evaluation.audit.restated import Models
+    from forecaster.evaluation.audit.subject import Subject
     from forecaster.evaluation.backtest import Watch as WatchFolds
     from forecaster.evaluation.tuning import WatchTrials
     from forecaster.prices.earnings.fetching import EarningsReport, EarningsService, WatchDates
@@ -294,17 +304,51 @@ class Home:
     ) -> TrainingSet:
         """As `training_set`; `composition` are the tickers whose mean the market is, all for none."""
         from forecaster.prices.market import read_market
+
+        store = self._known_prices()
+        chosen = self._choose(store, tickers, universe, all_days=all_days)
+        market = read_market(store, composition) if composition else None
+        return load_training_set(store, chosen, split_rule, market)
+
+    def audit_subject(
+        self, tickers: Sequence[str] | None = None, *, universe: str | None = None, all_days: bool = False
+    ) -> "Subject":
+        """What `training_set` is built from, as `audit_on` takes it; arguments and errors as there."""
+        from forecaster.evaluation.audit.subject import Subject
+        from forecaster.prices.market import stored_stocks
+
+        store = self._known_prices()
+        inputs = read_inputs(store, self._choose(store, tickers, universe, all_days=all_days))
+        return Subject(inputs, tuple(stored_stocks(store)))
+
+    def models_in_service(self) -> "Models":
+        """The cards of all models in service, and the prices that `audit` compares them with."""
+        from forecaster.evaluation.audit.restated import Models
+
+        registry = ModelRegistry(self.path)
+        cards, unreadable = {}, []
+        for name in registry.names():
+            try:
+                version = registry.champion(name)
+                cards[f"{name}@{version}"] = registry.card(name, version)
+            except (NotFoundError, BadInputError):
+                unreadable.append(name)
+        return Models(cards, PriceStore(self.path), tuple(unreadable))
+
+    def _known_prices(self) -> PriceStore:
+        return known_prices(self.path, current_time(os.environ), os.environ)
+
+    def _choose(
+        self, store: PriceStore, tickers: Sequence[str] | None, universe: str | None, *, all_days: bool
+    ) -> Chosen:
         from forecaster.prices.universe import find_universe
 
         if all_days and universe is None:
             raise UsageError("all days can be chosen for a universe only", "without one all days count")
         if tickers and universe is not None:
             raise UsageError("tickers and a universe exclude each other", "give one of them")
-        store = known_prices(self.path, current_time(os.environ), os.environ)
         listed = None if universe is None else find_universe(universe, self.path)
-        chosen = choose(store, tickers, listed, all_days=all_days)
-        market = read_market(store, composition) if composition else None
-        return load_training_set(store, chosen, split_rule, market)
+        return choose(store, tickers, listed, all_days=all_days)
 
     def load_model(self, reference: str | None = None) -> Model:
         """NAME@VERSION, NAME's champion, or by default the champion of `main` or of the only model.
@@ -472,6 +516,18 @@ class Home:
             jobs=jobs,
             watch=watch,
         )
+
+    def audit(
+        self,
+        tickers: Sequence[str] | None = None,
+        recipe: Recipe | None = None,
+        *,
+        universe: str | None = None,
+        all_days: bool = False,
+    ) -> AuditResult:
+        """As `audit`, on stored prices, and whether these were restated since models were trained on them."""
+        subject = self.audit_subject(tickers, universe=universe, all_days=all_days)
+        return audit_on(subject, recipe or self.settings.train, self.models_in_service())
 
     def predict(
         self, tickers: Sequence[str] | str | None = None, *, model: str | None = None, **options: Any

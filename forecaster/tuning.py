@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forecaster.api import panel_of
-from forecaster.dataset.survivorship import count_survivors
+from forecaster.api import inputs_of
 from forecaster.dataset.training_set import TrainingSet, split_by
 from forecaster.errors import UsageError
 from forecaster.settings import CELLS, Recipe
@@ -108,9 +107,7 @@ def tune(
         TryLaterError: another search runs in `keep`.
     """
     chosen = recipe or Recipe()
-    panel = panel_of(prices, market, earnings)
-    split = split_by(chosen)(panel.dates)
-    data = TrainingSet(panel, split, survivorship=count_survivors(panel, split, None))
+    data = inputs_of(prices, market, earnings).build(split_by(chosen))
     with ExitStack() as stack:
         folder = Path(keep) if keep is not None else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         return tune_on(

@@ -27,7 +27,7 @@ model predicts without TensorFlow. [`examples/quickstart.py`](../examples/quicks
 MADE = "<!-- The rest is made by `make docs` from these entries; do not edit. -->\n"
 ORDER = (
     *("load_model", "Model", "train", "compare", "ComparisonResult", "backtest", "BacktestResult"),
-    *("tune", "TuneResult", "Home", "Recipe", "ForecastError"),
+    *("tune", "TuneResult", "audit", "AuditResult", "Home", "Recipe", "ForecastError"),
 )
 
 

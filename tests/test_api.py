@@ -455,3 +455,38 @@ def test_a_network_is_trained_and_compared_with_dates(
     result = fc.compare(prices, cells=("rnn",), recipe=recipe, earnings=earnings)
     (row,) = (row for row in result.comparison.models if row.trained and row.model == "rnn")
     assert row.trained[0].network.features == model.network.features
+
+
+def test_a_walk_through_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_quickly(monkeypatch)
+    recipe = fc.Recipe(lookback=10, horizon=2, units=3, epochs=1)
+    frame = long_form(*(random_walk_table(name, 700, seed) for seed, name in enumerate(("AAA", "BBB"))))
+    result = fc.backtest(frame, ("rnn", "gru"), recipe, start="2016-10-03", refit="6M", keep=tmp_path)
+    assert result.folds["fold"].tolist() == ["2016-10-03", "2017-04-03"]
+    assert result.folds["test_last"].iloc[0] == "2017-03-31"
+    assert set(result.table["model"]) == {"rnn", "gru", "naive", "drift", "riskmetrics-t", "linear-t"}
+    assert (result.table.loc[result.table["model"] == "gru", "parameters"] > 0).all()
+    assert sorted(set(result.by_year["year"])) == [2016, 2017]
+    assert result.forecasts["origin"].min() == pd.Timestamp("2016-10-03").date()
+    assert "recurrence adds" in repr(result)
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert len(kept) == 6
+    longer = fc.backtest(frame, ("gru",), recipe, start="2016-10-03", refit="6M", keep=tmp_path)
+    assert longer.table.query("model == 'gru'")["crps"].tolist() == (
+        result.table.query("model == 'gru'")["crps"].tolist()
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+    fc.Home(tmp_path / "home").fetch(source=_written(frame, tmp_path / "prices.csv"))
+    stored = fc.Home(tmp_path / "home").backtest(
+        cells=("gru",), recipe=recipe, start="2016-10-03", refit="6M", jobs=None
+    )
+    assert stored.table.query("model == 'gru'")["crps"].tolist() == pytest.approx(
+        longer.table.query("model == 'gru'")["crps"].tolist(), rel=1e-6
+    )
+    with pytest.raises(UsageError, match="jobs is 0"):
+        fc.backtest(frame, recipe=recipe, jobs=0)
+
+
+def _written(frame: pd.DataFrame, path: Path) -> str:
+    frame.to_csv(path, index=False)
+    return str(path)

@@ -17,7 +17,13 @@ from forecaster.evaluation.breakdown import GROUPINGS, scores_by
 from forecaster.evaluation.comparison import ModelResult
 from forecaster.evaluation.confidence_set import CONFIDENCE
 from forecaster.evaluation.verdict import MODEL_TITLES, listed, set_sentence
-from forecaster.evaluation.walk_verdict import YearResult, strongest_simple, three_sentences, year_results
+from forecaster.evaluation.walk_verdict import (
+    YearResult,
+    coverage_by_year,
+    strongest_simple,
+    three_sentences,
+    year_results,
+)
 
 _LEGEND = (
     "CRPS: error of the whole forecast, in log return ×10⁻⁴; 90 %: coverage of the 90 % interval; MAE, RMSE: "
@@ -173,7 +179,7 @@ def _calibration_table(result: BacktestResult, step: int) -> Table:
             (MODEL_TITLES[name], row.losses[step]),
             ("  recalibrated", calibrated[name][step]),
         ):
-            by_year = [year.coverage[90] for year in year_results(comparison, row, step, scored)]
+            by_year = coverage_by_year(comparison, scored)
             scores = scored.scores
             shares = (
                 *(scores.coverage_50, scores.coverage_80, scores.coverage_90, scores.coverage_95),

@@ -11,6 +11,7 @@ import typer
 from typer.main import get_command
 
 from forecaster import __version__
+from forecaster.cli.audit import audit
 from forecaster.cli.backtest import backtest
 from forecaster.cli.compare import compare
 from forecaster.cli.data import data_app
@@ -64,6 +65,7 @@ app.add_typer(data_app, name="data")
 app.command()(train)
 app.command()(compare)
 app.command()(backtest)
+app.command()(audit)
 app.command()(tune)
 app.command()(predict)
 app.command()(retrain)

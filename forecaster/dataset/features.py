@@ -87,7 +87,7 @@ def _feature(
 ) -> NDArray[np.floating]:
     """One feature, (N, D) or (D,), NaN where unknown."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _FORMULAS[name](panel, sigma, market_sigma)
+        return FORMULAS[name](panel, sigma, market_sigma)
 
 
 def _return(panel: Panel | LatestDays, sigma: Float32, _: Float32) -> NDArray[np.floating]:
@@ -123,7 +123,7 @@ def _volume(panel: Panel | LatestDays, _: Float32, __: Float32) -> NDArray[np.fl
     return panel.log_volume - exponential_mean(panel.log_volume, _VOLUME_DECAY)
 
 
-_FORMULAS = {
+FORMULAS = {
     "return": _return,
     "magnitude": _magnitude,
     "volatility": _volatility,
@@ -132,3 +132,4 @@ _FORMULAS = {
     "range": _range,
     "volume": _volume,
 }
+"""By name: from the panel, each ticker's volatility and the market's to (N, D) or (D,), NaN where unknown."""

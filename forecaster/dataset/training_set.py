@@ -19,6 +19,7 @@ from forecaster.dataset.split import Split, split_days
 from forecaster.dataset.survivorship import count_survivors
 from forecaster.errors import ForecastError
 from forecaster.prices.earnings.store import read_reports
+from forecaster.prices.earnings.table import EarningsTable
 from forecaster.prices.market import MarketSeries, read_market
 from forecaster.prices.store import FILE_ERRORS, NotYetListedError, PriceStore
 from forecaster.prices.table import PriceTable
@@ -103,12 +104,50 @@ def split_by(recipe: Recipe) -> SplitRule:
     return lambda dates: split_days(dates, recipe.horizon, recipe.train_end, recipe.validation_end)
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What a training set is built from: nothing has been computed of the prices yet.
+
+    Attributes:
+        tables: bars of N tickers.
+        market: the market's daily return.
+        reports: the tickers' announcements, as `prices.earnings.table.reports` gives them; None without any.
+        selection: the universe whose members they are; None without one.
+        whole_store, damaged, dates_fault: as of `TrainingSet`.
+    """
+
+    tables: tuple[PriceTable, ...]
+    market: MarketSeries
+    reports: EarningsTable | None = None
+    selection: Selection | None = None
+    whole_store: bool = False
+    damaged: tuple[str, ...] = ()
+    dates_fault: str = ""
+
+    def panel(self) -> Panel:
+        """The tables on their common days, with targets on days of membership alone."""
+        panel = build_panel(self.tables, self.market, self.reports)
+        return restrict_targets(panel, None if self.selection is None else self.selection.counting)
+
+    def build(self, split_rule: SplitRule) -> TrainingSet:
+        """The training set.
+
+        Raises:
+            BadInputError, UsageError: as `load_training_set`.
+        """
+        panel, selection = self.panel(), self.selection
+        split = split_rule(panel.dates)
+        universe = None if selection is None else describe_selection(selection, panel, split)
+        survivorship = count_survivors(panel, split, selection)
+        return TrainingSet(
+            panel, split, universe, self.whole_store, self.damaged, survivorship, self.dates_fault
+        )
+
+
 def load_training_set(
     store: PriceStore, chosen: Chosen, split_rule: SplitRule, market: MarketSeries | None = None
 ) -> TrainingSet:
     """Read the prices of `chosen`, restrict the targets to days of membership, and split the days.
-
-    A damaged price file costs only its own ticker, unless that was asked for by its name.
 
     Args:
         store: the prices.
@@ -117,8 +156,19 @@ def load_training_set(
         market: the market's daily return; that of the whole store without it.
 
     Raises:
-        NotFoundError, BadInputError: prices are missing, too few, or damaged as above.
+        NotFoundError, BadInputError: prices are missing, too few, or damaged, see `read_inputs`.
         UsageError: the split dates do not fit the prices.
+    """
+    return read_inputs(store, chosen, market).build(split_rule)
+
+
+def read_inputs(store: PriceStore, chosen: Chosen, market: MarketSeries | None = None) -> Inputs:
+    """Read what the training set of `chosen` is built from; arguments as of `load_training_set`.
+
+    A damaged price file costs only its own ticker, unless that was asked for by its name.
+
+    Raises:
+        NotFoundError, BadInputError: prices are missing or damaged.
     """
     tables, damaged = _read(store, chosen)
     selection = chosen.selection
@@ -126,12 +176,15 @@ def load_training_set(
         selection = without(selection, damaged)
         damaged = list(selection.damaged)
     known = read_reports(store.home, [table.ticker for table in tables])
-    panel = build_panel(tables, read_market(store) if market is None else market, known.table)
-    panel = restrict_targets(panel, None if selection is None else selection.counting)
-    split = split_rule(panel.dates)
-    universe = None if selection is None else describe_selection(selection, panel, split)
-    survivorship = count_survivors(panel, split, selection)
-    return TrainingSet(panel, split, universe, chosen.whole_store, tuple(damaged), survivorship, known.fault)
+    return Inputs(
+        tuple(tables),
+        read_market(store) if market is None else market,
+        known.table,
+        selection,
+        chosen.whole_store,
+        tuple(damaged),
+        known.fault,
+    )
 
 
 def _read(store: PriceStore, chosen: Chosen) -> tuple[list[PriceTable], list[str]]:

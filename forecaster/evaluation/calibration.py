@@ -2,10 +2,11 @@
 
 A forecast's quantile at the level 0.05 should lie above 5 % of the actuals. Where more fall below it, it is
 lowered a little after each such day: in its place stands the forecast's own quantile at a smaller level. So
-every tail is corrected by itself, from days alone that had closed when a forecast was made.
+every tail is corrected by itself, from days alone that had closed when a forecast was made. The median stays:
+moved after days on which prices rose, it would claim to know a direction.
 
 Source: Gibbs & Candès, "Adaptive conformal inference under distribution shift", NeurIPS 2021, equation 2, at
-each of 25 levels, with the mean over tickers in place of one outcome.
+each of 25 levels, with the mean over tickers in place of one outcome, and a smaller rate near the median.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,8 +23,12 @@ from forecaster.evaluation.scoring import Actuals
 from forecaster.network.calibrated import LevelMap
 
 LEVELS = FILE_LEVELS
-RATE = 0.003
-"""By how much a level moves after a day on which all actuals fell below it; see docs/method.md."""
+RATE = 0.005
+"""How fast the outermost levels move; the share of it at another is its distance from the median.
+
+Chosen on years before 2010, see docs/method.md.
+"""
+_RATES = RATE * np.abs(2 * LEVELS - 1)
 LEAST_LEVEL = 1e-5
 """What no level falls below, or rises above 1 less that."""
 _SPREAD = np.linspace(-4.5, 4.5, 73)  # of the normal, at which a forecast's quantiles are read
@@ -40,8 +45,9 @@ def moved(raw_levels: Float, probabilities: Float) -> Float:
         probabilities: of each actual of the day, the raw forecast's chance of at most that, (n,).
     """
     below = np.searchsorted(np.sort(probabilities), raw_levels, side="right") / len(probabilities)
-    stepped = np.clip(raw_levels - RATE * (below - LEVELS), LEAST_LEVEL, 1 - LEAST_LEVEL)
-    risen: Float = np.maximum.accumulate(stepped)
+    stepped = raw_levels - _RATES * (below - LEVELS)
+    lowest, highest = np.where(LEVELS < 0.5, LEAST_LEVEL, 0.5), np.where(LEVELS > 0.5, 1 - LEAST_LEVEL, 0.5)
+    risen: Float = np.maximum.accumulate(np.clip(stepped, lowest, highest))
     return risen
 
 

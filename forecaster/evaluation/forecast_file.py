@@ -81,7 +81,8 @@ def _table(comparison: Comparison, model: str, forecast: Forecast, step: int) ->
     ticker, day = actual.origins.ticker[known], actual.origins.day[known]
     last = actual.last_close[known]
     made = forecast.at_step(step).take(known)
-    prices = last[:, None] * np.exp(made.quantile(FILE_LEVELS))
+    # Seven digits are more than any quantile is worth, and half of the file.
+    prices = (last[:, None] * np.exp(made.quantile(FILE_LEVELS))).astype(np.float32)
     quoted = panel.close[ticker, day + step]
     grown = last * np.exp(actual.log_return[known, step - 1].astype(np.float64))
     names = pa.array(list(panel.tickers))
@@ -95,7 +96,7 @@ def _table(comparison: Comparison, model: str, forecast: Forecast, step: int) ->
         "last_close": last,
         # The quoted close, or what it would be if a split or a dividend since the origin were given back.
         "close": np.where(np.isclose(quoted, grown, rtol=1e-5, atol=0), quoted, grown),
-        "median": last * np.exp(made.median),
+        "median": (last * np.exp(made.median)).astype(np.float32),
     }
     columns |= {_heading(level): prices[:, place] for place, level in enumerate(FILE_LEVELS)}
     regime = comparison.regimes[day].astype(np.int32)

@@ -13,7 +13,7 @@ from forecaster.evaluation.baselines import LINEAR_T, SAME_INPUTS
 from forecaster.evaluation.comparison import Comparison, ModelResult
 from forecaster.evaluation.confidence_set import CONFIDENCE, confidence_set
 from forecaster.evaluation.metrics import skill
-from forecaster.evaluation.scoring import ScoredStep, StepScores
+from forecaster.evaluation.scoring import ScoredStep
 from forecaster.evaluation.significance import skill_interval
 from forecaster.evaluation.verdict import MODEL_TITLES, Verdict, listed, show_p, shown_interval
 
@@ -115,14 +115,24 @@ def year_results(
     return tuple(found)
 
 
+def coverage_by_year(comparison: Comparison, scored: ScoredStep) -> list[float]:
+    """Coverage of the 90 % interval in each year of the origins, in order."""
+    years = comparison.panel.dates[scored.day].astype("M8[Y]").astype(int)
+    covered, made = (
+        np.bincount(years - years.min(), values)
+        for values in (scored.sums.by_day.within_90, scored.sums.by_day.forecasts)
+    )
+    return [float(share) for share in covered[made > 0] / made[made > 0]]
+
+
 def three_sentences(backtest: Backtest, verdict: Verdict, years: Sequence[YearResult]) -> tuple[str, ...]:
     """How good the best cell's range is, what recurrence adds, and what its median says about the price."""
     comparison = backtest.comparison
     best = comparison.model(verdict.best)
-    calibrated = year_results(comparison, best, 1, backtest.calibrated[best.model][1])
+    calibrated = backtest.calibrated[best.model][1]
     return (
         _range(comparison, best, verdict, years)
-        + f", and recalibrated day by day {_covered(backtest.calibrated[best.model][1].scores, calibrated)}.",
+        + f", and recalibrated day by day {_covered(comparison, calibrated)}.",
         _recurrence(comparison, verdict, years),
         _price(best, verdict),
     )
@@ -148,15 +158,15 @@ def _range(comparison: Comparison, best: ModelResult, verdict: Verdict, years: S
         f"{MODEL_TITLES[best.model]}'s range one day ahead is {abs(gain):.2%} {side} than that of "
         f"{MODEL_TITLES[rival.model]}, the strongest simple forecast ({shown_interval(interval)}, "
         f"p {show_p(test.adjusted)} after counting all that was tried){_years_won(years, rival.model)}; "
-        f"its 90 % interval covered {_covered(best.steps[1], years)}"
+        f"its 90 % interval covered {_covered(comparison, best.losses[1])}"
     )
 
 
-def _covered(scores: StepScores, years: Sequence[YearResult]) -> str:
+def _covered(comparison: Comparison, scored: ScoredStep) -> str:
     """The coverage of the 90 % interval, over all and by year."""
-    shares = [year.coverage[90] for year in years]
-    by_year = f" ({min(shares):.1%} to {max(shares):.1%} by year)" if len(years) > 1 else ""
-    return f"{scores.coverage_90:.1%}{by_year}"
+    shares = coverage_by_year(comparison, scored)
+    by_year = f" ({min(shares):.1%} to {max(shares):.1%} by year)" if len(shares) > 1 else ""
+    return f"{scored.scores.coverage_90:.1%}{by_year}"
 
 
 def _recurrence(comparison: Comparison, verdict: Verdict, years: Sequence[YearResult]) -> str:
@@ -171,7 +181,7 @@ def _recurrence(comparison: Comparison, verdict: Verdict, years: Sequence[YearRe
     )
     return (
         f"Over the same inputs without it (linear-t), recurrence adds {listed(parts)}: "
-        f"{helped}{_years_won(years, LINEAR_T)}."
+        f"{helped}{_years_won(years, LINEAR_T, ', one day ahead better')}."
     )
 
 
@@ -186,11 +196,11 @@ def _price(best: ModelResult, verdict: Verdict) -> str:
     )
 
 
-def _years_won(years: Sequence[YearResult], rival: str) -> str:
+def _years_won(years: Sequence[YearResult], rival: str, begin: str = ", better") -> str:
     """In how many years the cell had the lower CRPS, and in which not."""
     if len(years) < 2:
         return ""
     lost = [str(year.year) for year in years if rival in year.lost_to]
     if not lost:
-        return f", better in each of the {len(years)} years"
-    return f", better in {len(years) - len(lost)} of {len(years)} years (not in {listed(lost)})"
+        return f"{begin} in each of the {len(years)} years"
+    return f"{begin} in {len(years) - len(lost)} of {len(years)} years (not in {listed(lost)})"

@@ -106,7 +106,7 @@ def _spans(store: PriceStore, found: EarningsTable, first: np.datetime64, until:
     latest = latest_days(tables, _NO_MARKET, days, found)
     reacted = reacted_days(latest)
     if reacted is not None:
-        rows, places = np.nonzero(reacted)
+        rows, places = np.nonzero(reacted & (latest.dates > first))
         dates = latest.dates[rows, places].astype(str).tolist()
         reaction = [(latest.tickers[row], date, date) for row, date in zip(rows, dates, strict=True)]
     names, starts = np.unique(found.ticker, return_index=True)

@@ -62,12 +62,26 @@ class _Split(msgspec.Struct):
     test_end: date
 
 
+_Sums = Annotated[list[float], msgspec.Meta(min_length=2, max_length=2)]
+
+
+class _Fingerprint(msgspec.Struct):
+    """Of one ticker's prices, see `dataset.fingerprint`."""
+
+    first: date
+    bars: _Count
+    returns: _Sums
+    ranges: _Sums | None
+    volumes: _Sums | None
+
+
 class _Prices(msgspec.Struct):
     """What the network knows; the digest is of all inputs, in older cards of the closes alone."""
 
     last_day: date
     digest: str | None = None
     closes_digest: str | None = None
+    tickers: dict[str, _Fingerprint] | None = None
 
 
 class _Survivorship(msgspec.Struct):

@@ -165,7 +165,7 @@ def read_market(store: PriceStore, composition: Collection[str] = ()) -> MarketS
         if len(inside) < len(whole.members):
             chosen = _kept(store, [inside])[0] if inside else _Sums().series()
     if store.as_of is not None and later_markets(whole, store.as_of):
-        return mean_log_return(_stocks(store), composition)
+        return mean_log_return(stored_stocks(store), composition)
     return _composed(chosen, whole, composition)
 
 
@@ -281,8 +281,8 @@ def _composed(chosen: MarketSeries, others: MarketSeries, composition: Collectio
     return _joined(parts, chosen.members, chosen.odd, len(composition))
 
 
-def _stocks(store: PriceStore) -> Iterable[PriceTable]:
-    """The sound tables of the stored stocks."""
+def stored_stocks(store: PriceStore) -> Iterable[PriceTable]:
+    """The sound tables of the stored stocks, whose mean the market is, with COLUMNS_READ alone."""
     names = [name for name in store.tickers() if not name.startswith(INDEX_MARK)]
     return (table for table in store.read_each(names, COLUMNS_READ) if isinstance(table, PriceTable))
 
@@ -329,7 +329,7 @@ def _kept(store: PriceStore, wanted: Sequence[tuple[str, ...] | None]) -> list[M
 
 def _computed(store: PriceStore, wanted: Sequence[tuple[str, ...] | None]) -> list[MarketSeries]:
     sums = [(_Sums(), None if members is None else frozenset(members)) for members in wanted]
-    for table in _stocks(store):
+    for table in stored_stocks(store):
         if not any(names is None or table.ticker in names for _, names in sums):
             continue
         returns = _sound_returns(table)

@@ -7,6 +7,7 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from forecaster.dataset.fingerprint import price_fingerprints
 from forecaster.dataset.split import split_dates
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.errors import BadInputError
@@ -150,7 +151,11 @@ def _card(
         "survivorship": data.survivorship,
         "market": list(panel.market_members),
         "split": split_dates(panel.dates, data.split),
-        "prices": {"last_day": str(panel.dates[-1]), "digest": panel.digest()},
+        "prices": {
+            "last_day": str(panel.dates[-1]),
+            "digest": panel.digest(),
+            "tickers": price_fingerprints(panel),
+        },
         "scores": {str(step): asdict(score) for step, score in scores["network"].items()},
         "baselines": {
             name: {str(step): asdict(score) for step, score in by_step.items()}

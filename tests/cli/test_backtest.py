@@ -87,6 +87,13 @@ def test_the_document_has_the_fields_that_are_described(
     }
     assert years[0]["gains"]["naive"] == pytest.approx(1 - years[0]["crps"] / saved[2017], rel=1e-4)
     assert rival["kind"] == "baseline"
+    calibrated = found["calibrated_years"]["1"]
+    assert [year["forecasts"] for year in calibrated] == [year["forecasts"] for year in years]
+    assert best["calibrated"]["1"]["forecasts"] == best["scores"]["1"]["forecasts"]
+    mean = sum(year["coverage"]["90"] * year["forecasts"] for year in calibrated)
+    assert mean / best["scores"]["1"]["forecasts"] == pytest.approx(
+        best["calibrated"]["1"]["coverage_90"], abs=1e-3
+    )
     for year in years:
         assert year["lost_to"] == [name for name, gain in year["gains"].items() if gain < 0]
     assert years[1]["coverage_90_by_month"][11] is None  # the prices end in spring 2018
@@ -140,6 +147,21 @@ def test_a_model_is_tested_as_it_is_on_days_after_its_training(
     assert code == ExitCode.USAGE
     assert "--from 2016-12-30 is among the days that mine@1 was trained on, which end on 2016-12-30" in line
     assert "choose --from 2016-12-31 or later" in line
+
+
+@pytest.mark.usefixtures("_quickly")
+def test_days_before_and_after_membership_are_not_tested(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    members = home / "members.csv"
+    members.write_text("ticker,start,end\nAAA,2014-01-01,\nBBB,2017-03-01,2017-09-29\n")
+    path = home / "all.parquet"
+    arguments = [*SMALL, *WALK, "--cells", "gru", "--universe", str(members), "--output", str(path)]
+    found = document(capsys, *arguments, "--home", str(home))
+    frame = pd.read_parquet(path, columns=["ticker", "origin"])
+    days = frame.loc[frame["ticker"] == "BBB", "origin"].astype(str)
+    assert (days.min(), days.max()) == ("2017-03-01", "2017-09-29")
+    assert found["universe"]["tickers"] == 2
 
 
 @pytest.mark.usefixtures("_quickly")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 
 from forecaster.evaluation.calibration import (
@@ -19,21 +20,37 @@ from forecaster.evaluation.forecasts import Origins
 from forecaster.evaluation.scoring import Actuals, score_step
 from forecaster.network.student_t import ForecastDistribution
 
+
+def level_is(level: float) -> NDArray[np.bool_]:
+    return np.isclose(LEVELS, level)
+
+
 FIFTH, NINETY_FIFTH = (int(np.flatnonzero(level == LEVELS)[0]) for level in (0.05, 0.95))
 
 
 def test_a_day_moves_each_level_by_what_it_missed() -> None:
-    """Three of four actuals below the 5 % quantile: it falls by 0.003 · (0.75 − 0.05)."""
+    """Three of four actuals below the 5 % quantile: it falls by 0.005 · 0.9 · (0.75 − 0.05)."""
     found = moved(LEVELS, np.array([0.01, 0.02, 0.03, 0.5]))
-    assert found[FIFTH] == pytest.approx(0.05 - 0.003 * 0.70)
+    assert found[FIFTH] == pytest.approx(0.05 - 0.0045 * 0.70)
     # all four are below the 95 % quantile, five hundredths more than there should be
-    assert found[NINETY_FIFTH] == pytest.approx(0.95 - 0.003 * 0.05)
-    assert RATE == 0.003
+    assert found[NINETY_FIFTH] == pytest.approx(0.95 - 0.0045 * 0.05)
+    assert RATE == 0.005
+
+
+def test_the_median_stays_and_no_level_crosses_it() -> None:
+    levels = LEVELS
+    for _ in range(5000):
+        levels = moved(levels, np.array([0.01, 0.02]))
+    middle = int(np.flatnonzero(level_is(0.5))[0])
+    assert levels[middle] == 0.5
+    assert (levels[middle:] >= 0.5).all()
+    assert levels[middle + 1] == 0.5
+    assert levels[0] == pytest.approx(0.01, abs=0.001)  # it rises until it lies above its share
 
 
 def test_an_actual_at_a_quantile_is_below_it() -> None:
-    assert moved(LEVELS, np.array([0.05]))[FIFTH] == pytest.approx(0.05 - 0.003 * 0.95)
-    assert moved(LEVELS, np.array([0.0501]))[FIFTH] == pytest.approx(0.05 + 0.003 * 0.05)
+    assert moved(LEVELS, np.array([0.05]))[FIFTH] == pytest.approx(0.05 - 0.0045 * 0.95)
+    assert moved(LEVELS, np.array([0.0501]))[FIFTH] == pytest.approx(0.05 + 0.0045 * 0.05)
 
 
 @settings(max_examples=50, deadline=None)
