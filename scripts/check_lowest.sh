@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 bin=$PWD/.venv-lowest/bin
 export TF_CPP_MIN_LOG_LEVEL=3
 .venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-lowest
-.venv/bin/uv pip install --quiet --python "$bin/python" --resolution lowest-direct --editable '.[excel]' \
+.venv/bin/uv pip install --quiet --python "$bin/python" --resolution lowest-direct --editable '.[excel,tune]' \
     'pytest>=8' 'pytest-xdist>=3.6' 'hypothesis>=6.100'
 "$bin/python" - <<'END'
 import importlib

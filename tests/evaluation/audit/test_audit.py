@@ -316,7 +316,7 @@ def test_a_baseline_that_knows_the_future_is_found(quick: Patch) -> None:
     assert found.found.startswith("the forecast of riskmetrics-t of ")
 
 
-@pytest.mark.trial
+@pytest.mark.slow
 def test_real_networks_pass_and_find_a_target_among_the_features(monkeypatch: Patch) -> None:
     found = audited(dated=True, listed=True)
     assert found.passed
@@ -340,7 +340,7 @@ def test_real_networks_that_stop_on_test_days_are_found(monkeypatch: Patch) -> N
     assert "the validation loss, which decides when to stop" in check(found, "test-days").found
 
 
-@pytest.mark.trial
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
