@@ -1,12 +1,12 @@
 """What further features of prices are worth to a GRU, on years before the test years.
 
-    python benchmarks/wide_features_bench.py INDEX DATES
+    python benchmarks/wide_features_bench.py INDEX DATES [GROUP...]
 
 INDEX and DATES are prices and earnings dates in long form. A GRU is trained on the years before 2012, 2014
 and 2016, as `forecast backtest` would, with the tool's features, and with each further group beside them: the
 volatilities of returns, ranges and the market at several decays; the overnight gap; the dispersion of returns
 across tickers; the days until the next session; the returns of five and of twenty days; and the volatility
-without the moves of reaction days. Its CRPS over RiskMetrics-t's is shown, the mean of the years.
+without the moves of reaction days. GROUP names some of them. Its CRPS over RiskMetrics-t's is shown, the mean of the years.
 """
 
 import sys
@@ -57,7 +57,7 @@ def main() -> None:
         further = Further(_overnight(home, data.panel))
     usual = features.available_features(data.panel, RECIPE)
     groups = _groups(further)
-    for title in ("as it is", *groups):
+    for title in sys.argv[3:] or ("as it is", *groups):
         formulas = groups.get(title, {})
         features.FORMULAS.update(formulas)
         place = next(at for at, name in enumerate(usual) if name == "volume") + 1
