@@ -6,7 +6,8 @@ INDEX and DATES are prices and earnings dates in long form. A GRU is trained on 
 and 2016, as `forecast backtest` would, with the tool's features, and with each further group beside them: the
 volatilities of returns, ranges and the market at several decays; the overnight gap; the dispersion of returns
 across tickers; the days until the next session; the returns of five and of twenty days; and the volatility
-without the moves of reaction days. GROUP names some of them. Its CRPS over RiskMetrics-t's is shown, the mean of the years.
+without the moves of reaction days. GROUP names some of them. Its CRPS over RiskMetrics-t's is shown, the mean
+of the years.
 """
 
 import sys
