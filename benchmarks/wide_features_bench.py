@@ -6,8 +6,8 @@ INDEX and DATES are prices and earnings dates in long form. A GRU is trained on 
 and 2016, as `forecast backtest` would, with the tool's features, and with each further group beside them: the
 volatilities of returns, ranges and the market at several decays; the overnight gap; the dispersion of returns
 across tickers; the days until the next session; the returns of five and of twenty days; and the volatility
-without the moves of reaction days. GROUP names some of them. Its CRPS over RiskMetrics-t's is shown, the mean
-of the years.
+without the moves of reaction days, also as the scale of returns and targets. GROUP names some of them. Its
+CRPS over RiskMetrics-t's is shown, the mean of the years.
 """
 
 import sys
@@ -37,6 +37,7 @@ RECIPE = Recipe(cell="gru")
 WALK = WalkRule("2011-01-01", "2016-12-31")
 YEARS = ("2012", "2014", "2016")
 DECAYS = (0.8, 0.98)
+SCALE = "scale without reactions"
 
 Float32 = NDArray[np.float32]
 Formula = Callable[[Panel | LatestDays, Float32, Float32], NDArray[np.floating]]
@@ -58,7 +59,8 @@ def main() -> None:
         further = Further(_overnight(home, data.panel))
     usual = features.available_features(data.panel, RECIPE)
     groups = _groups(further)
-    for title in sys.argv[3:] or ("as it is", *groups):
+    for title in sys.argv[3:] or ("as it is", *groups, SCALE):
+        features.volatility = _calm_scale(data.panel) if title == SCALE else volatility
         formulas = groups.get(title, {})
         features.FORMULAS.update(formulas)
         place = next(at for at, name in enumerate(usual) if name == "volume") + 1
@@ -129,6 +131,21 @@ def _calm(panel: Panel | LatestDays, sigma: Float32, _: Float32) -> NDArray[np.f
     own = volatility(np.where(reacted, np.nan, panel.log_return).astype(np.float32))
     found: NDArray[np.floating] = np.log(own / sigma)
     return found
+
+
+def _calm_scale(panel: Panel) -> Callable[[Float32], Float32]:
+    """The volatility of a panel's returns without those of reaction days, as the scale of all else."""
+    reacted = reacted_days(panel)
+    if reacted is None:
+        raise ValueError("no dates")
+
+    def scale(log_return: Float32) -> Float32:
+        if log_return.ndim == 1:  # the market's
+            return volatility(log_return)
+        left_out = reacted[:, : log_return.shape[1]]
+        return volatility(np.where(left_out, np.nan, log_return).astype(np.float32))
+
+    return scale
 
 
 def _show(title: str, data: TrainingSet, names: tuple[str, ...]) -> None:
