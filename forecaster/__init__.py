@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forecaster.api import AuditResult, ComparisonResult, Model, audit, compare, load_model, train
+    from forecaster.api import ComparisonResult, Model, compare, load_model, train
+    from forecaster.auditing import AuditResult, audit
     from forecaster.backtesting import BacktestResult, backtest
     from forecaster.errors import ForecastError
     from forecaster.home import Home
@@ -37,6 +38,8 @@ __all__ = [
     "tune",
 ]
 _MODULES = {
+    "AuditResult": "forecaster.auditing",
+    "audit": "forecaster.auditing",
     "BacktestResult": "forecaster.backtesting",
     "backtest": "forecaster.backtesting",
     "ForecastError": "forecaster.errors",

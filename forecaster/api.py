@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from forecaster.evaluation.audit.audit import Audit
-    from forecaster.evaluation.audit.restated import Models
-    from forecaster.evaluation.audit.subject import Subject
     from forecaster.evaluation.calibration import Calibration
     from forecaster.evaluation.comparison import Comparison, FitReport
     from forecaster.evaluation.verdict import Verdict
@@ -99,7 +96,7 @@ class Model:
         below: float | str | None = None,
         touch: float | str | None = None,
     ) -> "pd.DataFrame":
-        """Forecast tickers from their last close.
+        """Forecast tickers from their last close, recalibrated by `calibration`.
 
         Args:
             tickers: symbols; None for all of `prices`, or of the home folder.
@@ -412,7 +409,7 @@ def train_on(
 
     candidate = train_candidate(data, recipe, _now(), report)
     trained, card = candidate.trained, candidate.card
-    calibration = calibration_of_card(card, recipe.horizon)
+    calibration = calibration_of_card(card)
     return Model("", card, trained.network, None, calibration, trained.keras_file, candidate.reference)
 
 
@@ -505,92 +502,6 @@ def cell_recipes_on(data: TrainingSet, cells: Sequence[str], recipe: Recipe, mat
     if match not in ("units", "parameters"):
         raise UsageError(f"match {match!r} is not known", "choose units or parameters")
     return cell_recipes(recipe, cells, len(available_features(data.panel, recipe)), match)
-
-
-@dataclass(frozen=True)
-class AuditResult:
-    """What `audit` found.
-
-    Attributes:
-        audit: its checks with their figures, as the command shows them.
-    """
-
-    audit: "Audit"
-
-    def __repr__(self) -> str:
-        """The result in a sentence."""
-        return self.audit.text
-
-    @property
-    def passed(self) -> bool:
-        """Whether no check failed."""
-        return self.audit.passed
-
-    @property
-    def table(self) -> "pd.DataFrame":
-        """A row for each check: its name, what holds if it passed, its state, and what was found."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {"check": each.check, "title": each.title, "state": each.state, "found": each.found}
-            for each in self.audit.checks
-        )
-
-
-def audit(
-    prices: "pd.DataFrame",
-    recipe: Recipe | None = None,
-    *,
-    market: "pd.Series | None" = None,
-    earnings: "pd.DataFrame | None" = None,
-) -> AuditResult:
-    """Check that nothing that training and testing do with these prices sees ahead: about a minute.
-
-    Inputs after some days are changed, and whatever was known before must stay the same, bit for bit. Small
-    networks are trained on shuffled moves and on random walks, where any skill would come from the future.
-
-    Args:
-        prices: as for `train`.
-        recipe: as for `train`; the audit's networks are smaller, and read what it reads.
-        market: as for `train`.
-        earnings: as for `train`.
-
-    Returns:
-        One check a row in `.table`, its state passed, failed or not checked; `.passed` if none failed.
-
-    Raises:
-        BadInputError: the prices are too few, or no row can be used.
-        ForecastError: a loss became NaN.
-    """
-    from forecaster.evaluation.audit.subject import Subject
-
-    inputs = inputs_of(prices, market, earnings)
-    stocks = tuple(table for table in inputs.tables if not table.ticker.startswith(INDEX_MARK))
-    return audit_on(Subject(inputs, stocks if market is None else None), recipe or Recipe())
-
-
-def audit_on(
-    subject: "Subject",
-    recipe: Recipe,
-    models: "Models | None" = None,
-    report: "Callable[[str, Progress], None]" = lambda *_: None,
-    stage: Callable[[str], None] = lambda _: None,
-) -> AuditResult:
-    """`audit` on the inputs of a training set.
-
-    Args:
-        subject: the inputs, and whose mean the market is.
-        recipe: as for `audit`.
-        models: in service, whose prices are compared with those that they were trained on.
-        report: called with a training's name and progress.
-        stage: called with what is done next.
-
-    Raises:
-        UsageError, BadInputError, ForecastError: as `audit`.
-    """
-    from forecaster.evaluation.audit.audit import audit as run_audit
-
-    return AuditResult(run_audit(subject, recipe, models, report, stage))
 
 
 def _run_here(

@@ -157,11 +157,8 @@ def backtest_on(
 
     if (jobs is not None and jobs < 1) or seeds < 1:
         raise UsageError(f"jobs is {jobs} and seeds is {seeds}", "choose whole numbers from 1")
-    walk, extra, store = (
-        rule.folds(data.panel.dates, recipe.horizon),
-        chosen_baselines(baselines),
-        FoldStore(keep),
-    )
+    walk, extra = rule.folds(data.panel.dates, recipe.horizon), chosen_baselines(baselines)
+    store = FoldStore(keep)
     store.check()
     if model is not None:
         found = walk_model(data, walk, model.network, recipe, store, baselines=extra, jobs=jobs, watch=watch)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.api import AuditResult, ComparisonResult, Model, audit_on, compare_on, model_of, train_on
+from forecaster.api import ComparisonResult, Model, compare_on, model_of, train_on
+from forecaster.auditing import AuditResult, audit_on
 from forecaster.backtesting import BacktestResult, backtest_on, whole_split, without_split
 from forecaster.dataset.training_set import (
     Chosen,

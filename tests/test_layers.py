@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "forecaster"
 ORDER = (
     *("prices", "dataset", "network", "evaluation", "registry", "ledger", "service", "laboratory", "report"),
-    *("api", "backtesting", "tuning", "home"),
+    *("api", "auditing", "backtesting", "tuning", "home"),
     "cli",
 )
 GROUND_FLOOR = {"errors", "settings", "files", "processes"}

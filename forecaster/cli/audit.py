@@ -46,7 +46,7 @@ def audit(
     Futures are changed, and small networks trained where nothing can be known: it takes about a minute. They
     read what the recipe reads; units, layers, dropout, epochs, batch size and learning rate are the audit's.
     """
-    from forecaster.api import audit_on
+    from forecaster.auditing import audit_on
     from forecaster.cli.progress import training_progress
     from forecaster.home import Home
 

@@ -16,11 +16,9 @@ from forecaster.cli.flags import (
     checked_match,
     chosen_cells,
     extra_baselines,
-    show_survivorship,
-    show_universe,
+    facts_document,
+    show_facts,
     training_flags,
-    warn_of_damaged,
-    warn_of_dates,
 )
 from forecaster.cli.screen import (
     JsonFlag,
@@ -69,7 +67,7 @@ def backtest(
         typer.Option(
             "--model",
             metavar="NAME[@V]",
-            help="Test this network as it is, on days after its training.",
+            help="Test this network as it is, on days after its training; flags that train are ignored.",
             show_default=False,
         ),
     ] = None,
@@ -124,22 +122,12 @@ def backtest(
             jobs=jobs or cpu_count(),
             watch=watch,
         )
-    data = result.data
-    facts = stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet)
-    show_universe(data.universe, facts)
-    warn_of_damaged(data.damaged)
-    warn_of_dates(data.dates_fault)
-    show_survivorship(data.survivorship, facts)
+    show_facts(result.data, stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet))
     if output is not None:
         write_forecasts(output, result.comparison)
         stderr_console(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
     if json:
-        document = backtest_document(result, match, seeds) | {
-            "universe": data.universe,
-            "survivorship": data.survivorship,
-            "damaged": data.damaged,
-            "model": model,
-        }
-        print_json("forecast.backtest/1", document)
+        document = backtest_document(result, match, seeds) | facts_document(result.data)
+        print_json("forecast.backtest/1", document | {"model": model})
     else:
         show_backtest(result, stdout_console(quiet=quiet))

@@ -10,7 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from forecaster.backtesting import BacktestResult, described_folds
-from forecaster.cli.comparison_screen import bars, calibration_lines, error_table, groups_table, substitution
+from forecaster.cli.comparison_screen import (
+    LEGEND,
+    bars,
+    calibration_lines,
+    error_table,
+    groups_table,
+    substitution,
+)
 from forecaster.cli.screen import figures_table, headline
 from forecaster.dataset.split import split_dates
 from forecaster.evaluation.breakdown import GROUPINGS, scores_by
@@ -25,12 +32,6 @@ from forecaster.evaluation.walk_verdict import (
     year_results,
 )
 
-_LEGEND = (
-    "CRPS: error of the whole forecast, in log return ×10⁻⁴; 90 %: coverage of the 90 % interval; MAE, RMSE: "
-    "of the median, in currency; MAPE: in per cent; DA: directional accuracy, per cent; skill: CRPS saved "
-    "against the naive forecast, per cent; p: how often a difference this large would appear if the two were "
-    "equally good."
-)
 _MONTHS = (0.70, 1.00)
 """Coverages at the foot and at the head of the bars of a year's months."""
 
@@ -115,7 +116,7 @@ def show_backtest(result: BacktestResult, screen: Console) -> None:
         screen.print(line)
     screen.print()
     screen.print(
-        f"{_LEGEND} < 5 %, > 95 %: shares of actuals beyond each end of the 90 % interval; by month: its "
+        f"{LEGEND} < 5 %, > 95 %: shares of actuals beyond each end of the 90 % interval; by month: its "
         f"coverage from {_MONTHS[0]:.0%} (▁) to {_MONTHS[1]:.0%} (█).",
         style="dim",
     )

@@ -12,6 +12,7 @@ from forecaster.cli.flags import (
     checked_match,
     chosen_cells,
     extra_baselines,
+    facts_document,
     show_survivorship,
     show_universe,
     training_flags,
@@ -83,12 +84,7 @@ def compare(
         stderr_console(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
     if json:
         document = comparison_document(comparison, verdict, recipes, match, seeds)
-        document |= {
-            "universe": data.universe,
-            "survivorship": data.survivorship,
-            "damaged": data.damaged,
-        }
-        print_json("forecast.compare/1", document)
+        print_json("forecast.compare/1", document | facts_document(data))
     else:
         show_comparison(comparison, verdict, recipes, stdout_console(quiet=quiet))
 

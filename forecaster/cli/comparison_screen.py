@@ -23,7 +23,7 @@ from forecaster.evaluation.verdict import MODEL_TITLES, Verdict, show_p
 from forecaster.network.recurrent import network_parameters
 from forecaster.settings import Recipe
 
-_LEGEND = (
+LEGEND = (
     "CRPS: error of the whole forecast, in log return ×10⁻⁴; 90 %: coverage of the 90 % interval; "
     "MAE, RMSE: of the median, in currency; MAPE: in per cent; DA: directional accuracy, per cent; "
     "skill: CRPS saved against the naive forecast, per cent; p: how often a difference this large would "
@@ -102,7 +102,7 @@ def show_comparison(
             screen.print(substitution(row), style="dim")
     screen.print()
     best = comparison.model(verdict.best)
-    screen.print(f"{_LEGEND} {_tests_legend(best)}", style="dim")
+    screen.print(f"{LEGEND} {_tests_legend(best)}", style="dim")
     screen.print()
     for line in calibration_lines(best):
         screen.print(line)

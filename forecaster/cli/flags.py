@@ -15,6 +15,8 @@ from forecaster.settings import CELLS, DEVICES, Recipe, override
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from forecaster.dataset.training_set import TrainingSet
+
 
 TrainingTickers = Annotated[
     list[str] | None, typer.Argument(help="Tickers to train on (all that are stored).", show_default=False)
@@ -198,6 +200,19 @@ def _doubt(found: Mapping[str, Any]) -> str:
     if found["ended_early"]:
         return "Whether other delisted companies are missing is not known"
     return "All of them are survivors"
+
+
+def show_facts(data: "TrainingSet", facts: "Console") -> None:
+    """What a result rests on: the universe, what was left out, and how far prices are those of survivors."""
+    show_universe(data.universe, facts)
+    warn_of_damaged(data.damaged)
+    warn_of_dates(data.dates_fault)
+    show_survivorship(data.survivorship, facts)
+
+
+def facts_document(data: "TrainingSet") -> dict[str, Any]:
+    """The same in a document."""
+    return {"universe": data.universe, "survivorship": data.survivorship, "damaged": data.damaged}
 
 
 def warn_of_damaged(damaged: Sequence[str]) -> None:

@@ -9,11 +9,9 @@ from forecaster.cli.flags import (
     TrainingTickers,
     TrainingUniverse,
     chosen_cells,
-    show_survivorship,
-    show_universe,
+    facts_document,
+    show_facts,
     training_flags,
-    warn_of_damaged,
-    warn_of_dates,
 )
 from forecaster.cli.screen import (
     JsonFlag,
@@ -82,18 +80,8 @@ def tune(
             jobs=jobs or cpu_count(),
             watch=watch,
         )
-    data = result.data
-    facts = stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet)
-    show_universe(data.universe, facts)
-    warn_of_damaged(data.damaged)
-    warn_of_dates(data.dates_fault)
-    show_survivorship(data.survivorship, facts)
+    show_facts(result.data, stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet))
     if json:
-        document = tune_document(result, settings.train) | {
-            "universe": data.universe,
-            "survivorship": data.survivorship,
-            "damaged": data.damaged,
-        }
-        print_json("forecast.tune/1", document)
+        print_json("forecast.tune/1", tune_document(result, settings.train) | facts_document(result.data))
     else:
         show_search(result, settings.train, stdout_console(quiet=quiet))

@@ -29,10 +29,6 @@ class Period:
     count: int
     unit: str
 
-    def __str__(self) -> str:
-        """Like 1Y, 6M or 63."""
-        return f"{self.count}{self.unit}"
-
 
 @dataclass(frozen=True)
 class Fold:

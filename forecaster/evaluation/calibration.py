@@ -37,6 +37,10 @@ _AT_ONCE = 50_000
 Float = NDArray[np.float64]
 
 
+_LOWEST = np.where(LEVELS < 0.5, LEAST_LEVEL, 0.5)  # no level crosses the median
+_HIGHEST = np.where(LEVELS > 0.5, 1 - LEAST_LEVEL, 0.5)
+
+
 def moved(raw_levels: Float, probabilities: Float) -> Float:
     """The levels of the raw forecast that stand in for LEVELS after one more day's actuals, (25,).
 
@@ -46,9 +50,25 @@ def moved(raw_levels: Float, probabilities: Float) -> Float:
     """
     below = np.searchsorted(np.sort(probabilities), raw_levels, side="right") / len(probabilities)
     stepped = raw_levels - _RATES * (below - LEVELS)
-    lowest, highest = np.where(LEVELS < 0.5, LEAST_LEVEL, 0.5), np.where(LEVELS > 0.5, 1 - LEAST_LEVEL, 0.5)
-    risen: Float = np.maximum.accumulate(np.clip(stepped, lowest, highest))
+    risen: Float = np.maximum.accumulate(np.clip(stepped, _LOWEST, _HIGHEST))
     return risen
+
+
+def levels_after_days(start: Float, probabilities: Float, day: NDArray[np.intp], days: int) -> Float:
+    """The levels at the start and after the actuals of each day, in order, (days + 1, 25).
+
+    Args:
+        start: (25,).
+        probabilities: as of `moved`, of all days, (n,).
+        day: which of the days each is of, from 0, (n,).
+        days: how many; one without any actual changes nothing.
+    """
+    order = np.argsort(day, kind="stable")
+    parts = np.split(probabilities[order], np.searchsorted(day[order], np.arange(1, days)))
+    found = [start]
+    for part in parts if days else []:
+        found.append(moved(found[-1], part) if len(part) else found[-1])
+    return np.array(found)
 
 
 @dataclass(frozen=True)
@@ -113,21 +133,9 @@ def _levels_by_day(
     realised = actual.log_return[:, step - 1]
     known = np.flatnonzero(np.isfinite(realised))
     probabilities = made.take(known).probability_below(realised[known].astype(np.float64))
-    order = np.argsort(row[known], kind="stable")
-    ends = np.searchsorted(row[known][order], np.arange(len(days) + 1))
-    by_day, levels, seen = np.empty((len(days), len(LEVELS))), LEVELS, 0
-    for place, day in enumerate(days):
-        while seen < place and days[seen] + step <= day:
-            levels = _after_day(levels, probabilities[order[ends[seen] : ends[seen + 1]]])
-            seen += 1
-        by_day[place] = levels
-    for later in range(seen, len(days)):
-        levels = _after_day(levels, probabilities[order[ends[later] : ends[later + 1]]])
-    return by_day, levels
-
-
-def _after_day(levels: Float, probabilities: Float) -> Float:
-    return moved(levels, probabilities) if len(probabilities) else levels
+    found = levels_after_days(LEVELS, probabilities, row[known], len(days))
+    # At the close of a day the actuals are known of the origins so many steps before it.
+    return found[np.searchsorted(days + step, days, "right")], found[-1]
 
 
 def quantiles_at(made: StepForecast, levels: Float) -> Float:

@@ -291,11 +291,24 @@ def joint_p_value(found: JointTest, cells: int) -> float:
 
 
 def _recurrence_sentence(gains: Mapping[int, Interval], tried: Table, best: ModelResult) -> str:
-    """What recurrence adds; an effect that may be zero is called so."""
+    """What recurrence adds, and what its intervals count."""
+    counted = "The intervals count other days and other seeds."
+    if _seeds(best) == 1:
+        counted = "The intervals count other days, not other seeds (--seeds 5 does)."
+    tests = [tried[RANGE, best.model, LINEAR_T, step] for step in gains]
+    return f"{recurrence_found(gains, tests)}. {counted}"
+
+
+def recurrence_found(gains: Mapping[int, Interval], tests: Sequence[Tried]) -> str:
+    """What recurrence adds over linear-t by step; an effect that may be zero is called so.
+
+    Args:
+        gains: the share of linear-t's CRPS that is saved, by step.
+        tests: of the range against linear-t's, at the same steps.
+    """
     figures = ", ".join(
         f"{gain.value:+.2%} {_days(step)} ahead ({shown_interval(gain)})" for step, gain in gains.items()
     )
-    tests = [tried[RANGE, best.model, LINEAR_T, step] for step in gains]
     wins = [test.step for test in tests if test.better]
     worse = [test.step for test in tests if test.worse]
     meaning = "not significant after counting all that was tried"
@@ -303,10 +316,7 @@ def _recurrence_sentence(gains: Mapping[int, Interval], tried: Table, best: Mode
         meaning = f"significant{'' if wins else 'ly worse'}{_where(wins or worse, gains)}"
     if all(math.isnan(test.adjusted) for test in tests):
         meaning = "too few days for a test"
-    counted = "The intervals count other days and other seeds."
-    if _seeds(best) == 1:
-        counted = "The intervals count other days, not other seeds (--seeds 5 does)."
-    return f"Over the same inputs without it (linear-t), recurrence adds {figures}: {meaning}. {counted}"
+    return f"Over the same inputs without it (linear-t), recurrence adds {figures}: {meaning}"
 
 
 def _boosting_sentence(same: Sequence[ModelResult], tried: Table, best: ModelResult) -> list[str]:

@@ -15,9 +15,15 @@ from forecaster.evaluation.confidence_set import CONFIDENCE, confidence_set
 from forecaster.evaluation.metrics import skill
 from forecaster.evaluation.scoring import ScoredStep
 from forecaster.evaluation.significance import skill_interval
-from forecaster.evaluation.verdict import MODEL_TITLES, Verdict, listed, show_p, shown_interval
-
-TOO_FEW = "too few days"
+from forecaster.evaluation.tried import RANGE, Tried
+from forecaster.evaluation.verdict import (
+    MODEL_TITLES,
+    Verdict,
+    listed,
+    recurrence_found,
+    show_p,
+    shown_interval,
+)
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,7 @@ def three_sentences(backtest: Backtest, verdict: Verdict, years: Sequence[YearRe
     return (
         _range(comparison, best, verdict, years)
         + f", and recalibrated day by day {_covered(comparison, calibrated)}.",
-        _recurrence(comparison, verdict, years),
+        recurrence_sentence(comparison, verdict, years),
         _price(best, verdict),
     )
 
@@ -149,16 +155,20 @@ def _range(comparison: Comparison, best: ModelResult, verdict: Verdict, years: S
     gain = skill(best.steps[1].crps, rival.steps[1].crps)
     interval = skill_interval(best.losses[1].crps, rival.losses[1].crps, 1)
     side = "better" if gain > 0 else "worse"
-    test = next(
-        test
-        for test in verdict.tests
-        if (test.question, test.cell, test.reference, test.step) == ("range", best.model, rival.model, 1)
-    )
+    test = _range_test(verdict, rival.model, 1)
     return (
         f"{MODEL_TITLES[best.model]}'s range one day ahead is {abs(gain):.2%} {side} than that of "
         f"{MODEL_TITLES[rival.model]}, the strongest simple forecast ({shown_interval(interval)}, "
         f"p {show_p(test.adjusted)} after counting all that was tried){_years_won(years, rival.model)}; "
         f"its 90 % interval covered {_covered(comparison, best.losses[1])}"
+    )
+
+
+def _range_test(verdict: Verdict, reference: str, step: int) -> Tried:
+    """The test of the best cell's range against a reference's."""
+    wanted = (RANGE, verdict.best, reference, step)
+    return next(
+        test for test in verdict.tests if (test.question, test.cell, test.reference, test.step) == wanted
     )
 
 
@@ -169,20 +179,13 @@ def _covered(comparison: Comparison, scored: ScoredStep) -> str:
     return f"{scored.scores.coverage_90:.1%}{by_year}"
 
 
-def _recurrence(comparison: Comparison, verdict: Verdict, years: Sequence[YearResult]) -> str:
+def recurrence_sentence(comparison: Comparison, verdict: Verdict, years: Sequence[YearResult]) -> str:
+    """What recurrence adds over linear-t, and in which years it does."""
     if all(row.model != LINEAR_T for row in comparison.models):
         return "It is a linear-t itself, so nothing is said about recurrence."
-    parts = [
-        f"{gain.value:+.2%} {'one day' if step == '1' else f'{step} days'} ahead ({shown_interval(gain)})"
-        for step, gain in verdict.recurrence.items()
-    ]
-    helped = (
-        "significant" if verdict.recurrence_helps else "not significant after counting all that was tried"
-    )
-    return (
-        f"Over the same inputs without it (linear-t), recurrence adds {listed(parts)}: "
-        f"{helped}{_years_won(years, LINEAR_T, ', one day ahead better')}."
-    )
+    gains = {int(step): gain for step, gain in verdict.recurrence.items()}
+    tests = [_range_test(verdict, LINEAR_T, step) for step in gains]
+    return f"{recurrence_found(gains, tests)}{_years_won(years, LINEAR_T, '; one day ahead it is better')}."
 
 
 def _price(best: ModelResult, verdict: Verdict) -> str:

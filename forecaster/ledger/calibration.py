@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.evaluation.calibration import LEVELS, Calibration, moved
+from forecaster.evaluation.calibration import LEVELS, Calibration, levels_after_days
 from forecaster.ledger.ledger import Ledger
 from forecaster.network.student_t import ForecastDistribution
 
@@ -71,16 +71,14 @@ def live_calibration(
         figures: Float = np.array([row[2:] for row in rows], np.float64)
         probabilities = ForecastDistribution(*figures[:, :3].T).probability_below(figures[:, 3])
         sessions, place = np.unique(target, return_inverse=True)
-        states = [raw_levels[step - 1]]
-        for number in range(len(sessions)):
-            states.append(moved(states[-1], probabilities[place == number]))
-        issued = np.array(states)[np.searchsorted(sessions, origin, "right")]
+        levels = levels_after_days(raw_levels[step - 1], probabilities, place, len(sessions))
+        issued = levels[np.searchsorted(sessions, origin, "right")]
         covered, recalibrated = (
             int(((lower <= probabilities) & (probabilities <= upper)).sum())
             for lower, upper in ((0.05, 0.95), issued[:, [_LOWER, _UPPER]].T)
         )
         counts[step] = Counts(len(rows), covered, recalibrated)
-        raw_levels[step - 1] = states[-1]
+        raw_levels[step - 1] = levels[-1]
         days[step - 1] += len(sessions)
         through = max(through, str(sessions[-1]))
     return LiveCalibration(Calibration(raw_levels, days, through), counts)

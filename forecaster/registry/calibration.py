@@ -26,25 +26,20 @@ def calibration_at(registry: ModelRegistry, model: RegisteredModel, moment: date
     kept = _kept(_path(registry, model.reference), model.network.horizon)
     if kept is not None and kept.through <= moment.date().isoformat():
         return kept
-    return trained_calibration(model)
+    return calibration_of_card(model.card)
 
 
-def trained_calibration(model: RegisteredModel) -> Calibration | None:
-    """What the test days of its training came to; None of a card that does not say it.
+def calibration_of_card(card: Mapping[str, Any]) -> Calibration | None:
+    """What the test days of a version's training came to; None of a card that does not say it.
 
     Raises:
         BadInputError: the card is not as it was written.
     """
-    return calibration_of_card(model.card, model.network.horizon)
-
-
-def calibration_of_card(card: Mapping[str, Any], horizon: int) -> Calibration | None:
-    """See `trained_calibration`."""
     found = card.get("calibration")
     if found is None:
         return None
     try:
-        return parse_calibration(found, horizon)
+        return parse_calibration(found, card["recipe"]["horizon"])
     except ValueError as error:
         raise BadInputError(f"the card's calibration is damaged: {error}", "train the model anew") from error
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from forecaster.errors import ForecastError, TryLaterError
+from forecaster.errors import ForecastError, NotFoundError, TryLaterError
 from forecaster.ledger.calibration import live_calibration
 from forecaster.ledger.ledger import Ledger
 from forecaster.network.artifact import read_card
@@ -49,14 +49,15 @@ def recalibrate(registry: ModelRegistry, ledger: Ledger, now: datetime) -> list[
     for name, version in _versions(registry, ledger):
         try:
             card = read_card(registry.version_folder(name, version))
-            start = calibration_of_card(card, card["recipe"]["horizon"])
+            start = calibration_of_card(card)
         except ForecastError:
             continue
         if start is None:
             continue
         live = live_calibration(ledger, name, version, start, last_closed_session(now))
         reference, calibration = f"{name}@{version}", live.calibration
-        with suppress(TryLaterError):  # who writes now is not waited for: the next night keeps it
+        # Who writes now is not waited for, and the version may be gone: the next night keeps it.
+        with suppress(TryLaterError, NotFoundError):
             keep_calibration(registry, reference, calibration)
         found += [
             Recalibrated(

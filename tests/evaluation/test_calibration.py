@@ -1,4 +1,4 @@
-"""Recalibration that is right by hand, never looks ahead, and mends what is mis-scaled."""
+"""Recalibration that is right by hand, never looks ahead, and corrects what is mis-scaled."""
 
 import numpy as np
 import pytest
@@ -107,25 +107,25 @@ def problem(
 
 
 @pytest.mark.parametrize(("scale", "before"), [(0.85, 0.838), (1.15, 0.942)])
-def test_a_mis_scaled_forecast_is_mended(scale: float, before: float) -> None:
+def test_a_mis_scaled_forecast_is_corrected(scale: float, before: float) -> None:
     forecast, actual = problem(days=1500, scale=scale)
     found = recalibrated(forecast, actual, (1,))
-    raw, mended = (score_step(each, actual, 1) for each in (forecast, found))
+    raw, corrected = (score_step(each, actual, 1) for each in (forecast, found))
     assert raw.scores.coverage_90 == pytest.approx(before, abs=0.005)
     last = slice(-300, None)
-    sums = mended.sums.by_day
+    sums = corrected.sums.by_day
     assert sums.within_90[last].sum() / sums.forecasts[last].sum() == pytest.approx(0.9, abs=0.012)
     assert sums.within_50[last].sum() / sums.forecasts[last].sum() == pytest.approx(0.5, abs=0.02)
-    assert mended.scores.crps < raw.scores.crps
+    assert corrected.scores.crps < raw.scores.crps
 
 
 def test_a_right_forecast_hardly_changes() -> None:
     forecast, actual = problem()
-    raw, mended = (
+    raw, corrected = (
         score_step(each, actual, 1).scores for each in (forecast, recalibrated(forecast, actual, (1,)))
     )
-    assert mended.crps == pytest.approx(raw.crps, rel=0.0005)
-    assert mended.coverage_90 == pytest.approx(0.9, abs=0.005)
+    assert corrected.crps == pytest.approx(raw.crps, rel=0.0005)
+    assert corrected.coverage_90 == pytest.approx(0.9, abs=0.005)
 
 
 @pytest.mark.parametrize("step", [1, 3])
