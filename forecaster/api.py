@@ -273,11 +273,13 @@ class ComparisonResult:
         comparison: models, scores and forecasts, as the command shows them.
         verdict: what that means.
         recipes: one for each cell.
+        match: whether the cells have equal units or about equal parameters.
     """
 
     comparison: "Comparison"
     verdict: "Verdict"
     recipes: tuple[Recipe, ...]
+    match: str
 
     def __repr__(self) -> str:
         """The verdict's sentences."""
@@ -484,7 +486,7 @@ def compare_on(
     run = run_isolated if isolated else _run_here
     extra = chosen_baselines(baselines)
     comparison = compare_cells(data, recipes, seeds, report, run, extra, report_fits)
-    return ComparisonResult(comparison, judge(comparison), tuple(recipes))
+    return ComparisonResult(comparison, judge(comparison), tuple(recipes), match)
 
 
 def cell_recipes_on(data: TrainingSet, cells: Sequence[str], recipe: Recipe, match: str) -> list[Recipe]:

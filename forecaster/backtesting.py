@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from forecaster.api import ComparisonResult, Model, cell_recipes_on, inputs_of
 from forecaster.dataset.training_set import SplitRule, TrainingSet
-from forecaster.dataset.walk import Days, Fold, WalkRule
+from forecaster.dataset.walk import WalkRule
 from forecaster.errors import UsageError
 from forecaster.settings import CELLS, Recipe
 
@@ -46,6 +46,8 @@ class BacktestResult(ComparisonResult):
     def folds(self) -> "pd.DataFrame":
         """A row for each refit: the first and last day of its training, validation and test origins."""
         import pandas as pd
+
+        from forecaster.evaluation.backtest import described_folds
 
         return pd.DataFrame(described_folds(self.backtest))
 
@@ -168,7 +170,7 @@ def backtest_on(
         found = walk_forward(
             data, walk, recipes, store, seeds=seeds, baselines=extra, warm=warm, jobs=jobs, watch=watch
         )
-    return BacktestResult(found.comparison, judge(found.comparison), tuple(recipes), found, data)
+    return BacktestResult(found.comparison, judge(found.comparison), tuple(recipes), match, found, data)
 
 
 def whole_split(rule: WalkRule, horizon: int) -> SplitRule:
@@ -179,18 +181,3 @@ def whole_split(rule: WalkRule, horizon: int) -> SplitRule:
 def without_split(recipe: Recipe) -> Recipe:
     """The recipe without the days of a split, which each fold has of its own."""
     return replace(recipe, train_end=None, validation_end=None)
-
-
-def described_folds(backtest: "Backtest") -> list[dict[str, Any]]:
-    """As `BacktestResult.folds`, in plain values."""
-    dates = backtest.comparison.panel.dates
-    return [described_fold(fold, dates) for fold in backtest.walk.folds]
-
-
-def described_fold(fold: Fold, dates: Days) -> dict[str, Any]:
-    """Its first test day, and the first and last day of each part's origins, ISO."""
-    return {"fold": fold.name} | {
-        f"{name}_{end}": str(dates[part[place]])
-        for name, part in vars(fold.split).items()
-        for end, place in (("first", 0), ("last", -1))
-    }

@@ -1,15 +1,16 @@
 """Files that are whole or absent: atomic replacement, bounded reading, one lock a home folder, digests."""
 
 import hashlib
+import math
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from forecaster.errors import BadInputError, DiskError, TryLaterError
 
@@ -287,3 +288,14 @@ def json_value(value: object) -> object:
         if plain is None or getattr(getattr(value, "dtype", None), "kind", "") in "biufU":
             return plain
     raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def without_nan(value: Any) -> Any:
+    """The value for JSON, which has no NaN and no infinity: these become None; keys become text."""
+    if isinstance(value, Mapping):
+        return {str(key): without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    if getattr(value, "shape", None) == ():  # a NumPy scalar
+        return without_nan(json_value(value))
+    return None if isinstance(value, float) and not math.isfinite(value) else value

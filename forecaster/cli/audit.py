@@ -12,6 +12,7 @@ from forecaster.cli.flags import (
     warn_of_damaged,
     warn_of_dates,
 )
+from forecaster.cli.results import keep
 from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
@@ -64,8 +65,10 @@ def audit(
             report,
             lambda text: notes.print(f"{text[:1].upper()}{text[1:]} …", style="dim", soft_wrap=True),
         ).audit
+    document = _document(found)
+    keep(settings.home, "forecast.audit/1", document)
     if json:
-        print_json("forecast.audit/1", _document(found))
+        print_json("forecast.audit/1", document)
     else:
         _show(found, quiet=quiet)
     if not found.passed:

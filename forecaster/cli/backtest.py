@@ -20,6 +20,7 @@ from forecaster.cli.flags import (
     show_facts,
     training_flags,
 )
+from forecaster.cli.results import keep
 from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
@@ -92,10 +93,11 @@ def backtest(
     """Walk forward through history, refitting on the way; finished folds are kept, so that it can go on."""
     from joblib import cpu_count
 
-    from forecaster.cli.backtest_screen import backtest_document, show_backtest
+    from forecaster.cli.backtest_screen import show_backtest
     from forecaster.cli.progress import folds_progress
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
     from forecaster.home import Home
+    from forecaster.report.documents import backtest_document
 
     chosen, match = chosen_cells(cells), checked_match(match)
     if model is not None and warm:
@@ -126,8 +128,9 @@ def backtest(
     if output is not None:
         write_forecasts(output, result.comparison)
         stderr_console(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
+    document = backtest_document(result) | facts_document(result.data) | {"model": model}
+    keep(settings.home, "forecast.backtest/1", document)
     if json:
-        document = backtest_document(result, match, seeds) | facts_document(result.data)
-        print_json("forecast.backtest/1", document | {"model": model})
+        print_json("forecast.backtest/1", document)
     else:
         show_backtest(result, stdout_console(quiet=quiet))

@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from forecaster.backtesting import BacktestResult, described_folds
+from forecaster.backtesting import BacktestResult
 from forecaster.cli.comparison_screen import (
     LEGEND,
     bars,
@@ -19,8 +17,7 @@ from forecaster.cli.comparison_screen import (
     substitution,
 )
 from forecaster.cli.screen import figures_table, headline
-from forecaster.dataset.split import split_dates
-from forecaster.evaluation.breakdown import GROUPINGS, scores_by
+from forecaster.evaluation.backtest import described_folds
 from forecaster.evaluation.comparison import ModelResult
 from forecaster.evaluation.confidence_set import CONFIDENCE
 from forecaster.evaluation.verdict import MODEL_TITLES, listed, set_sentence
@@ -34,52 +31,6 @@ from forecaster.evaluation.walk_verdict import (
 
 _MONTHS = (0.70, 1.00)
 """Coverages at the foot and at the head of the bars of a year's months."""
-
-
-def backtest_document(result: BacktestResult, match: str, seeds: int) -> dict[str, Any]:
-    """The whole walk, with what a reader needs to repeat it."""
-    comparison, verdict, backtest = result.comparison, result.verdict, result.backtest
-    best = comparison.model(verdict.best)
-    years = {str(step): year_results(comparison, best, step) for step in best.steps}
-    calibrated = {str(step): _calibrated_years(result, best, step) for step in best.steps}
-    by_cell = {recipe.cell: recipe for recipe in result.recipes}
-    return {
-        "models": [_model_document(result, row, by_cell) for row in comparison.models],
-        "verdict": verdict.described()
-        | {"three_sentences": list(three_sentences(backtest, verdict, years["1"]))},
-        "years": {step: [year.described() for year in found] for step, found in years.items()},
-        "calibrated_years": {
-            step: [year.described() for year in found] for step, found in calibrated.items()
-        },
-        "by": {grouping: scores_by(comparison, grouping) for grouping in GROUPINGS},
-        "folds": described_folds(backtest),
-        "warm": backtest.warm,
-        "tickers": list(comparison.panel.tickers),
-        "split": split_dates(comparison.panel.dates, comparison.split),
-        "match": match,
-        "seeds": seeds,
-    }
-
-
-def _model_document(result: BacktestResult, row: ModelResult, by_cell: dict[str, Any]) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "model": row.model,
-        "kind": row.kind,
-        "scores": {str(step): asdict(scores) for step, scores in row.steps.items()},
-        "tests": {str(step): tests.described() for step, tests in row.tests.items()},
-        "substituted": list(row.substituted),
-    }
-    if row.model in result.backtest.calibrated:
-        scored = result.backtest.calibrated[row.model]
-        document["calibrated"] = {str(step): asdict(each.scores) for step, each in scored.items()}
-    if row.model not in result.backtest.costs:
-        return document
-    costs = result.backtest.costs[row.model]
-    return document | {
-        "deviations": {str(step): values for step, values in row.deviations.items()},
-        "recipe": asdict(by_cell[row.model]),
-        "trainings": [asdict(cost) for cost in costs],
-    }
 
 
 def show_backtest(result: BacktestResult, screen: Console) -> None:
@@ -160,10 +111,6 @@ def _years_table(result: BacktestResult, best: ModelResult, years: Sequence[Year
             Text(_month_bars(year)),
         )
     return table
-
-
-def _calibrated_years(result: BacktestResult, best: ModelResult, step: int) -> tuple[YearResult, ...]:
-    return year_results(result.comparison, best, step, result.backtest.calibrated[best.model][step])
 
 
 def _calibration_table(result: BacktestResult, step: int) -> Table:

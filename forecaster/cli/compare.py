@@ -19,6 +19,7 @@ from forecaster.cli.flags import (
     warn_of_damaged,
     warn_of_dates,
 )
+from forecaster.cli.results import keep
 from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
@@ -48,10 +49,11 @@ def compare(
 ) -> None:
     """Train the cells on the same windows; one table and a verdict in words."""
     from forecaster.api import compare_on
-    from forecaster.cli.comparison_screen import comparison_document, show_comparison
+    from forecaster.cli.comparison_screen import show_comparison
     from forecaster.cli.progress import training_progress
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
     from forecaster.home import Home
+    from forecaster.report.documents import comparison_document
 
     chosen, match = chosen_cells(cells), checked_match(match)
     extra = extra_baselines(baselines)
@@ -82,9 +84,10 @@ def compare(
     if output is not None:
         write_forecasts(output, comparison)
         stderr_console(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
+    document = comparison_document(comparison, verdict, recipes, match) | facts_document(data)
+    keep(settings.home, "forecast.compare/1", document)
     if json:
-        document = comparison_document(comparison, verdict, recipes, match, seeds)
-        print_json("forecast.compare/1", document | facts_document(data))
+        print_json("forecast.compare/1", document)
     else:
         show_comparison(comparison, verdict, recipes, stdout_console(quiet=quiet))
 

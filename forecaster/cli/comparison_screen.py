@@ -2,25 +2,22 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from forecaster.cli.screen import figures_table, headline, stacked
-from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.split import split_dates
 from forecaster.dataset.volatility import REGIMES
 from forecaster.evaluation.baselines import SAME_INPUTS
-from forecaster.evaluation.breakdown import GROUPINGS, REACTIONS, scores_by
+from forecaster.evaluation.breakdown import REACTIONS, scores_by
 from forecaster.evaluation.comparison import Comparison, ModelResult, Spread
 from forecaster.evaluation.significance import LEAST_HORIZONS, DieboldMariano
 from forecaster.evaluation.step_tests import Calibration
 from forecaster.evaluation.tried import LEVEL
 from forecaster.evaluation.verdict import MODEL_TITLES, Verdict, show_p
-from forecaster.network.recurrent import network_parameters
+from forecaster.report.documents import formula_parameters
 from forecaster.settings import Recipe
 
 LEGEND = (
@@ -31,55 +28,6 @@ LEGEND = (
 )
 _NAMED = 5
 _BARS = "▁▂▃▄▅▆▇█"
-
-
-def comparison_document(
-    comparison: Comparison, verdict: Verdict, recipes: Sequence[Recipe], match: str, seeds: int
-) -> dict[str, Any]:
-    """The whole comparison, with what a reader needs to repeat it."""
-    by_cell = {recipe.cell: recipe for recipe in recipes}
-    return {
-        "models": [_model_document(row, by_cell.get(row.model)) for row in comparison.models],
-        "verdict": verdict.described(),
-        "by": {grouping: scores_by(comparison, grouping) for grouping in GROUPINGS},
-        "tickers": list(comparison.panel.tickers),
-        "split": split_dates(comparison.panel.dates, comparison.split),
-        "match": match,
-        "seeds": seeds,
-    }
-
-
-def _model_document(row: ModelResult, recipe: Recipe | None) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "model": row.model,
-        "kind": row.kind,
-        "parameters": 0,
-        "train_seconds": 0.0,
-        "targets_per_second": None,
-        "peak_memory_mb": None,
-        "scores": {str(step): asdict(scores) for step, scores in row.steps.items()},
-        "tests": {str(step): tests.described() for step, tests in row.tests.items()},
-        "substituted": list(row.substituted),
-    }
-    if recipe is None:
-        return document
-    first = row.trained[0]
-    return document | {
-        "parameters": _formula(row, recipe),
-        "keras_parameters": first.keras_parameters,
-        "units": recipe.units,
-        "train_seconds": row.seconds().mean,
-        "targets_per_second": row.targets_per_second().mean,
-        "peak_memory_mb": row.peak_memory_mb,
-        "epochs": [len(run.losses) for run in row.trained],
-        "best_epochs": [run.best_epoch for run in row.trained],
-        "deviations": {str(step): values for step, values in row.deviations.items()},
-        "engine": first.engine.backend,
-        "device": first.engine.device,
-        "kernel": first.kernel,
-        "features": list(first.network.features),
-        "recipe": asdict(recipe) | {"epochs": first.epochs_planned, "batch_size": first.batch_size},
-    }
 
 
 def show_comparison(
@@ -137,7 +85,7 @@ def _cost_table(comparison: Comparison, recipes: Sequence[Recipe]) -> Table:
         table.add_row(
             MODEL_TITLES[recipe.cell],
             str(recipe.units),
-            f"{_formula(row, recipe):,}",
+            f"{formula_parameters(row, recipe):,}",
             f"{row.trained[0].keras_parameters:,}",
             _figure(row.seconds(), "{:.1f}"),
             _figure(row.targets_per_second(), "{:,.0f}"),
@@ -297,9 +245,3 @@ def _figure(spread: Spread, form: str) -> str | Text:
     mean = form.format(spread.mean)
     deviation = form.replace("+", "").format(spread.deviation).removeprefix("0")
     return stacked(mean, f"±{deviation}") if spread.deviation else mean
-
-
-def _formula(row: ModelResult, recipe: Recipe) -> int:
-    features = row.trained[0].network.features
-    known_ahead = sum(map(is_report_feature, features))
-    return network_parameters(recipe.cell, recipe.units, len(features), recipe, known_ahead)

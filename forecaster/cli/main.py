@@ -20,6 +20,7 @@ from forecaster.cli.fetch import fetch
 from forecaster.cli.lab.app import lab_app
 from forecaster.cli.models import models_app
 from forecaster.cli.predict import predict
+from forecaster.cli.results import COMMAND
 from forecaster.cli.retrain import retrain
 from forecaster.cli.schedule import run_daily, schedule_app
 from forecaster.cli.score import score
@@ -88,6 +89,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and give its exit code."""
+    COMMAND.set(tuple(arguments))
     try:
         code = _commands()(arguments, prog_name="forecast", standalone_mode=False) or ExitCode.DONE
         # Typer answers Ctrl-C with its exit code alone.

@@ -1,7 +1,6 @@
 """What every command shares: where results, progress and errors are printed, and the common flags."""
 
 import json
-import math
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.errors import ForecastError, name_some
-from forecaster.files import json_value
+from forecaster.files import json_value, without_nan
 from forecaster.settings import Settings, current_time, find_home, is_replay, load_settings
 
 if TYPE_CHECKING:
@@ -170,16 +169,6 @@ def print_json(schema: str, content: Mapping[str, Any]) -> None:
 
     It is indented for a reader at a terminal only: that takes ten times as long.
     """
-    document = _without_nan({"schema": schema, **content})
+    document = without_nan({"schema": schema, **content})
     indent = 2 if sys.stdout.isatty() else None
     sys.stdout.write(json.dumps(document, indent=indent, default=json_value) + "\n")
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    if getattr(value, "shape", None) == ():  # a NumPy scalar
-        return _without_nan(json_value(value))
-    return None if isinstance(value, float) and not math.isfinite(value) else value

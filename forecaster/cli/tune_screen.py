@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
-from forecaster.backtesting import described_fold
 from forecaster.cli.screen import figures_table, headline
 from forecaster.dataset.split import split_dates
+from forecaster.evaluation.backtest import described_fold
 from forecaster.evaluation.tuning import DONE, FAILED, PRUNED, Trial
 from forecaster.settings import CELL_TITLES, Recipe
 from forecaster.tuning import TuneResult

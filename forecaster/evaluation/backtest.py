@@ -11,6 +11,7 @@ import numpy as np
 
 from forecaster import __version__
 from forecaster.dataset.features import compute_features
+from forecaster.dataset.panel import Days
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.dataset.walk import Fold, Walk
 from forecaster.errors import ForecastError
@@ -428,3 +429,18 @@ def run_fold(task: FoldTask) -> FoldResult:
 def cut_after(data: TrainingSet, fold: Fold) -> TrainingSet:
     """The training set as it was at the close of the fold's last test day, split as the fold says."""
     return replace(data, panel=data.panel.first(fold.split.test.stop), split=fold.split)
+
+
+def described_folds(backtest: Backtest) -> list[dict[str, Any]]:
+    """Each refit: the first and last day of its training, validation and test origins, in plain values."""
+    dates = backtest.comparison.panel.dates
+    return [described_fold(fold, dates) for fold in backtest.walk.folds]
+
+
+def described_fold(fold: Fold, dates: Days) -> dict[str, Any]:
+    """Its first test day, and the first and last day of each part's origins, ISO."""
+    return {"fold": fold.name} | {
+        f"{name}_{end}": str(dates[part[place]])
+        for name, part in vars(fold.split).items()
+        for end, place in (("first", 0), ("last", -1))
+    }

@@ -10,6 +10,8 @@ from forecaster.dataset.volatility import REGIMES
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T
 from forecaster.evaluation.comparison import NAIVE, Comparison, ModelResult
 from forecaster.evaluation.metrics import skill
+from forecaster.evaluation.scoring import ScoredStep
+from forecaster.evaluation.significance import ratio_interval, saved
 from forecaster.evaluation.sums import Totals
 
 GROUPINGS = ("year", "regime", "ticker", "reaction")
@@ -29,7 +31,9 @@ def scores_by(comparison: Comparison, grouping: str) -> list[dict[str, Any]]:
     Returns:
         model, step, the grouping's own name, forecasts, crps, coverage_50, coverage_90, coverage_99,
         below_05, above_95, mae_return; `skill` over the naive forecast, `over_riskmetrics_t` and
-        `over_linear_t` as far as these are there.
+        `over_linear_t` as far as these are there. Of years and regimes, whose days are apart, also the ends
+        of 95 % intervals: `coverage_90_low`, `coverage_90_high` and the same of each gain; they are infinite
+        where too few days tell nothing.
     """
     references = {name: comparison.model(model) for name, model in _OVER.items() if _has(comparison, model)}
     return [
@@ -66,7 +70,33 @@ def _rows(
             "above_95": _short(totals["above_95"] / count),
             "mae_return": _short(totals["absolute_error"] / count),
             **{name: _short(skill(totals["crps"], other[group]["crps"])) for name, other in others.items()},
+            **_intervals(comparison, model, step, grouping, group, references),
         }
+
+
+def _intervals(
+    comparison: Comparison,
+    model: ModelResult,
+    step: int,
+    grouping: str,
+    group: str | int,
+    references: Mapping[str, ModelResult],
+) -> dict[str, float]:
+    """The ends of 95 % intervals over the group's days, by name; nothing where groups share days."""
+    if grouping not in ("year", "regime"):
+        return {}
+    own = model.losses[step]
+    chosen = _day_groups(comparison, own, grouping) == group
+    days = own.sums.by_day
+
+    found = {"coverage_90": ratio_interval(days.within_90[chosen], days.forecasts[chosen], step)}
+    for name, reference in references.items():
+        if reference is not model:
+            crps = reference.losses[step].sums.by_day.crps
+            found[name] = saved(ratio_interval(days.crps[chosen], crps[chosen], step))
+    return {
+        f"{name}_{end}": _short(getattr(each, end)) for name, each in found.items() for end in ("low", "high")
+    }
 
 
 def _grouped(
@@ -80,10 +110,16 @@ def _grouped(
     if grouping == "reaction":
         count = len(scored.sums.by_reaction.forecasts)
         return _totals(scored.sums.by_reaction, np.arange(count), REACTIONS[:count])
+    names, places = np.unique(_day_groups(comparison, scored, grouping), return_inverse=True)
+    found = _totals(scored.sums.by_day, places, names.tolist())
+    return {name: found[name] for name in REGIMES if name in found} if grouping == "regime" else found
+
+
+def _day_groups(comparison: Comparison, scored: ScoredStep, grouping: str) -> NDArray[Any]:
+    """The year or the regime of each day that has a forecast."""
     if grouping == "regime":
-        return _totals(scored.sums.by_day, comparison.regimes[scored.day], REGIMES)
-    years, places = np.unique(panel.dates[scored.day].astype("M8[Y]"), return_inverse=True)
-    return _totals(scored.sums.by_day, places, [int(str(year)) for year in years])
+        return np.array(REGIMES)[comparison.regimes[scored.day]]
+    return comparison.panel.dates[scored.day].astype("M8[Y]").astype(np.int64) + 1970
 
 
 def _totals(

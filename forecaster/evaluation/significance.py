@@ -166,7 +166,11 @@ def one_sided_skill(loss: Float, reference: Float, horizon: int, level: float) -
     """As `skill_interval`, where the skill lies beyond each end with a chance of `level`."""
     if not len(loss) or not float(reference.mean()):
         return Interval(0.0, -math.inf, math.inf)
-    kept = ratio_interval(loss, reference, horizon, level)
+    return saved(ratio_interval(loss, reference, horizon, level))
+
+
+def saved(kept: Interval) -> Interval:
+    """The share of a loss that is saved, where `kept` is the share that is left."""
     return Interval(1 - kept.value, 1 - kept.high, 1 - kept.low)
 
 

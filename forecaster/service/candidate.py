@@ -163,11 +163,12 @@ def _card(
             if name != "network"
         },
         "tests": {str(step): each.described() for step, each in tests.items()},
-        "versions": _versions(),
+        "versions": library_versions(),
     }
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that a result rests on."""
     found = {"python": platform.python_version()}
     for library in _LIBRARIES:
         try:

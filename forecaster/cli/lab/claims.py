@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecaster.cli.lab.flags import JobsFlag
+from forecaster.cli.results import keep
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -52,9 +53,10 @@ def claims(
     judged = judge_claims(
         settings.home, setup, QUICK if quick else FULL, jobs, lambda text: notes.print(text, soft_wrap=True)
     )
+    content = {"quick": quick, "tickers": list(setup.tickers), "claims": [asdict(claim) for claim in judged]}
+    keep(settings.home, "forecast.lab-claims/1", content)
     if json:
-        content = {"quick": quick, "tickers": list(setup.tickers)}
-        print_json("forecast.lab-claims/1", content | {"claims": [asdict(claim) for claim in judged]})
+        print_json("forecast.lab-claims/1", content)
         return
     screen = stdout_console(quiet=quiet)
     for number, claim in enumerate(judged, 1):

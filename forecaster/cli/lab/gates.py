@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli.lab.flags import with_colour
+from forecaster.cli.results import keep
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -61,8 +62,10 @@ def gates(
     if output is not None:
         write_atomically(output, gate_page(study))
         stderr_console(quiet=quiet).print(f"The page is in {output}.", soft_wrap=True)
+    document = _document(study, layer)
+    keep(settings.home, "forecast.lab-gates/1", document)
     if json:
-        print_json("forecast.lab-gates/1", _document(study, layer))
+        print_json("forecast.lab-gates/1", document)
         return
     _show(study, stdout_console(quiet=quiet))
 

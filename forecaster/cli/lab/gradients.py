@@ -8,6 +8,7 @@ import typer
 
 from forecaster.cli.flags import chosen_cells
 from forecaster.cli.lab.flags import CellsFlag, with_colour
+from forecaster.cli.results import keep
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -71,8 +72,10 @@ def gradients(
     profiles = [profile(probe) for probe in probes]
     scaled = _scaled(chosen, len(probes[0].weights.recurrent), seed, probes[0])
     descents = _descents()
+    document = _document(on, length, profiles, scaled, descents)
+    keep(open_settings(context, home).home, "forecast.lab-gradients/1", document)
     if json:
-        print_json("forecast.lab-gradients/1", _document(on, length, profiles, scaled, descents))
+        print_json("forecast.lab-gradients/1", document)
         return
     screen = stdout_console(quiet=quiet)
     where = "prices" if on == "prices" else f"the task `{on}`"

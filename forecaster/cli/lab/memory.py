@@ -7,6 +7,7 @@ import typer
 
 from forecaster.cli.flags import chosen_cells
 from forecaster.cli.lab.flags import CellsFlag, JobsFlag, whole_numbers
+from forecaster.cli.results import keep
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -72,8 +73,9 @@ def memory(
         )
 
     rows = run_memory(trials, kept, jobs, report)
+    content = {"task": task, "start": start, "steps": steps, "rows": [_row(row) for row in rows]}
+    keep(kept.home, "forecast.lab-memory/1", content)
     if json:
-        content = {"task": task, "start": start, "steps": steps, "rows": [_row(row) for row in rows]}
         print_json("forecast.lab-memory/1", content)
         return
     screen = stdout_console(quiet=quiet)

@@ -7,6 +7,7 @@ import typer
 
 from forecaster.cli.flags import checked_match, chosen_cells, training_flags
 from forecaster.cli.lab.flags import CellsFlag, JobsFlag, with_colour
+from forecaster.cli.results import keep
 from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
@@ -75,9 +76,11 @@ def sweep(
         )
 
     points = run_sweep(plans, ResultsFile(settings.home, RESULTS), jobs, report)
+    content = {"over": over, "match": match, "tickers": list(setup.tickers)}
+    content |= {"points": [asdict(point) for point in points]}
+    keep(settings.home, "forecast.lab-sweep/1", content)
     if json:
-        content = {"over": over, "match": match, "tickers": list(setup.tickers)}
-        print_json("forecast.lab-sweep/1", content | {"points": [asdict(point) for point in points]})
+        print_json("forecast.lab-sweep/1", content)
         return
     screen = stdout_console(quiet=quiet)
     screen.print(_table(over, match, points))

@@ -1,0 +1,80 @@
+"""Results that are kept under the home folder, so that a report needs no training."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from forecaster.errors import BadInputError
+from forecaster.files import json_value, read_regular, without_nan, write_atomically
+
+FORMAT = 1
+MOST_KEPT = 10
+"""Of each kind; the oldest go first."""
+MOST_BYTES = 200_000_000
+"""Of a result; a comparison of the whole index with all baselines has some 10 MB."""
+KINDS = (
+    *("compare", "backtest", "audit"),
+    *("lab-gradients", "lab-memory", "lab-gates", "lab-inputs", "lab-sweep", "lab-claims"),
+)
+
+
+@dataclass(frozen=True)
+class KeptResult:
+    """A result as it was kept.
+
+    Attributes:
+        kind: one of KINDS.
+        made: when, ISO in UTC.
+        command: what made it, as it was typed.
+        versions: of Python and libraries.
+        document: as `--json` prints it.
+    """
+
+    kind: str
+    made: str
+    command: str
+    versions: Mapping[str, str]
+    document: Mapping[str, Any]
+
+
+def keep_result(home: Path, result: KeptResult) -> Path:
+    """Keep a result as <home>/results/<kind>/<moment>-<random>.json, and remove the oldest of its kind.
+
+    Raises:
+        DiskError: the disk fails.
+    """
+    folder = home / "results" / result.kind
+    moment = datetime.fromisoformat(result.made).astimezone(UTC)
+    path = folder / f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.json"
+    content = {"format": FORMAT, **vars(result)}
+    write_atomically(path, json.dumps(without_nan(content), default=json_value))
+    for old in _files(folder)[MOST_KEPT:]:
+        with suppress(OSError):  # another run may remove the same
+            old.unlink()
+    return path
+
+
+def kept_results(home: Path, kind: str) -> list[KeptResult]:
+    """The results of one kind, the newest first; a damaged file counts as not there."""
+    found = []
+    for path in _files(home / "results" / kind):
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError, BadInputError):
+            content = json.loads(read_regular(path, most_bytes=MOST_BYTES))
+            if content.pop("format") == FORMAT and content["document"]["schema"].startswith("forecast."):
+                found.append(KeptResult(**content))
+    return found
+
+
+def newest_result(home: Path, kind: str) -> KeptResult | None:
+    """The newest result of one kind; None without any."""
+    return next(iter(kept_results(home, kind)), None)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The newest first: their names begin with the moment."""
+    return sorted(folder.glob("[0-9]*.json"), reverse=True)
