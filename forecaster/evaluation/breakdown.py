@@ -11,7 +11,7 @@ from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T
 from forecaster.evaluation.comparison import NAIVE, Comparison, ModelResult
 from forecaster.evaluation.metrics import skill
 from forecaster.evaluation.scoring import ScoredStep
-from forecaster.evaluation.significance import ratio_interval, saved
+from forecaster.evaluation.significance import Interval, ratio_interval, saved
 from forecaster.evaluation.sums import Totals
 
 GROUPINGS = ("year", "regime", "ticker", "reaction")
@@ -31,9 +31,9 @@ def scores_by(comparison: Comparison, grouping: str) -> list[dict[str, Any]]:
     Returns:
         model, step, the grouping's own name, forecasts, crps, coverage_50, coverage_90, coverage_99,
         below_05, above_95, mae_return; `skill` over the naive forecast, `over_riskmetrics_t` and
-        `over_linear_t` as far as these are there. Of years and regimes, whose days are apart, also the ends
-        of 95 % intervals: `coverage_90_low`, `coverage_90_high` and the same of each gain; they are infinite
-        where too few days tell nothing.
+        `over_linear_t` as far as these are there. But for tickers also the ends of 95 % intervals:
+        `coverage_90_low`, `coverage_90_high` and, of years and regimes, the same of each gain; they are
+        infinite where too few days tell nothing.
     """
     references = {name: comparison.model(model) for name, model in _OVER.items() if _has(comparison, model)}
     return [
@@ -82,10 +82,15 @@ def _intervals(
     group: str | int,
     references: Mapping[str, ModelResult],
 ) -> dict[str, float]:
-    """The ends of 95 % intervals over the group's days, by name; nothing where groups share days."""
-    if grouping not in ("year", "regime"):
-        return {}
+    """The ends of 95 % intervals over the group's days, by name; none of a ticker, whose days are not kept."""
     own = model.losses[step]
+    if grouping == "ticker":
+        return {}
+    if grouping == "reaction":
+        kind = REACTIONS.index(str(group))
+        made = own.sums.reaction_forecasts[:, kind]
+        covered = ratio_interval(own.sums.reaction_covered[made > 0, kind], made[made > 0], step)
+        return _ends({"coverage_90": covered})
     chosen = _day_groups(comparison, own, grouping) == group
     days = own.sums.by_day
 
@@ -94,6 +99,10 @@ def _intervals(
         if reference is not model:
             crps = reference.losses[step].sums.by_day.crps
             found[name] = saved(ratio_interval(days.crps[chosen], crps[chosen], step))
+    return _ends(found)
+
+
+def _ends(found: Mapping[str, Interval]) -> dict[str, float]:
     return {
         f"{name}_{end}": _short(getattr(each, end)) for name, each in found.items() for end in ("low", "high")
     }

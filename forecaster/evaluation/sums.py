@@ -42,6 +42,8 @@ class StepSums:
         by_day: of each day that has a forecast, in order.
         by_ticker: of each of the panel's tickers, in its order, up to the last that has a forecast.
         by_reaction: without and with a report to react to up to the step, (2,); (0,) without any dates.
+        reaction_forecasts, reaction_covered: (days, 2) how many forecasts without and with a report to react
+            to, and how many actuals their 90 % intervals covered; (0, 2) without any dates.
         hits, moves: (days,) signs that were right, of moves that were not zero.
         regression: (days, 5) of 1, x, y, x² and x·y, where x is the median and y the actual.
         pit: (days, 3) of the PIT's `legendre`, whose means are 0 if it is uniform.
@@ -51,6 +53,8 @@ class StepSums:
     by_day: Totals = field(default_factory=Totals)
     by_ticker: Totals = field(default_factory=Totals)
     by_reaction: Totals = field(default_factory=Totals)
+    reaction_forecasts: Float = field(default_factory=partial(np.zeros, (0, 2)))
+    reaction_covered: Float = field(default_factory=partial(np.zeros, (0, 2)))
     hits: Float = field(default_factory=partial(np.zeros, 0))
     moves: Float = field(default_factory=partial(np.zeros, 0))
     regression: Float = field(default_factory=partial(np.zeros, (0, 5)))
@@ -101,6 +105,7 @@ def step_sums(
         by_day=_totals(place, values),
         by_ticker=_totals(ticker, values),
         by_reaction=Totals() if reaction is None else _totals(reaction.astype(np.intp), values, 2),
+        **_by_day_and_reaction(place, reaction, within_90),
         hits=of_days(np.where(moved, sign_hits(observed, median), 0.0)),
         moves=of_days(moved.astype(np.float64)),
         regression=np.column_stack(
@@ -109,6 +114,20 @@ def step_sums(
         pit=np.column_stack([of_days(each) for each in legendre(below)]),
         pit_counts=np.histogram(below, PIT_BINS, (0.0, 1.0))[0].astype(np.float64),
     )
+
+
+def _by_day_and_reaction(
+    place: NDArray[np.intp], reaction: NDArray[np.bool_] | None, within_90: NDArray[np.bool_]
+) -> dict[str, Float]:
+    if reaction is None or not len(place):
+        return {}
+    days = int(place.max()) + 1
+    cell = 2 * place + reaction
+
+    def table(values: Float | None = None) -> Float:
+        return np.bincount(cell, values, 2 * days).reshape(days, 2).astype(np.float64)
+
+    return {"reaction_forecasts": table(), "reaction_covered": table(within_90.astype(np.float64))}
 
 
 def mean_sums(parts: Sequence[Part]) -> Part:

@@ -94,7 +94,7 @@ def backtest_document(result: "BacktestResult") -> dict[str, Any]:
         },
         "by": {grouping: scores_by(comparison, grouping) for grouping in GROUPINGS},
         "calibrated_by": {
-            grouping: scores_by(_calibrated(result), grouping) for grouping in ("regime", "reaction")
+            grouping: scores_by(_calibrated(result), grouping) for grouping in ("year", "regime", "reaction")
         },
         "folds": described_folds(backtest),
         "warm": backtest.warm,
@@ -135,9 +135,10 @@ def calibrated_years(result: "BacktestResult", best: ModelResult, step: int) -> 
 def _calibrated(result: "BacktestResult") -> Comparison:
     """The models that learn, with the scores of their recalibrated forecasts."""
     comparison = result.comparison
-    models = [
-        replace(comparison.model(name), losses=scored) for name, scored in result.backtest.calibrated.items()
-    ]
+    models = tuple(
+        replace(comparison.model(name), losses=dict(scored))
+        for name, scored in result.backtest.calibrated.items()
+    )
     return replace(comparison, models=models)
 
 

@@ -76,8 +76,9 @@ def sweep(
         )
 
     points = run_sweep(plans, ResultsFile(settings.home, RESULTS), jobs, report)
-    content = {"over": over, "match": match, "tickers": list(setup.tickers)}
-    content |= {"points": [asdict(point) for point in points]}
+    content = {"over": over, "match": match, "tickers": list(setup.tickers)} | {
+        "points": [asdict(point) for point in points]
+    }
     keep(settings.home, "forecast.lab-sweep/1", content)
     if json:
         print_json("forecast.lab-sweep/1", content)

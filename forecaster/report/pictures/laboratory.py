@@ -1,0 +1,168 @@
+"""Pictures of what the laboratory measured, from its documents."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+
+from forecaster.report.pictures.look import finished, model_scale, tint
+from forecaster.settings import CELL_TITLES
+
+Spec = dict[str, Any]
+Document = Mapping[str, Any]
+
+_GATE_COLOURS = ("blue", "orange", "green", "purple")
+
+
+def memory_picture(document: Document) -> Spec:
+    """The share of seeds that solved the task by lag, a line a cell, with Wilson's 95 % interval."""
+    rows = [
+        {
+            "cell": CELL_TITLES[row["cell"]],
+            "lag": row["lag"],
+            "share": row["share"],
+            "seeds": f"{row['solved']} of {row['seeds']}",
+            **dict(zip(("low", "high"), wilson(row["solved"], row["seeds"]), strict=True)),
+        }
+        for row in document["rows"]
+    ]
+    cells = list(dict.fromkeys(row["cell"] for row in document["rows"]))
+    base = alt.Chart(alt.InlineData(rows)).encode(
+        x=alt.X("lag:O", title="lag to bridge, steps", axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset("cell:N", sort=[CELL_TITLES[cell] for cell in cells]),
+        color=alt.Color("cell:N", title=None, scale=model_scale(cells)),
+        tooltip=["cell:N", "lag:O", "seeds:N"],
+    )
+    title = "share of seeds that solved it (95 % interval)"
+    layers = [
+        base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title=title), y2="high:Q"),
+        base.mark_circle(size=70, opacity=1).encode(y=alt.Y("share:Q", title=title, axis=alt.Axis(format="%"))),
+    ]
+    return finished(alt.layer(*layers), f"The longest lag that each cell bridges in the task {document['task']}")
+
+
+def wilson(hits: int, runs: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's interval of a share (Wilson 1927).
+
+    Example:
+        3 of 3 gives (0.44, 1).
+    """
+    share, more = hits / runs, z * z / runs
+    middle = (share + more / 2) / (1 + more)
+    reach = z / (1 + more) * math.sqrt(share * (1 - share) / runs + more / (4 * runs))
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def gradients_picture(document: Document) -> Spec:
+    """The length of the gradient by days back, a line a network, on a log scale."""
+    rows = [
+        {"network": profile["label"], "back": back, "norm": norm}
+        for profile in document["profiles"]
+        for back, norm in enumerate(profile["state_norm"])
+        if norm and norm > 0
+    ]
+    labels = [profile["label"] for profile in document["profiles"]]
+    colours = model_scale([profile["cell"] for profile in document["profiles"]]).to_dict()["range"]
+    lines = (
+        alt.Chart(alt.InlineData(rows))
+        .mark_line()
+        .encode(
+            x=alt.X("back:Q", title="steps back"),
+            y=alt.Y(
+                "norm:Q",
+                title="norm of ∂h(T) / ∂s(t)",
+                scale=alt.Scale(type="log"),
+                axis=alt.Axis(format=".0e", tickCount=6),
+            ),
+            color=alt.Color("network:N", title=None, scale=alt.Scale(domain=labels, range=colours)),
+            tooltip=["network:N", "back:Q", alt.Tooltip("norm:Q", format=".3e")],
+        )
+    )
+    return finished(lines, "How far back the gradient reaches in each cell")
+
+
+def sweep_picture(document: Document) -> Spec:
+    """CRPS one day ahead over the swept quantity, a line a cell, ± a standard deviation over seeds."""
+    rows = [
+        {
+            "value": point["value"],
+            "cell": CELL_TITLES[point["cell"]],
+            "gain": 1 - point["crps"] / point["reference_crps"],
+            "low": 1 - (point["crps"] + (point["crps_deviation"] or 0.0)) / point["reference_crps"],
+            "high": 1 - (point["crps"] - (point["crps_deviation"] or 0.0)) / point["reference_crps"],
+        }
+        for point in document["points"]
+    ]
+    cells = list(dict.fromkeys(point["cell"] for point in document["points"]))
+    base = alt.Chart(alt.InlineData(rows)).encode(
+        x=alt.X("value:O", title=document["over"], axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset("cell:N", sort=[CELL_TITLES[cell] for cell in cells]),
+        color=alt.Color("cell:N", title=None, scale=model_scale(cells)),
+        tooltip=["cell:N", "value:O", alt.Tooltip("gain:Q", format="+.2%")],
+    )
+    title = "share of RiskMetrics-t's CRPS saved (± deviation of seeds)"
+    axis = alt.Axis(format="+.1%")
+    layers = [
+        base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title=title, axis=axis), y2="high:Q"),
+        base.mark_circle(size=70, opacity=1).encode(
+            y=alt.Y("gain:Q", title=title, axis=axis, scale=alt.Scale(zero=False))
+        ),
+    ]
+    return finished(alt.layer(*layers), f"Gain over RiskMetrics-t by {document['over']}")
+
+
+def gates_picture(document: Document) -> Spec:
+    """The mean of each gate's units along the days, and the largest moves as dashed lines."""
+    names = [row["gate"] for row in document["summaries"]]
+    rows = [
+        {"day": day["day"], "gate": name, "mean": day[name]}
+        for day in document["days"]
+        for name in names
+        if day.get(name) is not None
+    ]
+    x = alt.X("date:T", title=None, scale=alt.Scale(type="utc"))
+    when = {"date": "utcParse(datum.day, '%Y-%m-%d')"}
+    lines = (
+        alt.Chart(alt.InlineData(rows))
+        .transform_calculate(**when)
+        .mark_line(strokeWidth=1.5)
+        .encode(
+            x=x,
+            y=alt.Y("mean:Q", title="mean of the gate's units", scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color(
+                "gate:N",
+                title=None,
+                scale=alt.Scale(domain=names, range=[tint(name) for name in _GATE_COLOURS[: len(names)]]),
+            ),
+            tooltip=["day:N", "gate:N", alt.Tooltip("mean:Q", format=".3f")],
+        )
+    )
+    events = [
+        {"day": event["day"], "move": f"{math.expm1(event['log_return']):+.1%}"}
+        for event in document["events"]
+    ]
+    marks = (
+        alt.Chart(alt.InlineData(events))
+        .transform_calculate(**when)
+        .mark_rule(strokeDash=[4, 3])
+        .encode(x=x, tooltip=["day:N", "move:N"])
+    )
+    title = f"Gates of {document['model']} along {document['ticker']}; dashed: the largest moves"
+    return finished(alt.layer(marks, lines), title)
+
+
+def close_picture(document: Document) -> Spec:
+    """The closes under a gates picture."""
+    rows = [{"day": day["day"], "close": day["close"]} for day in document["days"] if day["close"] is not None]
+    line = (
+        alt.Chart(alt.InlineData(rows))
+        .transform_calculate(date="utcParse(datum.day, '%Y-%m-%d')")
+        .mark_line(color=tint("ink"), strokeWidth=1.5)
+        .encode(
+            x=alt.X("date:T", title=None, scale=alt.Scale(type="utc")),
+            y=alt.Y("close:Q", title="closing price", scale=alt.Scale(zero=False)),
+            tooltip=["day:N", alt.Tooltip("close:Q", format=",.2f")],
+        )
+    )
+    return finished(line, f"Closing prices of {document['ticker']}", 160)
