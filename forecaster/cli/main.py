@@ -20,6 +20,7 @@ from forecaster.cli.fetch import fetch
 from forecaster.cli.lab.app import lab_app
 from forecaster.cli.models import models_app
 from forecaster.cli.predict import predict
+from forecaster.cli.report import report
 from forecaster.cli.results import COMMAND
 from forecaster.cli.retrain import retrain
 from forecaster.cli.schedule import run_daily, schedule_app
@@ -71,6 +72,7 @@ app.command()(tune)
 app.command()(predict)
 app.command()(retrain)
 app.command()(score)
+app.command()(report)
 app.command("run")(run_daily)
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(models_app, name="models")

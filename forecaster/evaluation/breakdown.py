@@ -82,7 +82,7 @@ def _intervals(
     group: str | int,
     references: Mapping[str, ModelResult],
 ) -> dict[str, float]:
-    """The ends of 95 % intervals over the group's days, by name; none of a ticker, whose days are not kept."""
+    """The ends of 95 % intervals over the group's days, by name; none of a ticker."""
     own = model.losses[step]
     if grouping == "ticker":
         return {}

@@ -45,6 +45,7 @@ class Verdict:
     Attributes:
         text: the sentences for a reader, in one paragraph.
         sentences: one for each thing that is said.
+        three_sentences: how good the range is, what recurrence adds, what that is of use for.
         best: the cell with the least CRPS at step 1.
         beats_naive: whether its range is significantly better than that of every baseline that does not read
             its inputs, at the first or the last step.
@@ -62,6 +63,7 @@ class Verdict:
 
     text: str
     sentences: tuple[str, ...]
+    three_sentences: tuple[str, ...]
     best: str
     beats_naive: bool
     beats_naive_price: bool
@@ -75,7 +77,15 @@ class Verdict:
     def described(self) -> dict[str, Any]:
         """All of it as JSON documents hold it."""
         cells = len({test.cell for test in self.tests})
-        plain = ("text", "sentences", "best", "beats_naive", "beats_naive_price", "recurrence_helps")
+        plain = (
+            "text",
+            "sentences",
+            "three_sentences",
+            "best",
+            "beats_naive",
+            "beats_naive_price",
+            "recurrence_helps",
+        )
         return {
             **{name: getattr(self, name) for name in plain},
             "recurrence": {
@@ -118,21 +128,26 @@ def judge(comparison: Comparison) -> Verdict:
     }
     gains = {} if linear is None else {step: _gain(best, linear, step) for step in best.steps}
     joint = _joint(comparison, best, LEVEL / len(cells))
+    ranges = [_range_sentence(simple, best, step, tried) for step in best.steps]
+    recurrence = [_recurrence_sentence(gains, tried, best)] if gains else []
+    meaning = _meaning(best, found, linear, tried)
     sentences = [
         _ranking(cells, best),
         set_sentence({str(step): p_values for step, p_values in sets.items()}),
-        *(_range_sentence(simple, best, step, tried) for step in best.steps),
+        *ranges,
         *_joint_sentence(joint, len(cells)),
-        *([_recurrence_sentence(gains, tried, best)] if gains else []),
+        *recurrence,
         *_boosting_sentence(same, tried, best),
         _price_sentence(best, walks, found.prices, tried),
         *_regression_sentence(best),
         *_lag_sentence(best, walks),
-        _meaning(best, found, linear, tried),
+        meaning,
     ]
+    named = ranges[0].replace("Its", f"{MODEL_TITLES[best.model]}'s", 1)
     return Verdict(
         " ".join(sentences),
         tuple(sentences),
+        (named, *recurrence, meaning),
         best.model,
         bool(found.ranges),
         bool(found.prices),

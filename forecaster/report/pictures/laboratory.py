@@ -37,9 +37,13 @@ def memory_picture(document: Document) -> Spec:
     title = "share of seeds that solved it (95 % interval)"
     layers = [
         base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title=title), y2="high:Q"),
-        base.mark_circle(size=70, opacity=1).encode(y=alt.Y("share:Q", title=title, axis=alt.Axis(format="%"))),
+        base.mark_circle(size=70, opacity=1).encode(
+            y=alt.Y("share:Q", title=title, axis=alt.Axis(format="%"))
+        ),
     ]
-    return finished(alt.layer(*layers), f"The longest lag that each cell bridges in the task {document['task']}")
+    return finished(
+        alt.layer(*layers), f"The longest lag that each cell bridges in the task {document['task']}"
+    )
 
 
 def wilson(hits: int, runs: int, z: float = 1.959964) -> tuple[float, float]:
@@ -154,7 +158,9 @@ def gates_picture(document: Document) -> Spec:
 
 def close_picture(document: Document) -> Spec:
     """The closes under a gates picture."""
-    rows = [{"day": day["day"], "close": day["close"]} for day in document["days"] if day["close"] is not None]
+    rows = [
+        {"day": day["day"], "close": day["close"]} for day in document["days"] if day["close"] is not None
+    ]
     line = (
         alt.Chart(alt.InlineData(rows))
         .transform_calculate(date="utcParse(datum.day, '%Y-%m-%d')")

@@ -278,12 +278,8 @@ def _whiskers(base: alt.Chart, along: str, title: str, *told: str) -> list[alt.C
 
 
 def _zero(along: str) -> alt.Chart:
-    data = alt.InlineData([{"zero": 0}])
-    return (
-        alt.Chart(data)
-        .mark_rule(strokeDash=[4, 3])
-        .encode(**{along: alt.X("zero:Q") if along == "x" else alt.Y("zero:Q")})
-    )
+    rule = alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(strokeDash=[4, 3])
+    return rule.encode(x="zero:Q") if along == "x" else rule.encode(y="zero:Q")
 
 
 def _kinds(kinds: list[str]) -> alt.Color:
