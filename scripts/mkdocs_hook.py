@@ -1,8 +1,8 @@
 """What the site needs beside MkDocs; mkdocs.yml names this file under `hooks`.
 
 The site has the tree of the repository: README.md is its front page, the chapters stay in docs/, and a file
-that a page links to comes along. So a link that works on a forge works in the site as it stands, and no text is
-written twice.
+that a page links to comes along. So a link that works on a forge works in the site as it stands, and no text
+is written twice.
 """
 
 import html
