@@ -4,6 +4,8 @@ PYTHON ?= python3
 INDEX ?= ../shared/data/sp500-2000-2019.parquet
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# Without the notice about its successor that Material prints at every start.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
@@ -49,15 +51,18 @@ fuzz: .venv/dev  ## give the readers of files and answers changed input for an h
 	@$(PIP) --editable '.[fuzz]'
 	$(BIN)/python tests/fuzz/fuzz.py
 
-lint: .venv/dev  ## check style and types, and that the documents are current
+lint: .venv/dev  ## check style and types, that the documents are current, and their links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/build_reference.py --check
 	$(BIN)/python scripts/build_lab.py --check
+	$(MKDOCS) build
 
-docs: .venv/dev  ## write the command reference anew from the commands
+docs: .venv/dev  ## write the references anew from the code, and build the site of the documents
 	$(BIN)/python scripts/build_reference.py
+	$(MKDOCS) build
+	@echo "Open $(CURDIR)/site/index.html"
 
 bench: .venv/dev  ## measure speed, memory and accuracy; INDEX=FILE is the whole index in long form
 	$(BIN)/python benchmarks/bench.py $(INDEX)
@@ -66,5 +71,5 @@ mutants: .venv/dev  ## change the deciding modules, and count the changes that a
 	@$(PIP) --editable '.[mutants]'
 	$(BIN)/python scripts/mutants.py
 
-clean:  ## remove .venv and caches; prices and models stay
-	rm -rf .venv .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+clean:  ## remove .venv, caches and the site; prices and models stay
+	rm -rf .venv .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site
