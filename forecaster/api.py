@@ -34,9 +34,12 @@ if TYPE_CHECKING:
     from forecaster.evaluation.verdict import Verdict
     from forecaster.network.fitting import Progress
     from forecaster.prices.fetching import FetchLog
+    from forecaster.report.pictures.picture import Picture
     from forecaster.service.prediction import Batch, Prediction
 
 LEVELS = (50, 90)
+_SHOWN = ("model", "step", "crps", "coverage_50", "coverage_90", "skill", "p_value")
+"""Of a comparison's table in a notebook."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,13 @@ class Model:
         name = self.reference or "unsaved"
         sizes = "" if network.cell == LINEAR else f", {network.units} units"
         return f"<Model {name}: {network.cell}{sizes}, {network.horizon} steps>"
+
+    def _repr_html_(self) -> str:
+        from forecaster.report.notebook import shown
+
+        last_day = self.card["prices"]["last_day"]
+        said = f"{self!r}, trained on {len(self.card['tickers']):,} tickers, prices to {last_day}"
+        return shown([said], self.scores[list(_SHOWN)])
 
     @property
     def recipe(self) -> Recipe:
@@ -145,6 +155,37 @@ class Model:
             frame[name] = np.repeat(prices_asked, [len(each.dates) for each in batch.predictions])
             frame[f"chance_{name}"] = np.concatenate([each[name] for each in found])
         return frame
+
+    def plot(
+        self,
+        tickers: Sequence[str] | str | None = None,
+        *,
+        prices: "pd.DataFrame | None" = None,
+        market: "pd.Series | None" = None,
+        earnings: "pd.DataFrame | None" = None,
+        horizon: int | None = None,
+    ) -> "Picture":
+        """Draw the last closes and the forecast of up to 30 tickers, with intervals and reports.
+
+        Args:
+            tickers: as for `predict`.
+            prices: as for `predict`.
+            market: as for `predict`.
+            earnings: as for `predict`.
+            horizon: as for `predict`.
+
+        Returns:
+            A picture that a notebook shows, or that `.save("AAPL.svg")`, `.png` or `.html` writes.
+
+        Raises:
+            UsageError: as `predict`, or there are more than 30 tickers.
+            NotFoundError, BadInputError: not one ticker can be forecast.
+        """
+        from forecaster.report.fans import prediction_picture
+
+        batch = self._forecasts(tickers, prices, market, earnings, LEVELS, horizon)
+        _report_failures(batch.failures, served=bool(batch.predictions))
+        return prediction_picture(batch.predictions)
 
     def sample_paths(
         self,
@@ -284,6 +325,27 @@ class ComparisonResult:
     def __repr__(self) -> str:
         """The verdict's sentences."""
         return self.verdict.text
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """All of it in plain values, as `compare --json` prints it."""
+        from forecaster.files import plain
+        from forecaster.report.documents import comparison_document
+
+        found = comparison_document(self.comparison, self.verdict, self.recipes, self.match)
+        return dict(plain({"schema": "forecast.compare/1", **found}))
+
+    def plot(self) -> "Picture":
+        """Pictures that a notebook shows, or that `.save("compare.svg")`, `.png` or `.html` writes."""
+        from forecaster.report.pictures.gallery import picture_of
+
+        return picture_of(self.document)
+
+    def _repr_html_(self) -> str:
+        from forecaster.report.notebook import shown
+
+        document = self.document
+        return shown(document["verdict"]["three_sentences"], self.table[list(_SHOWN)], self.plot())
 
     @property
     def table(self) -> "pd.DataFrame":

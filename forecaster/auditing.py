@@ -31,6 +31,11 @@ class AuditResult:
         """The result in a sentence."""
         return self.audit.text
 
+    def _repr_html_(self) -> str:
+        from forecaster.report.notebook import shown
+
+        return shown([self.audit.text], self.table)
+
     @property
     def passed(self) -> bool:
         """Whether no check failed."""

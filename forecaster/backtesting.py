@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from forecaster.api import ComparisonResult, Model, cell_recipes_on, inputs_of
 from forecaster.dataset.training_set import SplitRule, TrainingSet
@@ -30,6 +30,14 @@ class BacktestResult(ComparisonResult):
 
     backtest: "Backtest"
     data: TrainingSet
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """All of it in plain values, as `backtest --json` prints it."""
+        from forecaster.files import plain
+        from forecaster.report.documents import backtest_document
+
+        return dict(plain({"schema": "forecast.backtest/1", **backtest_document(self)}))
 
     @property
     def table(self) -> "pd.DataFrame":

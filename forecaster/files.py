@@ -1,6 +1,7 @@
 """Files that are whole or absent: atomic replacement, bounded reading, one lock a home folder, digests."""
 
 import hashlib
+import json
 import math
 import os
 import shutil
@@ -288,6 +289,15 @@ def json_value(value: object) -> object:
         if plain is None or getattr(getattr(value, "dtype", None), "kind", "") in "biufU":
             return plain
     raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def plain(value: Any) -> Any:
+    """The value as it is after it was written as JSON and read again.
+
+    Raises:
+        TypeError: as `json_value`.
+    """
+    return json.loads(json.dumps(without_nan(value), default=json_value))
 
 
 def without_nan(value: Any) -> Any:

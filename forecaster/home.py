@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -389,10 +390,14 @@ class Home:
         match: str = "units",
         seeds: int = 1,
     ) -> ComparisonResult:
-        """As `compare`, on stored prices."""
+        """As `compare`, on stored prices; the result is kept in results/, for `report`."""
+        from forecaster.report.documents import facts_document
+
         chosen = recipe or self.settings.train
         data = self.training_set(tickers, universe=universe, recipe=chosen)
-        return compare_on(data, cells, chosen, match=match, seeds=seeds)
+        found = compare_on(data, cells, chosen, match=match, seeds=seeds)
+        self._keep(found.document | facts_document(data))
+        return found
 
     def backtest(
         self,
@@ -414,7 +419,7 @@ class Home:
         jobs: int | None = None,
         watch: "WatchFolds" = lambda _: None,
     ) -> BacktestResult:
-        """As `backtest`, on stored prices; finished folds are kept in results/folds/.
+        """As `backtest`, on stored prices; the result is kept in results/, finished folds in results/folds/.
 
         Args:
             tickers: symbols; None for all that are stored.
@@ -439,6 +444,8 @@ class Home:
             UsageError: as `backtest`, or the model was trained on a day that it would be tested on.
             NotFoundError, BadInputError: prices or the model are missing or damaged.
         """
+        from forecaster.report.documents import backtest_document
+
         served = None if model is None else self.load_model(model)
         chosen = without_split((recipe or self.settings.train) if served is None else served.recipe)
         if served is not None:
@@ -451,7 +458,7 @@ class Home:
             all_days=all_days,
             composition=() if served is None else served.card.get("market", ()),
         )
-        return backtest_on(
+        found = backtest_on(
             data,
             rule,
             cells,
@@ -465,6 +472,8 @@ class Home:
             model=served,
             watch=watch,
         )
+        self._keep({"schema": "forecast.backtest/1", **backtest_document(found, model)})
+        return found
 
     def tune(
         self,
@@ -529,6 +538,38 @@ class Home:
         """As `audit`, on stored prices, and whether these were restated since models were trained on them."""
         subject = self.audit_subject(tickers, universe=universe, all_days=all_days)
         return audit_on(subject, recipe or self.settings.train, self.models_in_service())
+
+    def report(
+        self,
+        tickers: Sequence[str] | None = None,
+        *,
+        model: str | None = None,
+        output: str | Path | None = None,
+    ) -> Path:
+        """Write what is known as one HTML file that opens from disk: the forecasts, kept results, the ledger.
+
+        Args:
+            tickers: to show; None for all that are stored.
+            model: NAME or NAME@VERSION; None for the one in service, if there is one.
+            output: a file whose name ends in .html, or a folder; None for reports/report.html.
+
+        Returns:
+            Where it is.
+
+        Raises:
+            UsageError, NotFoundError, BadInputError, DiskError: as `write_report`.
+        """
+        from forecaster.report.write import write_report
+
+        chosen = None if output is None else Path(output)
+        return write_report(self.path, tickers, model, chosen, current_time(os.environ)).path
+
+    def _keep(self, document: Mapping[str, Any]) -> None:
+        """Keep a result for the report; a disk that fails costs a warning."""
+        from forecaster.report.kept import keep
+
+        if fault := keep(self.path, document, current_time(os.environ)):
+            warnings.warn(fault, stacklevel=3)
 
     def predict(
         self, tickers: Sequence[str] | str | None = None, *, model: str | None = None, **options: Any

@@ -37,6 +37,11 @@ class TuneResult:
         """Like TuneResult(30 trials: No recipe was better …)."""
         return f"TuneResult({len(self.search.trials)} trials: {self.survival.sentence()})"
 
+    def _repr_html_(self) -> str:
+        from forecaster.report.notebook import shown
+
+        return shown([repr(self)], self.trials)
+
     @property
     def best(self) -> Recipe:
         """The recipe with the least value on the folds; whether to use it, `survival` says."""

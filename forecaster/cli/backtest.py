@@ -16,11 +16,10 @@ from forecaster.cli.flags import (
     checked_match,
     chosen_cells,
     extra_baselines,
-    facts_document,
     show_facts,
     training_flags,
 )
-from forecaster.cli.results import keep
+from forecaster.cli.results import SaveFlag, check_save, save_picture
 from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
@@ -84,6 +83,7 @@ def backtest(
         ),
     ] = None,
     output: ForecastsFlag = None,
+    save: SaveFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     *,
@@ -103,6 +103,7 @@ def backtest(
     if model is not None and warm:
         raise UsageError("--model and --warm exclude each other", "a model as it is is not trained")
     extra = extra_baselines(baselines)
+    check_save(save)
     check_output(output)
     note_replay(settings.home, quiet=quiet)
     with folds_progress(quiet=quiet) as watch:
@@ -128,8 +129,8 @@ def backtest(
     if output is not None:
         write_forecasts(output, result.comparison)
         stderr_console(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
-    document = backtest_document(result) | facts_document(result.data) | {"model": model}
-    keep(settings.home, "forecast.backtest/1", document)
+    document = backtest_document(result, model)
+    save_picture(save, "forecast.backtest/1", document, quiet=quiet)
     if json:
         print_json("forecast.backtest/1", document)
     else:

@@ -12,14 +12,13 @@ from forecaster.cli.flags import (
     checked_match,
     chosen_cells,
     extra_baselines,
-    facts_document,
     show_survivorship,
     show_universe,
     training_flags,
     warn_of_damaged,
     warn_of_dates,
 )
-from forecaster.cli.results import keep
+from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
@@ -41,6 +40,7 @@ def compare(
     universe: TrainingUniverse = None,
     all_days: AllDaysFlag = False,
     output: ForecastsFlag = None,
+    save: SaveFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     *,
@@ -53,10 +53,11 @@ def compare(
     from forecaster.cli.progress import training_progress
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
     from forecaster.home import Home
-    from forecaster.report.documents import comparison_document
+    from forecaster.report.documents import comparison_document, facts_document
 
     chosen, match = chosen_cells(cells), checked_match(match)
     extra = extra_baselines(baselines)
+    check_save(save)
     check_output(output)
     note_replay(settings.home, quiet=quiet)
     data = Home(settings.home).training_set(tickers, universe=universe, all_days=all_days, recipe=recipe)
@@ -86,6 +87,7 @@ def compare(
         stderr_console(quiet=quiet).print(f"Every test forecast is in {output}.", soft_wrap=True)
     document = comparison_document(comparison, verdict, recipes, match) | facts_document(data)
     keep(settings.home, "forecast.compare/1", document)
+    save_picture(save, "forecast.compare/1", document, quiet=quiet)
     if json:
         print_json("forecast.compare/1", document)
     else:

@@ -210,11 +210,6 @@ def show_facts(data: "TrainingSet", facts: "Console") -> None:
     show_survivorship(data.survivorship, facts)
 
 
-def facts_document(data: "TrainingSet") -> dict[str, Any]:
-    """The same in a document."""
-    return {"universe": data.universe, "survivorship": data.survivorship, "damaged": data.damaged}
-
-
 def warn_of_damaged(damaged: Sequence[str]) -> None:
     """Which tickers are left out, as their price files cannot be read; also where notes are quiet."""
     if damaged:

@@ -21,7 +21,6 @@ from forecaster.cli.lab.app import lab_app
 from forecaster.cli.models import models_app
 from forecaster.cli.predict import predict
 from forecaster.cli.report import report
-from forecaster.cli.results import COMMAND
 from forecaster.cli.retrain import retrain
 from forecaster.cli.schedule import run_daily, schedule_app
 from forecaster.cli.score import score
@@ -30,6 +29,7 @@ from forecaster.cli.streams import drop_stdout, finish_stdout, prepare_streams
 from forecaster.cli.train import train
 from forecaster.cli.tune import tune
 from forecaster.errors import ExitCode, ForecastError
+from forecaster.report.kept import COMMAND
 
 # Rich draws the help on a terminal; a pipe gets plain text, in half the time.
 app = typer.Typer(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecaster.cli.flags import warn_of_dates
+from forecaster.cli.results import SaveFlag, check_save, write_picture
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -83,6 +84,7 @@ def predict(
     record: Annotated[
         bool, typer.Option("--record", help="Keep the forecasts in the ledger, for `forecast score`.")
     ] = False,
+    save: SaveFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     home: HomeFlag = None,
@@ -105,13 +107,19 @@ def predict(
     from forecaster.service.prediction import check_recordable, predict_stored
     from forecaster.service.thresholds import parse_thresholds
 
+    if save is not None:
+        from forecaster.report.fans import check_fans, prediction_picture
+
     settings = open_settings(context, home)
     widths = _chosen_levels(levels)
+    check_save(save)
     note_replay(settings.home, quiet=quiet)
     moment = now()
     store, registry = known_prices(settings.home, moment, os.environ), ModelRegistry(settings.home)
     chosen = _chosen(store, settings.home, tickers, universe)
     prices = parse_thresholds({"--above": above, "--below": below, "--touch": touch}, len(chosen))
+    if save is not None:
+        check_fans(len(chosen))
     used, damage = load_or_fall_back(registry, model) if fallback else (registry.load(model), None)
     notes = stderr_console(quiet=quiet)
     if record:
@@ -148,6 +156,8 @@ def predict(
             soft_wrap=True,
         )
     recorded = _record(settings.home, used.reference, batch.predictions, moment, notes) if record else None
+    if save is not None and batch.predictions:
+        write_picture(save, prediction_picture(batch.predictions), quiet=quiet)
     if json:
         content = {
             "predictions": [prediction_document(item, asked, used, moment) for item in batch.predictions],

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.cli.results import SaveFlag, check_save, save_picture
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -22,7 +23,7 @@ from forecaster.errors import ExitCode
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from forecaster.ledger.live_scores import LiveScores
+    from forecaster.ledger.live_scores import DailyScores, LiveScores
     from forecaster.ledger.reaction_scores import ReactionScores
     from forecaster.ledger.scoring import Filled
     from forecaster.service.recalibration import Recalibrated
@@ -42,6 +43,7 @@ def score(
             "days of reports.",
         ),
     ] = False,
+    save: SaveFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     home: HomeFlag = None,
@@ -79,6 +81,7 @@ def score(
     from forecaster.service.events import log_alarms
     from forecaster.service.recalibration import recalibrate
 
+    check_save(save)
     settings = open_settings(context, home)
     ledger, moment = Ledger(settings.home), now()
     note_replay(settings.home, quiet=quiet)
@@ -96,19 +99,24 @@ def score(
     registry = ModelRegistry(settings.home)
     recalibrated = recalibrate(registry, ledger, moment)
     alarms = find_alarms(ledger, registry.names(), moment)
+    document = (
+        asdict(filled)
+        | _live_document(whole, days, p_values)
+        | {f"{name}s": [_as_json(row, name) for row in rows] for name, rows in groups.items()}
+    )
+    document |= {
+        "reactions": [_as_json(row, "reaction") for row in reactions.rows],
+        "reactions_left_out": reactions.left_out,
+        "reactions_missing": reactions.why or None,
+        "recalibrated": [asdict(row) for row in recalibrated],
+        "alarms": [asdict(alarm) | {"text": alarm.text} for alarm in alarms],
+    }
+    if document["coverage_by_month"]:
+        save_picture(save, "forecast.score/1", document, quiet=quiet)
+    elif save is not None:
+        stderr_console(quiet=quiet).print("There is no picture, as no forecast has been scored yet.")
     if json:
-        models = [
-            _as_json(row) | p | {"reference": daily.reference or None}
-            for row, p, daily in zip(whole, p_values, days, strict=True)
-        ]
-        parts: dict[str, Any] = {
-            f"{name}s": [_as_json(row, name) for row in rows] for name, rows in groups.items()
-        }
-        parts["reactions"] = [_as_json(row, "reaction") for row in reactions.rows]
-        parts["recalibrated"] = [asdict(row) for row in recalibrated]
-        parts |= {"reactions_left_out": reactions.left_out, "reactions_missing": reactions.why or None}
-        raised = [asdict(alarm) | {"text": alarm.text} for alarm in alarms]
-        print_json("forecast.score/1", {**asdict(filled), "models": models, **parts, "alarms": raised})
+        print_json("forecast.score/1", document)
     else:
         screen = stdout_console(quiet=quiet)
         screen.print(_summary(filled), soft_wrap=True)
@@ -123,6 +131,23 @@ def score(
         stderr_console().print(f"alarm: {alarm.text}", style="red", soft_wrap=True)
     if alarms:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _live_document(
+    whole: "list[LiveScores]", days: "list[DailyScores]", p_values: list[dict[str, float]]
+) -> dict[str, Any]:
+    from forecaster.ledger.live_scores import coverage_by_month
+
+    pairs = list(zip(whole, days, strict=True))
+    return {
+        "models": [
+            _as_json(row) | p | {"reference": daily.reference or None}
+            for (row, daily), p in zip(pairs, p_values, strict=True)
+        ],
+        "coverage_by_month": [
+            month for row, daily in pairs if row.step == 1 for month in coverage_by_month(row.model, daily)
+        ],
+    }
 
 
 def _summary(filled: "Filled") -> str:

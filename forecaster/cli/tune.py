@@ -9,7 +9,6 @@ from forecaster.cli.flags import (
     TrainingTickers,
     TrainingUniverse,
     chosen_cells,
-    facts_document,
     show_facts,
     training_flags,
 )
@@ -63,6 +62,7 @@ def tune(
     from forecaster.cli.progress import trials_progress
     from forecaster.cli.tune_screen import show_search, tune_document
     from forecaster.home import Home
+    from forecaster.report.documents import facts_document
 
     chosen = chosen_cells(cells)
     note_replay(settings.home, quiet=quiet)

@@ -98,6 +98,7 @@ class StepTests:
         mincer_zarnowitz: None where the medians do not differ, as the last close's.
         calibration: test of the PIT.
         pit_counts: of the actuals, in each tenth of the forecasts' distributions: alike if those are right.
+        pit_shares: of all actuals, in each tenth, with intervals.
     """
 
     skill: Interval
@@ -108,6 +109,7 @@ class StepTests:
     mincer_zarnowitz: MincerZarnowitz | None
     calibration: Calibration
     pit_counts: tuple[float, ...]
+    pit_shares: tuple[Interval, ...]
 
     def described(self) -> dict[str, Any]:
         """All of it as JSON documents hold it, each test and interval with its name."""
@@ -127,6 +129,7 @@ class StepTests:
             },
             "calibration": self.calibration.described(),
             "pit_counts": list(self.pit_counts),
+            "pit_shares": [described_interval(share) for share in self.pit_shares],
         }
 
 
@@ -147,7 +150,8 @@ def step_tests(model: ScoredStep, reference: ScoredStep, step: int) -> StepTests
         direction=diebold_mariano(model.direction, step),
         mincer_zarnowitz=mincer_zarnowitz(sums.regression, step),
         calibration=calibration_test(sums, step),
-        pit_counts=tuple(sums.pit_counts.tolist()),
+        pit_counts=tuple(sums.pit_counts.sum(0).tolist()),
+        pit_shares=tuple(ratio_interval(counts, sums.by_day.forecasts, step) for counts in sums.pit_counts.T),
     )
 
 

@@ -47,7 +47,7 @@ class StepSums:
         hits, moves: (days,) signs that were right, of moves that were not zero.
         regression: (days, 5) of 1, x, y, x² and x·y, where x is the median and y the actual.
         pit: (days, 3) of the PIT's `legendre`, whose means are 0 if it is uniform.
-        pit_counts: (10,) how many PITs lie in each tenth.
+        pit_counts: (days, 10) how many PITs lie in each tenth.
     """
 
     by_day: Totals = field(default_factory=Totals)
@@ -59,7 +59,7 @@ class StepSums:
     moves: Float = field(default_factory=partial(np.zeros, 0))
     regression: Float = field(default_factory=partial(np.zeros, (0, 5)))
     pit: Float = field(default_factory=partial(np.zeros, (0, len(PIT_MOMENTS))))
-    pit_counts: Float = field(default_factory=partial(np.zeros, PIT_BINS))
+    pit_counts: Float = field(default_factory=partial(np.zeros, (0, PIT_BINS)))
 
 
 def step_sums(
@@ -112,22 +112,29 @@ def step_sums(
             [of_days(each) for each in (None, median, observed, np.square(median), median * observed)]
         ),
         pit=np.column_stack([of_days(each) for each in legendre(below)]),
-        pit_counts=np.histogram(below, PIT_BINS, (0.0, 1.0))[0].astype(np.float64),
+        pit_counts=_counts(place, np.minimum((PIT_BINS * below).astype(np.intp), PIT_BINS - 1), PIT_BINS),
     )
 
 
 def _by_day_and_reaction(
     place: NDArray[np.intp], reaction: NDArray[np.bool_] | None, within_90: NDArray[np.bool_]
 ) -> dict[str, Float]:
-    if reaction is None or not len(place):
+    if reaction is None:
         return {}
-    days = int(place.max()) + 1
-    cell = 2 * place + reaction
+    kind = reaction.astype(np.intp)
+    return {
+        "reaction_forecasts": _counts(place, kind, 2),
+        "reaction_covered": _counts(place, kind, 2, within_90.astype(np.float64)),
+    }
 
-    def table(values: Float | None = None) -> Float:
-        return np.bincount(cell, values, 2 * days).reshape(days, 2).astype(np.float64)
 
-    return {"reaction_forecasts": table(), "reaction_covered": table(within_90.astype(np.float64))}
+def _counts(
+    row: NDArray[np.intp], column: NDArray[np.intp], width: int, values: Float | None = None
+) -> Float:
+    """How often, or with what sum of `values`, each row has each of so many columns."""
+    height = int(row.max(initial=-1)) + 1
+    flat = np.bincount(width * row + column, values, width * height)
+    return flat.reshape(height, width).astype(np.float64)
 
 
 def mean_sums(parts: Sequence[Part]) -> Part:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.evaluation.metrics import skill
-from forecaster.evaluation.significance import diebold_mariano
+from forecaster.evaluation.significance import diebold_mariano, ratio_interval
 from forecaster.ledger.ledger import Ledger, Spans
 
 Float = NDArray[np.float64]
@@ -124,3 +124,20 @@ def p_value(daily: DailyScores, step: int) -> float:
 def reference_p_value(daily: DailyScores, step: int) -> float:
     """The same against the reference's, on the days that have one."""
     return diebold_mariano(daily.excess[np.isfinite(daily.excess)], step).p_value
+
+
+def coverage_by_month(model: str, daily: DailyScores) -> list[dict[str, Any]]:
+    """The coverage of the 90 % interval one session ahead in each month of the origins.
+
+    Returns:
+        `kind` (the model), `month`, `value`, and the ends of its 95 % interval, `low` and `high`; None where
+        too few days tell nothing.
+    """
+    found = []
+    for month in np.unique(daily.month).tolist():
+        covered = daily.coverage[daily.month == month]
+        interval = ratio_interval(covered, np.ones_like(covered), 1)
+        low, high = (interval.low, interval.high) if interval.known else (None, None)
+        row = {"kind": model, "month": str(np.datetime64(month, "M"))}
+        found.append(row | {"value": interval.value, "low": low, "high": high})
+    return found

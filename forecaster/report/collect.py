@@ -12,10 +12,9 @@ import numpy as np
 from forecaster.dataset.panel import choose_tickers
 from forecaster.dataset.training_set import choose, read_inputs
 from forecaster.errors import BadInputError, ForecastError, NotFoundError
-from forecaster.evaluation.significance import ratio_interval
 from forecaster.ledger.alarms import Alarm, find_alarms
 from forecaster.ledger.ledger import Ledger
-from forecaster.ledger.live_scores import DailyScores, LiveScores, daily_scores, live_scores
+from forecaster.ledger.live_scores import LiveScores, coverage_by_month, daily_scores, live_scores
 from forecaster.prices.calendar import last_closed_session
 from forecaster.prices.health import TickerHealth, check_health
 from forecaster.prices.known import known_prices
@@ -166,21 +165,6 @@ def _live(ledger: Ledger, registry: ModelRegistry, moment: datetime) -> Live:
         month
         for row in scores
         if row.step == 1
-        for month in _months(row.model, daily_scores(ledger, row.model, 1, until))
+        for month in coverage_by_month(row.model, daily_scores(ledger, row.model, 1, until))
     ]
     return Live(scores, months, find_alarms(ledger, registry.names(), moment))
-
-
-def _months(model: str, daily: DailyScores) -> list[dict[str, Any]]:
-    found = []
-    for month in np.unique(daily.month):
-        covered = daily.coverage[daily.month == month]
-        interval = ratio_interval(covered, np.ones_like(covered), 1)
-        ends = {
-            name: value if np.isfinite(value) else None
-            for name, value in (("low", interval.low), ("high", interval.high))
-        }
-        found.append(
-            {"kind": model, "month": str(np.datetime64(int(month), "M")), "value": interval.value, **ends}
-        )
-    return found

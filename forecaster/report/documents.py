@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.split import split_dates
+from forecaster.dataset.training_set import TrainingSet
 from forecaster.evaluation.backtest import described_folds
 from forecaster.evaluation.breakdown import GROUPINGS, scores_by
 from forecaster.evaluation.comparison import Comparison, ModelResult
@@ -77,8 +78,8 @@ def formula_parameters(row: ModelResult, recipe: Recipe) -> int:
     return network_parameters(recipe.cell, recipe.units, len(features), recipe, known_ahead)
 
 
-def backtest_document(result: "BacktestResult") -> dict[str, Any]:
-    """The whole walk, with what a reader needs to repeat it."""
+def backtest_document(result: "BacktestResult", model: str | None = None) -> dict[str, Any]:
+    """The whole walk, with what a reader needs to repeat it; `model` is the one that was tested as it is."""
     comparison, verdict, backtest = result.comparison, result.verdict, result.backtest
     best = comparison.model(verdict.best)
     years = {str(step): year_results(comparison, best, step) for step in best.steps}
@@ -103,6 +104,8 @@ def backtest_document(result: "BacktestResult") -> dict[str, Any]:
         "match": result.match,
         "seeds": max(len(costs) for costs in backtest.costs.values()) // len(backtest.walk.folds),
         "prices": _prices(comparison),
+        **facts_document(result.data),
+        "model": model,
     }
 
 
@@ -140,6 +143,11 @@ def _calibrated(result: "BacktestResult") -> Comparison:
         for name, scored in result.backtest.calibrated.items()
     )
     return replace(comparison, models=models)
+
+
+def facts_document(data: TrainingSet) -> dict[str, Any]:
+    """What was trained and tested on."""
+    return {"universe": data.universe, "survivorship": data.survivorship, "damaged": data.damaged}
 
 
 def _prices(comparison: Comparison) -> dict[str, str]:

@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 
 from forecaster.dataset.features import compute_features
 from forecaster.dataset.panel import Panel
+from forecaster.errors import UsageError
 from forecaster.evaluation.forecasts import network_forecasts
 from forecaster.network.network import Network
-from forecaster.report.pictures.fan import CLOSES, FANS, REPORTS
+from forecaster.report.pictures.fan import CLOSES, FANS, REPORTS, fan_picture
+from forecaster.report.pictures.picture import Picture
 from forecaster.service.prediction import Prediction
 
+MOST_FANS = 30
+"""In one picture."""
 SESSIONS = 120
 """That are looked back on: half a year."""
 _LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
@@ -36,6 +40,33 @@ class Fan:
     columns: Mapping[str, Mapping[str, Sequence[Any]]]
     closes: int
     covered: int
+
+
+def prediction_picture(predictions: Sequence[Prediction]) -> Picture:
+    """The coming forecasts, a fan chart for each ticker.
+
+    Raises:
+        UsageError: there are more than MOST_FANS, or none.
+    """
+    check_fans(len(predictions))
+    captions = [
+        f"{each.ticker}: closes to {each.last_date}, adjusted for splits and dividends, and the median with "
+        "intervals of 50 and 90 %; dashed: reports."
+        for each in predictions
+    ]
+    return Picture([fan_picture(fan_of(each).columns, each.ticker) for each in predictions], captions)
+
+
+def check_fans(count: int) -> None:
+    """See that so many tickers can be drawn.
+
+    Raises:
+        UsageError: there are more than MOST_FANS, or none.
+    """
+    if not 0 < count <= MOST_FANS:
+        raise UsageError(
+            f"{count:,} tickers do not make a picture", f"name up to {MOST_FANS}, or see `forecast report`"
+        )
 
 
 def fan_of(prediction: Prediction) -> Fan:
@@ -110,15 +141,9 @@ def _fan(
         counted += len(actual)
         covered += int(((prices[:, 0] <= actual) & (actual <= prices[:, -1])).sum())
         _add(fans, number[place], closes[place], number[ahead], prices)
-    ends = [
-        prediction.intervals[90][0],
-        prediction.intervals[50][0],
-        prediction.median,
-        prediction.intervals[50][1],
-        prediction.intervals[90][1],
-    ]
+    ends = prediction.last_close * np.exp(np.asarray(prediction.recalibrated.quantile(_LEVELS)))  # (H, Q)
     coming = prediction.dates.astype("datetime64[D]").astype(int)
-    _add(fans, number[-1], prediction.last_close, coming, np.stack(ends, 1))
+    _add(fans, number[-1], prediction.last_close, coming, ends)
     told = {
         int(np.datetime64(day, "D").astype(int)): "reported"
         for day in reports

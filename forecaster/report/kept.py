@@ -2,15 +2,18 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forecaster.errors import BadInputError
+from forecaster.errors import BadInputError, DiskError
 from forecaster.files import json_value, read_regular, without_nan, write_atomically
+from forecaster.settings import iso_utc
 
 FORMAT = 1
 MOST_KEPT = 10
@@ -40,6 +43,37 @@ class KeptResult:
     command: str
     versions: Mapping[str, str]
     document: Mapping[str, Any]
+
+
+COMMAND: ContextVar[Sequence[str]] = ContextVar("COMMAND", default=())
+"""The words after `forecast` that are being run; none where Python calls."""
+
+
+def keep(home: Path, document: Mapping[str, Any], moment: datetime) -> str:
+    """Keep a result for the report, if `home` is a home folder.
+
+    Hours of work are not lost with it, so a disk that fails is no error.
+
+    Args:
+        home: the folder.
+        document: as `--json` prints it, with its `schema`.
+        moment: the clock.
+
+    Returns:
+        Why it could not be kept; empty if it was, or if there is no home folder.
+    """
+    from forecaster.service.candidate import library_versions
+
+    if not (home / "data").is_dir():  # the laboratory runs anywhere, and leaves no folders there
+        return ""
+    kind = document["schema"].removeprefix("forecast.").partition("/")[0]
+    words = COMMAND.get()
+    command = shlex.join(["forecast", *words]) if words else f"forecaster.Home.{kind}"
+    try:
+        keep_result(home, KeptResult(kind, iso_utc(moment), command, library_versions(), document))
+    except DiskError as error:
+        return f"this result is not kept for the report: {error.message}; {error.remedy}"
+    return ""
 
 
 def keep_result(home: Path, result: KeptResult) -> Path:

@@ -124,6 +124,7 @@ def render_page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
         choice=choice,
         text_of=lambda cell: cell if isinstance(cell, str) else cell[0],
         value_of=_sort_value,
+        is_text=lambda table, place: bool(table.rows) and isinstance(table.rows[0][place], str),
     )
     data = _for_script({"specs": specs, "choices": choices})
     return _frame(title, style, body, data, scripts)
@@ -179,6 +180,18 @@ def _sort_value(cell: Cell) -> str:
     return "" if cell[1] is None else str(cell[1])
 
 
+def _coded(text: str) -> Any:
+    """Escaped text, with what stands in `backticks` as code."""
+    from markupsafe import Markup, escape
+
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one of them is no pair's
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
+
+
 def _style() -> str:
     def variables(colours: Mapping[str, str]) -> str:
         return "".join(f"--{name}:{colour};" for name, colour in colours.items())
@@ -210,6 +223,7 @@ def _template() -> Any:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["coded"] = _coded
     return environment.from_string(_resource("page.html.j2"))
 
 

@@ -1,6 +1,6 @@
 """The report's chapters, from what was collected."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from forecaster.evaluation.confidence_set import CONFIDENCE
@@ -20,12 +20,18 @@ from forecaster.report.page import (
     Tiles,
     render_page,
 )
-from forecaster.report.pictures import laboratory, scores
+from forecaster.report.pictures import gallery, scores
 from forecaster.report.pictures.fan import fan_picture
+from forecaster.report.pictures.gallery import ahead
 from forecaster.report.price_text import PriceText
 from forecaster.service.prediction import Prediction
 
 _COMPARE, _BACKTEST = "forecast compare", "forecast backtest"
+_LABORATORY = {
+    "lab-gradients": "how far back the gradient reaches in each cell",
+    "lab-memory": "the longest lag that each cell bridges",
+    "lab-sweep": "how results change with units, lookback or data",
+}
 _UNSOUND = 50
 """Tickers with something to see to that are listed; `data status` has them all."""
 
@@ -224,32 +230,20 @@ def _calibration(data: ReportData) -> Section:
     if result is None:
         return Section("calibration", "Calibration", [Missing("No forecasts have been scored:", _BACKTEST)])
     document = result.document
-    best, steps = document["verdict"]["best"], list(document["models"][0]["scores"])
-    blocks: list[Block] = [
-        Figure(
-            scores.pit_picture(document, best),
-            f"Actuals by tenth of {MODEL_TITLES[best]}'s distribution; a right one has 10 % in each (dashed).",
-        )
-    ]
-    blocks += [
-        Figure(
-            scores.coverage_picture(document, step),
-            f"Coverage of the 90 % interval {_ahead(step)} by year; dashed: what is promised.",
-        )
-        for step in steps
-    ]
-    reaction = scores.reaction_picture(document, steps[0])
+    step = next(iter(document["models"][0]["scores"]))
+    blocks: list[Block] = [*_figures(gallery.pit(document)), *_figures(gallery.coverage(document))]
+    reaction = scores.reaction_picture(document, step)
     if reaction is None:
         blocks.append(Missing("No earnings dates were known:", "forecast fetch --earnings sec"))
     else:
-        blocks.append(Figure(reaction, f"Coverage {_ahead(steps[0])} with and without a report to react to."))
+        blocks.append(Figure(reaction, f"Coverage {ahead(step)} with and without a report to react to."))
     if "calibrated_by" not in document:
         blocks.append(Missing("How the intervals do after recalibration day by day:", _BACKTEST))
     return Section("calibration", "Calibration", blocks)
 
 
-def _ahead(step: str) -> str:
-    return "one session ahead" if step == "1" else f"{step} sessions ahead"
+def _figures(pictures: Iterable[tuple[Mapping[str, Any], str]]) -> list[Block]:
+    return [Figure(spec, caption) for spec, caption in pictures]
 
 
 def _comparison(data: ReportData) -> Section:
@@ -258,9 +252,7 @@ def _comparison(data: ReportData) -> Section:
         return Section("comparison", "Comparison", [Missing("No comparison is kept:", _COMPARE)])
     document = result.document
     blocks: list[Block] = [Text(sentence) for sentence in document["verdict"]["sentences"][:2]]
-    blocks.append(
-        Figure(scores.skill_picture(document), "Skill of each model against the naive forecast, by step.")
-    )
+    blocks += _figures(gallery.skill(document))
     blocks += _score_tables(document)
     blocks.append(_made_by(result))
     return Section("comparison", "Comparison", blocks)
@@ -272,11 +264,7 @@ def _backtest(data: ReportData) -> Section:
         return Section("backtest", "Backtest", [Missing("No walk through history is kept:", _BACKTEST)])
     document = result.document
     best = document["verdict"]["best"]
-    blocks: list[Block] = [
-        Figure(
-            scores.skill_picture(document), "Skill of each model against the naive forecast, over all folds."
-        )
-    ]
+    blocks = _figures(gallery.skill(document))
     blocks += _score_tables(document)
     blocks += [_years_table(document, best, step) for step in document["years"]]
     blocks.append(_made_by(result))
@@ -307,7 +295,7 @@ def _score_tables(document: Mapping[str, Any]) -> list[Block]:
         chances = document["verdict"]["confidence_set"][step]
         tables.append(
             Table(
-                f"Scores {_ahead(step)}",
+                f"Scores {ahead(step)}",
                 headings,
                 [_score_row(row, step, chances) for row in document["models"]],
                 note,
@@ -364,7 +352,7 @@ def _years_table(document: Mapping[str, Any], best: str, step: str) -> Block:
         *("year", "CRPS ×10⁻⁴", "over RiskMetrics-t", "50 %", "90 %", "99 %", "90 % recalibrated"),
         "does worse than",
     )
-    return Table(f"{MODEL_TITLES[best]} {_ahead(step)} by year", headings, rows)
+    return Table(f"{MODEL_TITLES[best]} {ahead(step)} by year", headings, rows)
 
 
 def _made_by(result: KeptResult) -> Block:
@@ -378,10 +366,7 @@ def _groups(data: ReportData) -> Section:
     document = result.document
     best, step = document["verdict"]["best"], "1"
     blocks: list[Block] = [
-        Figure(
-            scores.gain_picture(document, "year", step),
-            f"What {MODEL_TITLES[best]} gains over RiskMetrics-t one session ahead, by year.",
-        ),
+        *_figures(gallery.gain(document)),
         Figure(scores.gain_picture(document, "regime", step), "The same by the market's volatility."),
         Figure(
             scores.ticker_picture(document, step),
@@ -405,20 +390,14 @@ def _ticker_table(document: Mapping[str, Any], best: str, step: str) -> Block:
         for row in scores.rows_by(document, "ticker", best, step)
     ]
     headings = ("ticker", "forecasts", "CRPS ×10⁻⁴", "over RiskMetrics-t", "90 %")
-    return Table(f"{MODEL_TITLES[best]} {_ahead(step)} by ticker", headings, rows)
+    return Table(f"{MODEL_TITLES[best]} {ahead(step)} by ticker", headings, rows)
 
 
 def _cells(data: ReportData) -> Section:
     blocks: list[Block] = []
     evidence, compared = _evidence(data), data.result("compare")
-    if evidence is not None and evidence.document["verdict"]["recurrence"]:
-        blocks.append(
-            Figure(
-                scores.recurrence_picture(evidence.document),
-                "What recurrence adds over linear-t, a regression on the same inputs without it; where the "
-                "interval holds zero, none was found.",
-            )
-        )
+    if evidence is not None:
+        blocks += _figures(gallery.recurrence(evidence.document))
     if compared is None:
         blocks.append(Missing("What each cell costs and how it was trained:", _COMPARE))
         return Section("cells", "Cells: recurrence, training, cost", blocks)
@@ -457,16 +436,7 @@ def _gates(data: ReportData) -> Section:
     if gates is None:
         blocks.append(Missing("Gates along the price are not kept:", f"forecast lab gates {ticker}"))
     else:
-        document = gates.document
-        blocks += [
-            Figure(laboratory.close_picture(document), f"Closes of {document['ticker']}."),
-            Figure(
-                laboratory.gates_picture(document),
-                f"The gates of {document['model']} (mean of the units of layer {document['layer']}) on the "
-                "same days; dashed: the largest moves.",
-            ),
-            _made_by(gates),
-        ]
+        blocks += [*_pictures(gates), _made_by(gates)]
     return Section("gates", "Gates and inputs", blocks)
 
 
@@ -502,35 +472,19 @@ def _live(data: ReportData) -> Section:
     return Section("live", title, blocks)
 
 
+def _pictures(result: KeptResult) -> list[Block]:
+    found = gallery.picture_of(result.document)
+    return _figures(zip(found.specs, found.captions, strict=True))
+
+
 def _laboratory(data: ReportData) -> Section:
     blocks: list[Block] = []
-    pictures: dict[str, tuple[Callable[[Mapping[str, Any]], Mapping[str, Any]], str, str]] = {
-        "lab-gradients": (
-            laboratory.gradients_picture,
-            "How far back the gradient reaches.",
-            "forecast lab gradients",
-        ),
-        "lab-memory": (
-            laboratory.memory_picture,
-            "The share of seeds that bridged each lag, with Wilson's interval.",
-            "forecast lab memory",
-        ),
-        "lab-sweep": (
-            laboratory.sweep_picture,
-            "The gain over RiskMetrics-t by the swept quantity, ± the seeds' deviation.",
-            "forecast lab sweep",
-        ),
-    }
-    for kind, (picture, caption, command) in pictures.items():
+    for kind, what in _LABORATORY.items():
         found = [result for result in data.results if result.kind == kind]
         if not found:
-            blocks.append(Missing(f"Not measured here ({caption.rstrip('.')}):", command))
+            blocks.append(Missing(f"Not measured here: {what}.", f"forecast {kind.replace('-', ' ')}"))
         for result in found:
-            task = result.document.get("task")
-            blocks += [
-                Figure(picture(result.document), f"{caption}{f' Task: {task}.' if task else ''}"),
-                _made_by(result),
-            ]
+            blocks += [*_pictures(result), _made_by(result)]
     claims = data.result("lab-claims")
     if claims is None:
         blocks.append(Missing("The claims about these cells are not measured here:", "forecast lab claims"))
@@ -546,13 +500,9 @@ def _laboratory(data: ReportData) -> Section:
 
 def _health(data: ReportData) -> Section:
     blocks: list[Block] = []
-    unsound = [
-        each
-        for each in data.health
-        if each.damage or each.odd or each.recent_gaps or each.age > 1 or each.pending
-    ]
+    unsound = [each for each in data.health if each.damage or each.odd or each.recent_gaps or each.pending]
     sound = len(data.health) - len(unsound)
-    blocks.append(Text(f"{sound:,} of {len(data.health):,} tickers are complete and current."))
+    blocks.append(Text(f"{sound:,} of {len(data.health):,} tickers have nothing amiss.{_age(data)}"))
     if unsound:
         rows: list[list[Cell]] = [
             [
@@ -582,6 +532,17 @@ def _health(data: ReportData) -> Section:
             _made_by(audit),
         ]
     return Section("health", "Data health and audit", blocks)
+
+
+def _age(data: ReportData) -> str:
+    old = [each for each in data.health if each.age > 1]
+    if not old:
+        return " All are current."
+    first = max(old, key=lambda each: each.age)
+    return (
+        f" The prices of {len(old):,} are more than a session old; the oldest, {first.ticker}'s, end on "
+        f"{first.last}, {first.age:,} sessions ago: `forecast fetch` brings newer ones."
+    )
 
 
 def _origin(data: ReportData) -> Section:

@@ -196,7 +196,7 @@ def test_skew_tells_the_tail_that_is_too_light() -> None:
 def test_the_histogram_counts_tenths() -> None:
     below = np.array([0.0, 0.05, 0.1, 0.55, 0.999, 1.0])
     sums = sums_of(np.zeros(6), np.ones(6), np.ones(6), below)
-    assert sums.pit_counts.tolist() == [2, 1, 0, 0, 0, 1, 0, 0, 0, 2]
+    assert sums.pit_counts.tolist() == [[2, 1, 0, 0, 0, 1, 0, 0, 0, 2]]
 
 
 def test_sums_are_of_days_and_of_tickers() -> None:

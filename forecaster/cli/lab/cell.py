@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.cli.results import SaveFlag, check_save, save_picture
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -52,18 +53,22 @@ def cell(
     coupling: Annotated[
         bool, typer.Option("--coupling", help="Where a GRU is an LSTM with coupled gates, and where not.")
     ] = False,
+    save: SaveFlag = None,
     json: JsonFlag = False,
     home: HomeFlag = None,
 ) -> None:
     """One cell step by step: inputs, gates, candidate, states, as equations with numbers."""
+    check_save(save)
     walked = _walk(context, home, ticker, series, kind, model, units, days, seed, published=published)
     chosen_step = _within("--step", step, len(walked.inputs))
     chosen_units = list(range(1, walked.units + 1))[:2]
     if unit is not None:
         chosen_units = [_within("--unit", unit, walked.units)]
     differences = _coupling(walked, seed) if coupling else []
+    document = _document(walked, chosen_step, chosen_units, differences)
+    save_picture(save, "forecast.lab-cell/1", document, quiet=False)
     if json:
-        print_json("forecast.lab-cell/1", _document(walked, chosen_step, chosen_units, differences))
+        print_json("forecast.lab-cell/1", document)
         return
     screen = stdout_console()
     for number in chosen_units:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecaster.cli.lab.flags import JobsFlag
-from forecaster.cli.results import keep
+from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -35,6 +35,7 @@ def claims(
         bool, typer.Option("--quick", help="Two seeds, fewer epochs, a shorter lag: some minutes.")
     ] = False,
     jobs: JobsFlag = 2,
+    save: SaveFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     home: HomeFlag = None,
@@ -47,6 +48,7 @@ def claims(
     from forecaster.laboratory.claims.evidence import FULL, QUICK
     from forecaster.laboratory.prices.trials import trial_setup
 
+    check_save(save)
     settings = open_settings(context, home)
     setup = trial_setup(settings.home, tickers, settings.train)
     notes = stderr_console(quiet=quiet)
@@ -55,6 +57,7 @@ def claims(
     )
     content = {"quick": quick, "tickers": list(setup.tickers), "claims": [asdict(claim) for claim in judged]}
     keep(settings.home, "forecast.lab-claims/1", content)
+    save_picture(save, "forecast.lab-claims/1", content, quiet=quiet)
     if json:
         print_json("forecast.lab-claims/1", content)
         return

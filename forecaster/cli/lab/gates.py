@@ -1,13 +1,12 @@
 """`forecast lab gates`: a trained network's gates along a real price series."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from forecaster.cli.lab.flags import with_colour
-from forecaster.cli.results import keep
+from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -17,7 +16,6 @@ from forecaster.cli.screen import (
     open_settings,
     print_json,
     print_picture,
-    stderr_console,
     stdout_console,
 )
 from forecaster.settings import CELL_TITLES
@@ -37,33 +35,27 @@ def gates(
     days: Annotated[int, typer.Option("--days", help="Last days to look at.", min=10, max=20_000)] = 500,
     layer: Annotated[int, typer.Option("--layer", help="Which recurrent layer, from 1.", min=1)] = 1,
     moves: Annotated[int, typer.Option("--moves", help="Largest moves to mark.", min=0, max=100)] = 5,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", metavar="FILE", help="Also an HTML page, to this file.", show_default=False),
-    ] = None,
+    save: SaveFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     home: HomeFlag = None,
 ) -> None:
     """Gates along a price series: the largest moves marked, saturation, length of memory."""
     from forecaster.dataset.panel import choose_tickers, load_panel
-    from forecaster.files import write_atomically
-    from forecaster.laboratory.cells.gate_page import gate_page
     from forecaster.laboratory.cells.gates import study_gates
     from forecaster.prices.store import PriceStore
     from forecaster.registry.versions import ModelRegistry
 
+    check_save(save)
     settings = open_settings(context, home)
     store = PriceStore(settings.home)
     panel = load_panel(store, choose_tickers(store, [ticker]))
     trained = ModelRegistry(settings.home).load(model)
     network = trained.recurrent()
     study = study_gates(panel, network, trained.reference, days, network.lookback, layer, moves)
-    if output is not None:
-        write_atomically(output, gate_page(study))
-        stderr_console(quiet=quiet).print(f"The page is in {output}.", soft_wrap=True)
     document = _document(study, layer)
     keep(settings.home, "forecast.lab-gates/1", document)
+    save_picture(save, "forecast.lab-gates/1", document, quiet=quiet)
     if json:
         print_json("forecast.lab-gates/1", document)
         return
@@ -71,7 +63,7 @@ def gates(
 
 
 def _show(study: "GateStudy", screen: "Console") -> None:
-    from forecaster.laboratory.cells.gate_page import memory_sentence
+    from forecaster.laboratory.cells.gates import memory_sentence
 
     screen.print(
         headline(
@@ -122,6 +114,8 @@ def _event_table(study: "GateStudy") -> Any:
 
 
 def _document(study: "GateStudy", layer: int) -> dict[str, Any]:
+    import numpy as np
+
     return {
         "ticker": study.ticker,
         "model": study.model,
@@ -133,6 +127,11 @@ def _document(study: "GateStudy", layer: int) -> dict[str, Any]:
         "days": [
             {"day": str(date), "close": study.close[place]}
             | {name: values[place].mean() for name, values in study.gates.items()}
+            | {
+                f"{name}_{end}": np.quantile(values[place], level)
+                for name, values in study.gates.items()
+                for end, level in (("low", 0.1), ("high", 0.9))
+            }
             for place, date in enumerate(study.dates)
         ],
     }

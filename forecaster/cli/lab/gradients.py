@@ -8,7 +8,7 @@ import typer
 
 from forecaster.cli.flags import chosen_cells
 from forecaster.cli.lab.flags import CellsFlag, with_colour
-from forecaster.cli.results import keep
+from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -56,6 +56,7 @@ def gradients(
     length: Annotated[int, typer.Option("--length", help="Steps of a sequence.", min=8, max=2000)] = 120,
     sequences: Annotated[int, typer.Option("--sequences", help="How many.", min=1, max=1000)] = 16,
     seed: Annotated[int, typer.Option("--seed", help="Of untrained weights.", min=0)] = 0,
+    save: SaveFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     home: HomeFlag = None,
@@ -64,6 +65,7 @@ def gradients(
     from forecaster.laboratory.cells.gradients import profile
 
     chosen = chosen_cells(cells)
+    check_save(save)
     _check(on, model, train_steps)
     if on == "prices":
         probes = _on_prices(context, home, tickers, chosen, model, units or 0, length, sequences, seed)
@@ -74,6 +76,7 @@ def gradients(
     descents = _descents()
     document = _document(on, length, profiles, scaled, descents)
     keep(open_settings(context, home).home, "forecast.lab-gradients/1", document)
+    save_picture(save, "forecast.lab-gradients/1", document, quiet=quiet)
     if json:
         print_json("forecast.lab-gradients/1", document)
         return

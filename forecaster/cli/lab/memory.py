@@ -7,7 +7,7 @@ import typer
 
 from forecaster.cli.flags import chosen_cells
 from forecaster.cli.lab.flags import CellsFlag, JobsFlag, whole_numbers
-from forecaster.cli.results import keep
+from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -44,6 +44,7 @@ def memory(
         str, typer.Option("--start", help="open: gates begin open for the lag; keras: its defaults.")
     ] = "open",
     jobs: JobsFlag = 2,
+    save: SaveFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     home: HomeFlag = None,
@@ -56,6 +57,7 @@ def memory(
     from forecaster.laboratory.memory.tasks import LONGEST, SHORTEST
     from forecaster.laboratory.trials import ResultsFile
 
+    check_save(save)
     _check(task, start)
     chosen = chosen_cells(cells)
     trials = plan_trials(
@@ -75,6 +77,7 @@ def memory(
     rows = run_memory(trials, kept, jobs, report)
     content = {"task": task, "start": start, "steps": steps, "rows": [_row(row) for row in rows]}
     keep(kept.home, "forecast.lab-memory/1", content)
+    save_picture(save, "forecast.lab-memory/1", content, quiet=quiet)
     if json:
         print_json("forecast.lab-memory/1", content)
         return

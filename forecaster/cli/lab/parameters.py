@@ -6,6 +6,7 @@ import typer
 
 from forecaster.cli.flags import chosen_cells
 from forecaster.cli.lab.flags import CellsFlag
+from forecaster.cli.results import SaveFlag, check_save, save_picture
 from forecaster.cli.screen import JsonFlag, figures_table, headline, print_json, stacked, stdout_console
 from forecaster.settings import CELL_TITLES
 
@@ -28,19 +29,23 @@ def parameters(
     layers: Annotated[int, typer.Option("--layers", help="Recurrent layers.", min=1, max=64)] = 1,
     bidirectional: Annotated[bool, typer.Option("--bidirectional", help="Read both ways.")] = False,
     keras: Annotated[bool, typer.Option("--keras/--no-keras", help="Keras's count beside ours.")] = True,
+    save: SaveFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Parameters by gate, by formula and by Keras; operations and memory a step; shapes."""
     from forecaster.laboratory.cells.accounting import account
 
+    check_save(save)
     rows = []
     for name in chosen_cells(cells):
         for reset_after in (True, False) if name == "gru" else (True,):
             form = {"bidirectional": bidirectional, "reset_after": reset_after}
             counted = _keras(name, features, units, layers, form) if keras else None
             rows.append((account(name, features, units, layers, **form), counted))
+    content = {"networks": [_document(*row) for row in rows]}
+    save_picture(save, "forecast.lab-parameters/1", content, quiet=False)
     if json:
-        print_json("forecast.lab-parameters/1", {"networks": [_document(*row) for row in rows]})
+        print_json("forecast.lab-parameters/1", content)
         return
     screen = stdout_console()
     for network, counted in rows:

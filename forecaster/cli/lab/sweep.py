@@ -7,7 +7,7 @@ import typer
 
 from forecaster.cli.flags import checked_match, chosen_cells, training_flags
 from forecaster.cli.lab.flags import CellsFlag, JobsFlag, with_colour
-from forecaster.cli.results import keep
+from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
     JsonFlag,
     QuietFlag,
@@ -44,6 +44,7 @@ def sweep(
     ] = "units",
     seeds: Annotated[int, typer.Option("--seeds", help="Runs of each.", min=1, max=100)] = 3,
     jobs: JobsFlag = 2,
+    save: SaveFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     *,
@@ -59,6 +60,7 @@ def sweep(
     from forecaster.laboratory.prices.trials import trial_setup
     from forecaster.laboratory.trials import ResultsFile
 
+    check_save(save)
     chosen = _values(over, values)
     checked_match(match)
     setup = trial_setup(settings.home, tickers, recipe)
@@ -80,6 +82,7 @@ def sweep(
         "points": [asdict(point) for point in points]
     }
     keep(settings.home, "forecast.lab-sweep/1", content)
+    save_picture(save, "forecast.lab-sweep/1", content, quiet=quiet)
     if json:
         print_json("forecast.lab-sweep/1", content)
         return

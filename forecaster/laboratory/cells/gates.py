@@ -162,6 +162,17 @@ def half_lives(kept: Float) -> Float:
     return steps
 
 
+def memory_sentence(study: GateStudy) -> str:
+    """How long the units hold what they know, in words."""
+    lives = study.half_lives
+    keeper = "forget" if study.cell == "lstm" else "update"
+    return (
+        f"By its {keeper} gate half of the units lose half of their state within "
+        f"{np.median(lives):.1f} days, the quickest within {lives.min():.1f}, the slowest within "
+        f"{lives.max():.1f}."
+    )
+
+
 def _events(log_return: Float, gates: dict[str, Float], count: int) -> tuple[Event, ...]:
     largest = np.sort(np.argsort(-np.abs(log_return), kind="stable")[:count])
     means = {name: values.mean(1) for name, values in gates.items()}

@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from forecaster.report.pictures.look import finished, tint
+from forecaster.report.pictures.look import MONTHS, finished, tint
 
 Columns = Mapping[str, Mapping[str, Sequence[Any]]]
 """The columns of each data set by name; days are counted from 1970."""
@@ -14,20 +14,21 @@ CLOSES, FANS, REPORTS = "closes", "fans", "reports"
 _DAY = {"date": "datum.day * 86400000", "on": "utcFormat(datum.day * 86400000, '%Y-%m-%d')"}
 
 
-def fan_picture(columns: Columns | None = None) -> dict[str, Any]:
+def fan_picture(columns: Columns | None = None, title: str = "") -> dict[str, Any]:
     """The specification of a fan chart, with its data if `columns` has them.
 
     Args:
         columns: `closes` has day and close; `fans` origin, day, median, low_50, high_50, low_90, high_90;
             `reports` day and text. A fan begins at the close of its origin.
+        title: over the picture; it tells the data of several pictures from one another too.
     """
-    x = alt.X("date:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(tickCount=6))
+    x = alt.X("date:T", title=None, scale=alt.Scale(type="utc"), axis=MONTHS)
 
     def price(name: str) -> alt.Y:
         return alt.Y(f"{name}:Q", title="closing price", scale=alt.Scale(zero=False))
 
     def base(name: str) -> alt.Chart:
-        return alt.Chart(alt.NamedData(name=name)).transform_calculate(**_DAY)
+        return alt.Chart(alt.NamedData(name=title + name)).transform_calculate(**_DAY)
 
     fans, closes = base(FANS), base(CLOSES)
     told = [
@@ -59,7 +60,10 @@ def fan_picture(columns: Columns | None = None) -> dict[str, Any]:
         "Closing prices with forecast intervals of 50 and 90 per cent, past and coming; reports are dashed",
         300,
     )
-    spec["datasets"] = {name: rows_of((columns or {}).get(name, {})) for name in (CLOSES, FANS, REPORTS)}
+    data = columns or {}
+    spec["datasets"] = {title + name: rows_of(data.get(name, {})) for name in (CLOSES, FANS, REPORTS)}
+    if title:
+        spec["title"] = title
     return spec
 
 

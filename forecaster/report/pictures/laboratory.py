@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from forecaster.report.pictures.look import finished, model_scale, tint
+from forecaster.report.pictures.look import MONTHS, finished, model_scale, tint
 from forecaster.settings import CELL_TITLES
 
 Spec = dict[str, Any]
@@ -34,7 +34,7 @@ def memory_picture(document: Document) -> Spec:
         color=alt.Color("cell:N", title=None, scale=model_scale(cells)),
         tooltip=["cell:N", "lag:O", "seeds:N"],
     )
-    title = "share of seeds that solved it (95 % interval)"
+    title = "share of seeds, with 95 % interval"
     layers = [
         base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title=title), y2="high:Q"),
         base.mark_circle(size=70, opacity=1).encode(
@@ -120,27 +120,31 @@ def gates_picture(document: Document) -> Spec:
     """The mean of each gate's units along the days, and the largest moves as dashed lines."""
     names = [row["gate"] for row in document["summaries"]]
     rows = [
-        {"day": day["day"], "gate": name, "mean": day[name]}
+        {
+            "day": day["day"],
+            "gate": name,
+            "mean": day[name],
+            "low": day[f"{name}_low"],
+            "high": day[f"{name}_high"],
+        }
         for day in document["days"]
         for name in names
         if day.get(name) is not None
     ]
-    x = alt.X("date:T", title=None, scale=alt.Scale(type="utc"))
+    x = alt.X("date:T", title=None, scale=alt.Scale(type="utc"), axis=MONTHS)
     when = {"date": "utcParse(datum.day, '%Y-%m-%d')"}
-    lines = (
-        alt.Chart(alt.InlineData(rows))
-        .transform_calculate(**when)
-        .mark_line(strokeWidth=1.5)
-        .encode(
-            x=x,
-            y=alt.Y("mean:Q", title="mean of the gate's units", scale=alt.Scale(domain=[0, 1])),
-            color=alt.Color(
-                "gate:N",
-                title=None,
-                scale=alt.Scale(domain=names, range=[tint(name) for name in _GATE_COLOURS[: len(names)]]),
-            ),
-            tooltip=["day:N", "gate:N", alt.Tooltip("mean:Q", format=".3f")],
-        )
+    colour = alt.Color(
+        "gate:N",
+        title=None,
+        scale=alt.Scale(domain=names, range=[tint(name) for name in _GATE_COLOURS[: len(names)]]),
+    )
+    base = alt.Chart(alt.InlineData(rows)).transform_calculate(**when).encode(x=x, color=colour)
+    y_title = "gate: mean and middle 80 % of units"
+    band = base.mark_area(opacity=0.15).encode(
+        y=alt.Y("low:Q", title=y_title, scale=alt.Scale(domain=[0, 1])), y2="high:Q"
+    )
+    lines = base.mark_line(strokeWidth=1.5).encode(
+        y=alt.Y("mean:Q", title=y_title), tooltip=["day:N", "gate:N", alt.Tooltip("mean:Q", format=".3f")]
     )
     events = [
         {"day": event["day"], "move": f"{math.expm1(event['log_return']):+.1%}"}
@@ -153,7 +157,7 @@ def gates_picture(document: Document) -> Spec:
         .encode(x=x, tooltip=["day:N", "move:N"])
     )
     title = f"Gates of {document['model']} along {document['ticker']}; dashed: the largest moves"
-    return finished(alt.layer(marks, lines), title)
+    return finished(alt.layer(band, marks, lines), title)
 
 
 def close_picture(document: Document) -> Spec:
@@ -166,9 +170,88 @@ def close_picture(document: Document) -> Spec:
         .transform_calculate(date="utcParse(datum.day, '%Y-%m-%d')")
         .mark_line(color=tint("ink"), strokeWidth=1.5)
         .encode(
-            x=alt.X("date:T", title=None, scale=alt.Scale(type="utc")),
+            x=alt.X("date:T", title=None, scale=alt.Scale(type="utc"), axis=MONTHS),
             y=alt.Y("close:Q", title="closing price", scale=alt.Scale(zero=False)),
             tooltip=["day:N", alt.Tooltip("close:Q", format=",.2f")],
         )
     )
     return finished(line, f"Closing prices of {document['ticker']}", 160)
+
+
+def parameters_picture(document: Document) -> Spec:
+    """Trained numbers of each cell, split by layer."""
+    rows = [
+        {
+            "cell": _network_title(network),
+            "parameters": network["parameters"],
+            "operations": network["floating_point_operations"],
+        }
+        for network in document["networks"]
+    ]
+    bars = (
+        alt.Chart(alt.InlineData(rows))
+        .mark_bar(color=tint("blue"))
+        .encode(
+            y=alt.Y("cell:N", sort=None, title=None),
+            x=alt.X("parameters:Q", title="trained numbers", axis=alt.Axis(format=",d")),
+            tooltip=[
+                "cell:N",
+                alt.Tooltip("parameters:Q", format=",d"),
+                alt.Tooltip("operations:Q", title="operations of a window", format=",d"),
+            ],
+        )
+    )
+    return finished(bars, "Trained numbers of each cell", 34 * len(rows) + 60)
+
+
+def _network_title(network: Document) -> str:
+    form = {True: ", reset after", False: ", reset before", None: ""}[network["reset_after"]]
+    return f"{CELL_TITLES[network['cell']]}{form}, {network['units']} units"
+
+
+def claims_picture(document: Document) -> Spec:
+    """Each claim under the verdict that it got."""
+    verdicts = ["supported", "undecided", "not supported"]
+    rows = [{"claim": claim["name"], "verdict": claim["verdict"]} for claim in document["claims"]]
+    dots = (
+        alt.Chart(alt.InlineData(rows))
+        .mark_circle(size=120, opacity=1)
+        .encode(
+            y=alt.Y("claim:N", sort=None, title=None),
+            x=alt.X("verdict:N", sort=verdicts, title=None, axis=alt.Axis(labelAngle=0, orient="top")),
+            color=alt.Color(
+                "verdict:N",
+                legend=None,
+                scale=alt.Scale(domain=verdicts, range=[tint(name) for name in ("green", "faint", "red")]),
+            ),
+            tooltip=["claim:N", "verdict:N"],
+        )
+    )
+    return finished(dots, "What became of each claim", 24 * len(rows) + 60)
+
+
+def cell_picture(document: Document) -> Spec:
+    """The state of each unit and the first input, step by step."""
+    rows = [
+        {"step": step["step"], "what": f"unit {unit}", "value": value}
+        for step in document["steps"]
+        for unit, value in enumerate(step["hidden"], 1)
+    ] + [
+        {"step": step["step"], "what": "first input", "value": step["inputs"][0]}
+        for step in document["steps"]
+    ]
+    lines = (
+        alt.Chart(alt.InlineData(rows))
+        .mark_line(point={"size": 30, "filled": True})
+        .encode(
+            x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("value:Q", title="state h, input"),
+            color=alt.Color("what:N", title=None, sort=None, scale=alt.Scale(range=_ranked())),
+            tooltip=["step:Q", "what:N", alt.Tooltip("value:Q", format=".3f")],
+        )
+    )
+    return finished(lines, f"The state of a {CELL_TITLES[document['cell']]} step by step")
+
+
+def _ranked() -> list[str]:
+    return [tint(name) for name in ("blue", "orange", "green", "purple", "sky", "red", "faint")]

@@ -48,6 +48,12 @@ _MODEL_COLOURS = {
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 
 
+MONTHS = alt.Axis(
+    format="%b %Y", tickCount={"interval": "month", "step": 1}, labelOverlap="greedy", labelSeparation=12
+)
+"""Of days over months."""
+
+
 def tint(name: str) -> str:
     """A colour of the page, like var(--blue)."""
     return f"var(--{name})"
@@ -72,21 +78,21 @@ def finished(chart: Any, description: str, height: int = HEIGHT) -> dict[str, An
     spec: dict[str, Any] = chart.properties(
         width="container", height=height, description=description
     ).to_dict()
-    spec["config"] = _CONFIG
+    spec["config"] = CONFIG
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     return spec
 
 
-def standing_alone(spec: Mapping[str, Any], colours: Mapping[str, str] = LIGHT) -> dict[str, Any]:
+def standing_alone(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The specification with its colours filled in and a width of its own."""
-    text = json.dumps({**spec, "width": WIDTH})
-    for name, colour in colours.items():
+    text = json.dumps({**spec, "width": WIDTH} if "vconcat" not in spec else spec)
+    for name, colour in LIGHT.items():
         text = text.replace(tint(name), colour)
     found: dict[str, Any] = json.loads(text)
     return found
 
 
-_CONFIG: dict[str, Any] = {
+CONFIG: dict[str, Any] = {
     "background": tint("paper"),
     "font": FONT,
     "padding": 6,

@@ -12,8 +12,9 @@ Spec = dict[str, Any]
 Document = Mapping[str, Any]
 
 _AHEAD = "sessions ahead"
-_SAVED = "share of CRPS saved (95 % interval)"
 _ROW = 34
+_COLOURS = ("blue", "orange", "green", "purple", "sky", "red")
+_FLAT = alt.Axis(labelAngle=0)
 
 
 def skill_picture(document: Document) -> Spec:
@@ -31,12 +32,7 @@ def skill_picture(document: Document) -> Spec:
     base = alt.Chart(alt.InlineData(rows)).encode(
         y=alt.Y("model:N", sort=order, title=None),
         yOffset=offset,
-        color=alt.Color(
-            "ahead:N",
-            sort=steps,
-            title=_AHEAD,
-            scale=alt.Scale(domain=steps, range=[tint(name) for name in ("blue", "orange", "green")]),
-        ),
+        color=_steps(steps),
     )
     layers = _whiskers(
         base, "x", "share of the naive forecast's CRPS saved (95 % interval)", "model", "ahead"
@@ -61,31 +57,20 @@ def recurrence_picture(document: Document) -> Spec:
 
 def pit_picture(document: Document, model: str) -> Spec:
     """How often the actual fell into each tenth of a model's distribution, by step; a tenth each is right."""
-    rows = []
-    for step, tests in _model(document, model)["tests"].items():
-        counts = tests["pit_counts"]
-        for place, count in enumerate(counts):
-            share = count / (sum(counts) or 1.0)
-            rows.append({"tenth": f"{10 * place}–{10 * place + 10} %", "share": share, "ahead": step})
+    rows = [
+        {"tenth": f"{10 * place}–{10 * place + 10}", "ahead": step, **_interval(share)}
+        for step, tests in _model(document, model)["tests"].items()
+        for place, share in enumerate(tests["pit_shares"])
+    ]
     steps = list(_model(document, model)["tests"])
-    bars = (
-        alt.Chart(alt.InlineData(rows))
-        .mark_bar()
-        .encode(
-            x=alt.X("tenth:N", sort=None, title="tenth of the forecast distribution"),
-            xOffset=alt.XOffset("ahead:N", sort=steps),
-            y=alt.Y("share:Q", title="share of actuals", axis=alt.Axis(format="%")),
-            color=alt.Color(
-                "ahead:N",
-                sort=steps,
-                title=_AHEAD,
-                scale=alt.Scale(domain=steps, range=[tint(name) for name in ("blue", "orange", "green")]),
-            ),
-            tooltip=["tenth:N", "ahead:N", alt.Tooltip("share:Q", format=".2%")],
-        )
+    base = alt.Chart(alt.InlineData(rows)).encode(
+        x=alt.X("tenth:N", sort=None, title="tenth of the forecast distribution, %", axis=_FLAT),
+        xOffset=alt.XOffset("ahead:N", sort=steps),
+        color=_steps(steps),
     )
+    layers = _whiskers(base, "y", "share of actuals, with 95 % interval", "tenth", "ahead")
     even = alt.Chart(alt.InlineData([{"even": 0.1}])).mark_rule(strokeDash=[4, 3]).encode(y="even:Q")
-    return finished(alt.layer(bars, even), f"Actuals by tenth of {MODEL_TITLES[model]}'s distribution")
+    return finished(alt.layer(even, *layers), f"Actuals by tenth of {MODEL_TITLES[model]}'s distribution")
 
 
 def coverage_picture(document: Document, step: str) -> Spec:
@@ -93,11 +78,11 @@ def coverage_picture(document: Document, step: str) -> Spec:
     rows = _coverage_rows(document, "year", step)
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     base = alt.Chart(alt.InlineData(rows)).encode(
-        x=alt.X("group:O", title="year of the forecast's origin", axis=alt.Axis(labelAngle=0)),
+        x=alt.X("group:O", title="year of the forecast's origin", axis=_FLAT),
         xOffset=alt.XOffset("kind:N", sort=kinds),
         color=_kinds(kinds),
     )
-    layers = _whiskers(base, "y", "coverage of the 90 % interval (95 % interval)", "group", "kind")
+    layers = _whiskers(base, "y", "coverage, with 95 % interval", "group", "kind")
     level = alt.Chart(alt.InlineData([{"level": 0.9}])).mark_rule(strokeDash=[4, 3]).encode(y="level:Q")
     return finished(
         alt.layer(level, *layers), "Coverage of the 90 % interval by year; 90 per cent is promised"
@@ -140,10 +125,10 @@ def gain_picture(document: Document, grouping: str, step: str) -> Spec:
     ]
     title = {"year": "year of the forecast's origin", "regime": "volatility of the market at the origin"}
     base = alt.Chart(alt.InlineData(rows)).encode(
-        x=alt.X("group:O", sort=None, title=title[grouping], axis=alt.Axis(labelAngle=0)),
+        x=alt.X("group:O", sort=None, title=title[grouping], axis=_FLAT),
         color=alt.value(tint("blue")),
     )
-    layers = _whiskers(base, "y", "share of RiskMetrics-t's CRPS saved (95 % interval)", "group")
+    layers = _whiskers(base, "y", "CRPS saved, with 95 % interval", "group")
     return finished(
         alt.layer(_zero("y"), *layers), f"Gain of {MODEL_TITLES[best]} over RiskMetrics-t by {grouping}"
     )
@@ -201,13 +186,11 @@ def reaction_picture(document: Document, step: str) -> Spec | None:
         return None
     present = list(dict.fromkeys(row["kind"] for row in rows))
     base = alt.Chart(alt.InlineData(rows)).encode(
-        x=alt.X(
-            "group:N", sort=None, title="reaction to a report up to the day", axis=alt.Axis(labelAngle=0)
-        ),
+        x=alt.X("group:N", sort=None, title="reaction to a report up to the day", axis=_FLAT),
         xOffset=alt.XOffset("kind:N", sort=present),
         color=_kinds(present),
     )
-    layers = _whiskers(base, "y", "coverage of the 90 % interval (95 % interval)", "group", "kind")
+    layers = _whiskers(base, "y", "coverage, with 95 % interval", "group", "kind")
     level = alt.Chart(alt.InlineData([{"level": 0.9}])).mark_rule(strokeDash=[4, 3]).encode(y="level:Q")
     return finished(alt.layer(level, *layers), "Coverage on days with and without a report to react to")
 
@@ -254,7 +237,7 @@ def live_picture(months: Sequence[Mapping[str, Any]]) -> Spec:
         xOffset=alt.XOffset("kind:N", sort=models),
         color=_kinds(models),
     )
-    layers = _whiskers(base, "y", "coverage of the 90 % interval (95 % interval)", "month", "kind")
+    layers = _whiskers(base, "y", "coverage, with 95 % interval", "month", "kind")
     level = alt.Chart(alt.InlineData([{"level": 0.9}])).mark_rule(strokeDash=[4, 3]).encode(y="level:Q")
     return finished(alt.layer(level, *layers), "Coverage of recorded forecasts by month")
 
@@ -271,24 +254,32 @@ def _whiskers(base: alt.Chart, along: str, title: str, *told: str) -> list[alt.C
     ]
     known = base.transform_filter("isValid(datum.low) && isValid(datum.high)")
     ends = {along: low, f"{along}2": "high:Q"}
-    return [
-        known.mark_rule(strokeWidth=2).encode(**ends, tooltip=tooltip),
-        base.mark_circle(size=70, opacity=1).encode(**{along: value}, tooltip=tooltip),
-    ]
+    rule: alt.Chart = known.mark_rule(strokeWidth=2).encode(**ends, tooltip=tooltip)
+    dot: alt.Chart = base.mark_circle(size=70, opacity=1).encode(**{along: value}, tooltip=tooltip)
+    return [rule, dot]
 
 
 def _zero(along: str) -> alt.Chart:
     rule = alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(strokeDash=[4, 3])
-    return rule.encode(x="zero:Q") if along == "x" else rule.encode(y="zero:Q")
+    placed: alt.Chart = rule.encode(**{along: "zero:Q"})
+    return placed
+
+
+def _steps(steps: list[str]) -> alt.Color:
+    return alt.Color(
+        "ahead:N",
+        sort=steps,
+        title=_AHEAD,
+        scale=alt.Scale(domain=steps, range=[tint(_COLOURS[place % 6]) for place in range(len(steps))]),
+    )
 
 
 def _kinds(kinds: list[str]) -> alt.Color:
-    colours = ["blue", "orange", "green", "purple", "sky", "red"]
     return alt.Color(
         "kind:N",
         title=None,
         sort=kinds,
-        scale=alt.Scale(domain=kinds, range=[tint(colours[place % 6]) for place in range(len(kinds))]),
+        scale=alt.Scale(domain=kinds, range=[tint(_COLOURS[place % 6]) for place in range(len(kinds))]),
     )
 
 

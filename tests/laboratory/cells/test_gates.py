@@ -1,6 +1,4 @@
 import math
-from html.parser import HTMLParser
-from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -9,7 +7,6 @@ from network_factory import random_network
 
 from forecaster.dataset.features import compute_features
 from forecaster.errors import BadInputError, UsageError
-from forecaster.laboratory.cells.gate_page import gate_page, memory_sentence
 from forecaster.laboratory.cells.gates import half_lives, study_gates, summary, trace_network
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.prices.calendar import next_sessions
@@ -95,32 +92,3 @@ def test_an_upper_layer_reads_the_one_below() -> None:
 def test_what_cannot_be_shown_is_rejected(cell: str, layer: int, days: int, error: type[Exception]) -> None:
     with pytest.raises(error):
         study_gates(PANEL, network(cell), "main@1", days, 10, layer)
-
-
-class Loads(HTMLParser):
-    """Collects whatever a page would fetch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [f"{tag} {name}" for name, _ in attrs if name in {"src", "href"}]
-        self.found += [tag] if tag in {"script", "link", "iframe"} else []
-
-
-def test_the_page_stands_alone_and_its_drawings_are_sound() -> None:
-    study = study_gates(PANEL, network("lstm"), "main@1", days=30, warm_up=20, events=2)
-    page = gate_page(study)
-    loads = Loads()
-    loads.feed(page)
-    assert loads.found == []
-    drawings = [ET.fromstring("<svg" + part.split("</svg>")[0] + "</svg>") for part in page.split("<svg")[1:]]  # noqa: S314
-    assert len(drawings) == 4  # the close and three gates
-    for drawing in drawings:
-        width, height = (float(size) for size in drawing.attrib["viewBox"].split()[2:])
-        lines = [*drawing.iter("polyline"), *drawing.iter("polygon")]
-        points = [point.split(",") for line in lines for point in line.attrib["points"].split()]
-        assert all(0 <= float(x) <= width and 0 <= float(y) <= height for x, y in points)
-        assert len(drawing.findall("line/title")) == 2
-    assert memory_sentence(study) in page
