@@ -175,13 +175,13 @@ def test_memory_rejects_in_one_line(capsys: Screen, arguments: list[str], messag
     refused(capsys, ExitCode.USAGE, message, "memory", *arguments)
 
 
-def test_gates_shows_moves_and_memory_and_writes_a_page(capsys: Screen, tmp_path: Path) -> None:
+def test_gates_shows_moves_and_memory_and_draws_them(capsys: Screen, tmp_path: Path) -> None:
     filled_store(tmp_path)
     network = random_network("lstm", 3, features=("return", "magnitude"))
     ModelRegistry(tmp_path).register("main", network, card_of(network) | {"lookback": 30}, b"keras")
     page = tmp_path / "gates.html"
     arguments = ("gates", "AAA", "--days", "60", "--home", str(tmp_path))
-    out = shown(capsys, *arguments, "--output", str(page))
+    out = shown(capsys, *arguments, "--save", str(page))
     for text in ("X at the largest moves", "f forget", "above 0.9", "half of their state"):
         assert text in out
     assert page.read_text().startswith("<!doctype html>")
