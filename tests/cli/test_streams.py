@@ -27,6 +27,7 @@ COMMANDS = {
     "score": ["score"],
     "doctor": ["doctor"],
     "lab parameters": ["lab", "parameters"],
+    "lab inputs": ["lab", "inputs", "AAA"],
     "help": ["--help"],
 }
 
