@@ -13,6 +13,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+CELL = 12.2, 24.4
+"""Width and height of a character in the picture."""
+ABOVE_TEXT = 18.5
+"""From a line's top to where its text stands."""
+BLOCKS = re.compile(r'<text class="([^"]+)" x="([\d.]+)" y="([\d.]+)"[^>]*>([▁▂▃▄▅▆▇█]+)</text>')
+
 
 def main() -> None:
     """Run the command given and write the picture."""
@@ -32,9 +38,23 @@ def main() -> None:
     console.print(Text(f"$ {' '.join(command)}", style="bold"))
     console.print(Text.from_ansi(_settled(screen.decode().replace("\r\n", "\n"))))
     picture = console.export_svg(title="forecast")
+    picture = BLOCKS.sub(_rectangles, picture)
     # The picture must not fetch a font from elsewhere: any monospaced one will do.
     picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
     Path(target).write_text(picture.replace("Fira Code", "DejaVu Sans Mono"), encoding="utf-8")
+
+
+def _rectangles(blocks: re.Match[str]) -> str:
+    """Block characters as shapes: those of a font do not reach the edges of a line."""
+    style, left, text, letters = blocks.groups()
+    width, height = CELL
+    foot = float(text) - ABOVE_TEXT + height
+    return "".join(
+        f'<rect class="{style}" x="{float(left) + place * width:g}" y="{foot - eighths * height / 8:g}" '
+        f'width="{width}" height="{eighths * height / 8 + 0.25:g}" shape-rendering="crispEdges"/>'
+        for place, letter in enumerate(letters)
+        for eighths in ["▁▂▃▄▅▆▇█".index(letter) + 1]
+    )
 
 
 def _settled(output: str) -> str:

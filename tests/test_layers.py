@@ -108,6 +108,7 @@ def test_the_command_line_starts_without_numpy(module: str) -> None:
     if module not in (
         "cli/comparison_screen.py",
         "cli/backtest_screen.py",
+        "cli/fan_chart.py",
         "cli/tune_screen.py",
     ):  # imported by commands
         assert not {name for name in top if name.split(".")[0] in {"numpy", "rich"}}

@@ -10,7 +10,6 @@ from rich.text import Text
 from forecaster.backtesting import BacktestResult
 from forecaster.cli.comparison_screen import (
     LEGEND,
-    bars,
     calibration_lines,
     error_table,
     groups_table,
@@ -28,6 +27,7 @@ from forecaster.evaluation.walk_verdict import (
     three_sentences,
     year_results,
 )
+from forecaster.report.charts import bars
 
 _MONTHS = (0.70, 1.00)
 """Coverages at the foot and at the head of the bars of a year's months."""

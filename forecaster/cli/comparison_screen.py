@@ -17,6 +17,7 @@ from forecaster.evaluation.significance import LEAST_HORIZONS, DieboldMariano
 from forecaster.evaluation.step_tests import Calibration
 from forecaster.evaluation.tried import LEVEL
 from forecaster.evaluation.verdict import MODEL_TITLES, Verdict, show_p
+from forecaster.report.charts import bars
 from forecaster.report.documents import formula_parameters
 from forecaster.settings import Recipe
 
@@ -27,7 +28,6 @@ LEGEND = (
     "appear if the two were equally good."
 )
 _NAMED = 5
-_BARS = "▁▂▃▄▅▆▇█"
 
 
 def show_comparison(
@@ -164,15 +164,6 @@ def _bars(counts: Sequence[float]) -> str:
     """A bar for each count; the highest of a block stands for twice an even share or more."""
     even = sum(counts) / len(counts) or 1.0
     return bars([count / even / 2 for count in counts])
-
-
-def bars(heights: Sequence[float]) -> str:
-    """A bar for each height from 0 to 1, at least the lowest block; a blank for NaN."""
-    found = []
-    for height in heights:
-        blocks = 0 if math.isnan(height) else min(max(round(len(_BARS) * height), 1), len(_BARS))
-        found.append(_BARS[blocks - 1] if blocks else " ")
-    return "".join(found)
 
 
 def groups_table(comparison: Comparison, best: ModelResult, *, years: bool = True) -> Table:

@@ -56,8 +56,14 @@ def predict(
         str | None, typer.Option("--model", help="NAME or NAME@VERSION.", show_default="main's champion")
     ] = None,
     levels: Annotated[
-        str, typer.Option("--levels", metavar="50,90,…", help="Central intervals, per cent, from 1 to 99.9.")
-    ] = "50,90",
+        str | None,
+        typer.Option(
+            "--levels",
+            metavar="50,90,…",
+            help="Central intervals, per cent, from 1 to 99.9.",
+            show_default="50,90",
+        ),
+    ] = None,
     above: Annotated[
         str | None,
         typer.Option("--above", metavar="PRICE|+5%", help="Chance of a close above it.", show_default=False),
@@ -78,6 +84,15 @@ def predict(
     risk: Annotated[
         bool, typer.Option("--risk", help="Show value at risk and expected shortfall, 95 % and 99 %.")
     ] = False,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            "--sort",
+            metavar="move|ticker|report",
+            help="Largest expected move, first ticker or nearest report first.",
+            show_default="as given",
+        ),
+    ] = None,
     fallback: Annotated[
         bool, typer.Option("--fallback", help="If the model in service is damaged, use the last good one.")
     ] = False,
@@ -94,10 +109,20 @@ def predict(
     A ticker that cannot be predicted costs only itself: it is listed on stderr with the reason, the
     others are predicted, and the exit code is that of the first that failed.
 
+    The expected move is half the width of the central 68 % interval of the log return, in per cent: about
+    two closes in three come that near to the median. --sort takes that of the last session, and orders
+    --json too.
+
     A price after --above, --below or --touch is a closing price of one ticker; a change in per cent is
     meant from each ticker's last close. --touch sees closes only, not the prices between them.
     """
-    from forecaster.cli.prediction_screen import Asked, prediction_document, show_predictions
+    from forecaster.cli.prediction_screen import (
+        Asked,
+        check_order,
+        in_order,
+        prediction_document,
+        show_predictions,
+    )
     from forecaster.dataset.report_features import is_report_feature
     from forecaster.network.step_copula import copula_of
     from forecaster.prices.known import known_prices
@@ -107,19 +132,16 @@ def predict(
     from forecaster.service.prediction import check_recordable, predict_stored
     from forecaster.service.thresholds import parse_thresholds
 
-    if save is not None:
-        from forecaster.report.fans import check_fans, prediction_picture
-
     settings = open_settings(context, home)
-    widths = _chosen_levels(levels)
+    widths = _chosen_levels("50,90" if levels is None else levels)
+    check_order(sort)
     check_save(save)
     note_replay(settings.home, quiet=quiet)
     moment = now()
     store, registry = known_prices(settings.home, moment, os.environ), ModelRegistry(settings.home)
     chosen = _chosen(store, settings.home, tickers, universe)
     prices = parse_thresholds({"--above": above, "--below": below, "--touch": touch}, len(chosen))
-    if save is not None:
-        check_fans(len(chosen))
+    _check_fans(save, len(chosen))
     used, damage = load_or_fall_back(registry, model) if fallback else (registry.load(model), None)
     notes = stderr_console(quiet=quiet)
     if record:
@@ -143,7 +165,14 @@ def predict(
     )
     reads_dates = any(is_report_feature(name) for name in used.network.features)
     in_use = batch.dates_kept or (reads_dates and not batch.dates_fault)
-    asked = Asked(prices, copula_of(used.card), risk, dates=in_use, calibration=calibration)
+    asked = Asked(
+        prices,
+        copula_of(used.card),
+        risk,
+        dates=in_use,
+        calibration=calibration,
+        every_level=levels is not None,
+    )
     if len(chosen) == 1:
         for error in batch.failures.values():
             raise error
@@ -156,11 +185,11 @@ def predict(
             soft_wrap=True,
         )
     recorded = _record(settings.home, used.reference, batch.predictions, moment, notes) if record else None
-    if save is not None and batch.predictions:
-        write_picture(save, prediction_picture(batch.predictions), quiet=quiet)
+    ordered = in_order(batch.predictions, sort)
+    _draw(ordered, save, quiet=quiet)
     if json:
         content = {
-            "predictions": [prediction_document(item, asked, used, moment) for item in batch.predictions],
+            "predictions": [prediction_document(item, asked, used, moment) for item in ordered],
             "failures": [
                 {"ticker": ticker, "reason": error.message, "remedy": error.remedy}
                 for ticker, error in batch.failures.items()
@@ -170,8 +199,23 @@ def predict(
         }
         print_json("forecast.predict/2", content)
     else:
-        show_predictions(batch.predictions, asked, used.reference, stdout_console(quiet=quiet))
+        show_predictions(ordered, asked, used.reference, stdout_console(quiet=quiet), sort)
     fail_for(batch.failures, len(chosen), "predicted")
+
+
+def _check_fans(save: Path | None, count: int) -> None:
+    """See that so many tickers make a picture, if one is wanted."""
+    if save is not None:
+        from forecaster.report.fans import check_fans
+
+        check_fans(count)
+
+
+def _draw(predictions: "Sequence[Prediction]", save: Path | None, *, quiet: bool) -> None:
+    if save is not None and predictions:
+        from forecaster.report.fans import prediction_picture
+
+        write_picture(save, prediction_picture(predictions), quiet=quiet)
 
 
 def _chosen_levels(text: str) -> tuple[float, ...]:

@@ -1,13 +1,16 @@
 """Predictions as tables for people and as documents for programs."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from forecaster.cli.fan_chart import REPORT_MARKS, fan_chart
 from forecaster.cli.screen import figures_table, headline, plain_table, print_picture
 from forecaster.dataset.reports_ahead import ReportAhead
-from forecaster.errors import name_some
+from forecaster.errors import UsageError, name_some
 from forecaster.evaluation.calibration import Calibration
 from forecaster.network.risk import tail_losses
 from forecaster.network.step_copula import StepCopula
@@ -15,7 +18,7 @@ from forecaster.prices.earnings.fetching import stock_tickers
 from forecaster.prices.earnings.projection import SOURCE
 from forecaster.prices.earnings.table import AFTER, BEFORE, DURING, REPORTED, UNKNOWN
 from forecaster.registry.versions import RegisteredModel
-from forecaster.report.charts import REPORT_MARKS, fan_chart
+from forecaster.report.charts import sparkline
 from forecaster.report.price_text import PriceText
 from forecaster.service.prediction import Prediction
 from forecaster.service.thresholds import QUESTIONS, Threshold, chances
@@ -26,6 +29,12 @@ if TYPE_CHECKING:
 
 SHOWN_IN_FULL = 5
 """More tickers than these share one table without charts."""
+ORDERS = {
+    "move": "largest expected move first",
+    "ticker": "by ticker",
+    "report": "nearest report first",
+}
+"""What `--sort` knows, in words."""
 _GAP = 2
 """Columns are so many characters apart."""
 _MOMENTS = {
@@ -34,6 +43,9 @@ _MOMENTS = {
     AFTER: " after the close on",
     UNKNOWN: " on",
 }
+_HOURS = {BEFORE: " am", AFTER: " pm"}
+_QUARTER = (13, 7)
+"""Marks of a sparkline of a quarter's closes: one a week, or, where there is little room, one in two."""
 
 Columns = dict[str, list[str]]
 
@@ -48,6 +60,7 @@ class Asked:
         risk: whether the table has value at risk and expected shortfall.
         dates: whether earnings dates are in use, so that it is worth a word where a ticker has none.
         calibration: what the forecasts were recalibrated by; None where nothing is known for it.
+        every_level: whether no interval may be left out of a table that is too wide.
     """
 
     prices: Mapping[str, Threshold]
@@ -55,42 +68,108 @@ class Asked:
     risk: bool = False
     dates: bool = False
     calibration: Calibration | None = None
+    every_level: bool = False
 
 
-def show_predictions(predictions: Sequence[Prediction], asked: Asked, model: str, screen: "Console") -> None:
-    """A table and a chart of each ticker, or one table with a line for each of many."""
+def check_order(order: str | None) -> None:
+    """See that an order of tickers is known, or none is asked for.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if order is not None and order not in ORDERS:
+        raise UsageError(f"--sort {order[:40]} is not an order", f"it is one of {', '.join(ORDERS)}")
+
+
+def in_order(predictions: Sequence[Prediction], order: str | None) -> tuple[Prediction, ...]:
+    """Predictions in one of ORDERS, as they are without; those of equal rank stay as they are.
+
+    The move is that of the last step. Tickers without a report come after those with one.
+    """
+    match order:
+        case "move":
+            return tuple(sorted(predictions, key=lambda each: -each.expected_move[-1]))
+        case "ticker":
+            return tuple(sorted(predictions, key=lambda each: each.ticker))
+        case "report":
+            return tuple(
+                sorted(
+                    predictions, key=lambda each: min((one.step for one in each.reports), default=math.inf)
+                )
+            )
+        case _:
+            return tuple(predictions)
+
+
+def show_predictions(
+    predictions: Sequence[Prediction], asked: Asked, model: str, screen: "Console", order: str | None = None
+) -> None:
+    """A table and a chart of each ticker, or one table with a line for each of many.
+
+    They come as given, `order` being what is said of it.
+    """
     if len(predictions) > SHOWN_IN_FULL:
-        _show_many(predictions, asked, model, screen)
+        _show_many(predictions, asked, model, screen, order)
         return
     for prediction in predictions:
         _show_one(prediction, asked, model, screen)
 
 
-def _show_many(predictions: Sequence[Prediction], asked: Asked, model: str, screen: "Console") -> None:
-    """A line for each ticker: the last step of its forecast."""
+def _show_many(
+    predictions: Sequence[Prediction], asked: Asked, model: str, screen: "Console", order: str | None
+) -> None:
+    """A line for each ticker: its last quarter and the last step of its forecast."""
     last = len(predictions[0].dates)
-    screen.print(f"{len(predictions):,} tickers by {model}, {last} session{'s' if last > 1 else ''} ahead")
-    step = slice(-1, None)
-    rows = [_figures(each, step) | _answers(each, asked, step, in_prices=False) for each in predictions]
-    columns = {
-        "close": [PriceText(each.last_close).one(each.last_close) for each in predictions],
-        "session": [str(each.dates[-1]) for each in predictions],
-        **_first_reports(predictions),
-        **{heading: [cell for row in rows for cell in row[heading]] for heading in rows[0]},
-    }
+    title = f"{len(predictions):,} tickers by {model}, {last} session{'s' if last > 1 else ''} ahead"
+    targets = {str(each.dates[-1]) for each in predictions}
+    if len(targets) == 1:
+        title += f" ({targets.pop()})"
+    screen.print(title if order is None else f"{title}, {ORDERS[order]}")
+    columns = _columns_of_many(predictions, asked, screen.width)
     names = [each.ticker for each in predictions]
     for part in _fitting("ticker", names, columns, screen.width):
         cells = zip(names, *part.values(), strict=True)
         print_picture(screen, plain_table(("ticker", *part), cells))
-    screen.print(
-        f"{_legend(predictions[0], asked)} Every step: --json, or name up to five tickers.", style="dim"
-    )
+    legend = [
+        f"quarter: its last {len(predictions[0].history)} closes, from the lowest to the highest of them.",
+        _legend(predictions[0], asked),
+    ]
+    if hidden := [heading for heading in _interval_headings(predictions[0]) if heading not in columns]:
+        legend.append(f"{', '.join(hidden)}: on a wider screen, or with --levels.")
+    screen.print(f"{' '.join(legend)} Every step: --json, or name up to five tickers.", style="dim")
     if any(each.reports for each in predictions):
-        text = "report: the first session that reacts to one; ? if its date is only likely."
+        text = (
+            "report: the first ahead; am: before the open, pm: after the close; ? if its date is only likely."
+        )
         if not predictions[0].reports_read:
             text += f" {model} does not read earnings dates, and its intervals know of none of them."
         screen.print(text)
     _tell_of_unknown_dates(predictions, asked, screen)
+
+
+def _columns_of_many(predictions: Sequence[Prediction], asked: Asked, width: int) -> Columns:
+    """All columns of the table of many, or those that fit.
+
+    First the sparkline becomes shorter; then the narrower intervals go, unless they were asked for.
+    """
+    step = slice(-1, None)
+    rows = [_figures(each, step) | _answers(each, asked, step, in_prices=False) for each in predictions]
+    figures = {heading: [cell for row in rows for cell in row[heading]] for heading in rows[0]}
+    names = [each.ticker for each in predictions]
+    targets = [str(each.dates[-1]) for each in predictions]
+    narrower = [] if asked.every_level else _interval_headings(predictions[0])[:-1]
+    columns: Columns = {}
+    for hidden, marks in product(([], narrower), _QUARTER):
+        columns = {
+            "close": [PriceText(each.last_close).one(each.last_close) for each in predictions],
+            "quarter": [sparkline(each.history, marks) for each in predictions],
+            **({"session": targets} if len(set(targets)) > 1 else {}),
+            **_first_reports(predictions),
+            **{heading: cells for heading, cells in figures.items() if heading not in hidden},
+        }
+        if len(list(_fitting("ticker", names, columns, width))) == 1:
+            break
+    return columns
 
 
 def _show_one(prediction: Prediction, asked: Asked, model: str, screen: "Console") -> None:
@@ -117,8 +196,9 @@ def _show_one(prediction: Prediction, asked: Asked, model: str, screen: "Console
     for report in prediction.reports:
         screen.print(_report_text(prediction, report, model))
     _tell_of_unknown_dates([prediction], asked, screen)
-    colour = screen.is_terminal and not screen.no_color
-    print_picture(screen, fan_chart(prediction, min(screen.width, 100), 14, colour=colour))
+    colour = screen.color_system is not None and not screen.no_color
+    blocks = not screen.options.ascii_only
+    print_picture(screen, fan_chart(prediction, min(screen.width, 100), 14, colour=colour, blocks=blocks))
 
 
 def _report_text(prediction: Prediction, report: ReportAhead, model: str) -> str:
@@ -154,8 +234,12 @@ def _first_reports(predictions: Sequence[Prediction]) -> Columns:
     if not any(each.reports for each in predictions):
         return {}
     firsts = [next(iter(each.reports), None) for each in predictions]
-    cells = ["" if each is None else f"{_day(each.reaction_date)}{'?' * each.likely}" for each in firsts]
-    return {"report": cells}
+    return {"report": ["" if each is None else _report_cell(each) for each in firsts]}
+
+
+def _report_cell(report: ReportAhead) -> str:
+    """Like 23 Oct pm, or 24 Oct? where the date is only likely."""
+    return f"{_day(report.date)}{'?' if report.likely else _HOURS.get(report.when, '')}"
 
 
 def _tell_of_unknown_dates(predictions: Sequence[Prediction], asked: Asked, screen: "Console") -> None:
@@ -173,15 +257,17 @@ def _tell_of_unknown_dates(predictions: Sequence[Prediction], asked: Asked, scre
 def _figures(prediction: Prediction, steps: slice) -> Columns:
     """What is always shown of some steps, by heading."""
     shown = PriceText(prediction.last_close)
-    intervals = {
-        f"{level:g} %": [shown.span(pair) for pair in ends[:, steps].T]
-        for level, ends in prediction.intervals.items()
-    }
+    ends = zip(_interval_headings(prediction), prediction.intervals.values(), strict=True)
+    intervals = {heading: [shown.span(pair) for pair in pairs[:, steps].T] for heading, pairs in ends}
     return {
         "median": [shown.one(price) for price in prediction.median[steps]],
         **intervals,
         "move": [f"±{move:.1f}%" for move in prediction.expected_move[steps]],
     }
+
+
+def _interval_headings(prediction: Prediction) -> list[str]:
+    return [f"{level:g} %" for level in prediction.intervals]
 
 
 def _answers(prediction: Prediction, asked: Asked, steps: slice, *, in_prices: bool) -> Columns:
@@ -218,9 +304,9 @@ def _fitting(first: str, names: Sequence[str], columns: Columns, width: int) -> 
 
 
 def _legend(prediction: Prediction, asked: Asked) -> str:
-    levels = ", ".join(f"{level:g} %" for level in prediction.intervals)
+    levels = ", ".join(_interval_headings(prediction))
     what = "intervals that cover" if len(prediction.intervals) > 1 else "interval that covers"
-    parts = [f"{levels}: {what} the close with that chance", "move: half of the 68 % one"]
+    parts = [f"{levels}: {what} the close with that chance", "move: expected move, half of the 68 % one"]
     if beyond := [name for name in asked.prices if name != "touch"]:
         parts.append(f"{', '.join(beyond)}: chance that the close is there")
     if "touch" in asked.prices:

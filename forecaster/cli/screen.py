@@ -104,11 +104,12 @@ def stacked(*lines: str) -> "Text":
     return Text("\n".join(map(visible, lines)))
 
 
-def print_picture(screen: "Console", picture: str) -> None:
+def print_picture(screen: "Console", picture: "str | Text") -> None:
     """Print lines that were laid out and made visible already, as those of a chart."""
     from rich.text import Text
 
-    screen.print(Text(picture), no_wrap=True, overflow="ignore", crop=False)
+    laid_out = picture if isinstance(picture, Text) else Text(picture)
+    screen.print(laid_out, no_wrap=True, overflow="ignore", crop=False)
 
 
 def write_note(line: str) -> None:

@@ -48,6 +48,7 @@ _STAND_INS = {
     "′": "'",
     "₀": "0",
     "₁": "1",
+    **dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True)),  # bars
     "\N{BRAILLE PATTERN BLANK}": " ",
     **dict.fromkeys(map(chr, range(0x2801, 0x2900)), "*"),  # the dots that charts are drawn with
 }

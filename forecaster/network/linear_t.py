@@ -23,7 +23,7 @@ MARKET_DECAYS = (0.8, 0.98)
 MOVE_DECAYS = (0.0, 0.8, 0.94)
 VOLUME_DECAYS = (0.0, 0.8)
 _LEAST_VARIANCE = 1e-6
-_LEAST = np.float32(1e-6)
+LEAST_SQUARE = 1e-6
 """A mean square below it, in units of today's variance, says no more."""
 
 Float = NDArray[np.float64]
@@ -108,7 +108,7 @@ def regressors(inputs: Float32, features: Sequence[str], last: int) -> Float32:
 def _log_means(squares: Float32, unit: Float32, decays: Sequence[float], last: int) -> list[Float32]:
     """Half the log of each exponentially weighted mean square over today's unit."""
     return [
-        np.log(np.maximum(mean / unit[:, -last:], _LEAST)) / np.float32(2)
+        np.log(np.maximum(mean / unit[:, -last:], LEAST_SQUARE)) / np.float32(2)
         for mean in _means(squares, decays, last)
     ]
 

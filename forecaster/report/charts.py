@@ -1,17 +1,34 @@
-"""Charts in the terminal: lines with legends, and a ticker's last months with its forecast intervals."""
+"""Charts as text: bars, and lines over one axis with their legend."""
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.report.price_text import PriceText
-from forecaster.service.prediction import Prediction
-
-REPORT_MARKS = ("*", "?")
-"""Of a session that reacts to a report: one whose date is announced, and one that is only likely."""
 _COLOURS = ("green", "red", "blue", "magenta", "cyan", "yellow")
+BLOCKS = "▁▂▃▄▅▆▇█"
+"""From one to eight eighths of a line's height."""
+
+
+def bars(heights: Sequence[float]) -> str:
+    """A bar for each height from 0 to 1, at least the lowest block; a blank for NaN."""
+    found = []
+    for height in heights:
+        blocks = 0 if math.isnan(height) else min(max(round(len(BLOCKS) * height), 1), len(BLOCKS))
+        found.append(BLOCKS[blocks - 1] if blocks else " ")
+    return "".join(found)
+
+
+def sparkline(values: NDArray[np.float64], width: int) -> str:
+    """A line as bars from its own lowest to its own highest value, the first and the last among them.
+
+    Example:
+        Of 1, 2, 3, 4, 5 in three bars: ▁▄█.
+    """
+    places = np.linspace(0, len(values) - 1, min(width, len(values))).round().astype(int)
+    low, high = values.min(), values.max()
+    return bars(((values[places] - low) / (high - low) if high > low else np.full(len(places), 0.5)).tolist())
 
 
 def line_chart(
@@ -69,56 +86,3 @@ def marks_of(names: Sequence[str]) -> dict[str, str]:
         free = (letter for letter in [*letters, *"0123456789"] if letter not in marks.values())
         marks[name] = next(free, "*")
     return marks
-
-
-def fan_chart(prediction: Prediction, width: int, height: int, *, colour: bool) -> str:
-    """Closes of the last months, then the median within its widest and its narrowest interval, as text.
-
-    A line with one of REPORT_MARKS at its top stands at a session that reacts to a report.
-
-    Args:
-        prediction: one ticker's.
-        width: characters a line.
-        height: lines.
-        colour: whether terminal colours may be used.
-    """
-    import plotext
-
-    past = np.arange(1 - len(prediction.history), 1)
-    future = np.arange(len(prediction.dates) + 1)
-    plotext.clear_figure()
-    plotext.plotsize(width, height)
-    plotext.theme("clear")
-    # The days ahead are few beside the months behind: give them a fifth of the width at least.
-    stretch = max(1.0, len(past) / 4 / len(prediction.dates))
-    widest = max(prediction.intervals)
-    for level in sorted({widest, min(prediction.intervals)}, reverse=True):
-        tint, marker = ("blue", "·") if level == widest else ("cyan", ":")
-        for end in prediction.intervals[level]:
-            _line(future * stretch, _from_close(prediction, end), tint, marker)
-    _line(past, prediction.history, "default", "braille")
-    _line(future * stretch, _from_close(prediction, prediction.median), "green", "braille")
-    ticks = [float(past[0]), 0.0, float(future[-1] * stretch)]
-    dates = (prediction.history_dates[0], prediction.last_date, prediction.dates[-1])
-    plotext.xticks(ticks, [str(date) for date in dates])
-    text = PriceText(prediction.last_close)
-    shown = np.concatenate([prediction.history, *prediction.intervals[widest]])
-    levels = np.linspace(shown.min(), shown.max(), 5)
-    plotext.yticks(levels.tolist(), [text.one(level) for level in levels])
-    for report in prediction.reports:
-        place = report.step * stretch
-        plotext.vline(place, "magenta")
-        plotext.text(REPORT_MARKS[report.likely], place, float(shown.max()), "magenta")
-    picture: str = plotext.build()
-    return picture if colour else plotext.uncolorize(picture)
-
-
-def _from_close(prediction: Prediction, closes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The fan opens at the last close."""
-    return np.concatenate([[prediction.last_close], closes])
-
-
-def _line(x: NDArray[Any], y: NDArray[np.float64], colour: str, marker: str) -> None:
-    import plotext
-
-    plotext.plot(x.tolist(), y.tolist(), color=colour, marker=marker)

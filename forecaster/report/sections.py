@@ -437,6 +437,11 @@ def _gates(data: ReportData) -> Section:
         blocks.append(Missing("Gates along the price are not kept:", f"forecast lab gates {ticker}"))
     else:
         blocks += [*_pictures(gates), _made_by(gates)]
+    inputs = data.result("lab-inputs")
+    if inputs is None:
+        blocks.append(Missing("Which inputs mattered is not kept:", f"forecast lab inputs {ticker}"))
+    else:
+        blocks += [*_pictures(inputs), _made_by(inputs)]
     return Section("gates", "Gates and inputs", blocks)
 
 

@@ -198,9 +198,7 @@ def predict_tables(
     check_levels(levels)
     steps = checked_steps(horizon, network.horizon)
     reads_reports = any(is_report_feature(name) for name in network.features)
-    days = network.lookback + (_REPORTS_WARM_UP_DAYS if reads_reports else _WARM_UP_DAYS)
-    latest = latest_days(tables, market, days, reports, as_of)
-    features = compute_features(latest, network.features)
+    latest, features = latest_features(network, tables, market, reports, as_of)
     outlooks = reports_ahead(latest, reports, features.volatility, steps)
     forecast, valid = forecast_latest(network, features)
     walk = random_walk(0.0, latest.past_spread, np.inf, network.horizon)  # the naive forecast
@@ -250,6 +248,23 @@ def predict_tables(
             )
         )
     return Batch(tuple(predictions), failures)
+
+
+def latest_features(
+    network: Network,
+    tables: Sequence[PriceTable],
+    market: MarketSeries,
+    reports: EarningsTable | None = None,
+    as_of: np.datetime64 | None = None,
+) -> tuple[LatestDays, Features]:
+    """The last days of price tables, and the network's inputs on them, as its forecasts read them.
+
+    The arguments are those of `predict_tables`.
+    """
+    reads_reports = any(is_report_feature(name) for name in network.features)
+    days = network.lookback + (_REPORTS_WARM_UP_DAYS if reads_reports else _WARM_UP_DAYS)
+    latest = latest_days(tables, market, days, reports, as_of)
+    return latest, compute_features(latest, network.features)
 
 
 def forecast_latest(network: Network, features: Features) -> tuple[ForecastDistribution, NDArray[np.int64]]:

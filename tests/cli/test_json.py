@@ -50,6 +50,7 @@ def document(capsys: pytest.CaptureFixture[str], home: Path, *arguments: str) ->
         pytest.param(["lab", "parameters"], (), id="lab-parameters"),
         pytest.param(["lab", "cell", "AAA"], (), id="lab-cell"),
         pytest.param(["lab", "gates", "AAA", "--days", "60"], (), id="lab-gates"),
+        pytest.param(["lab", "inputs", "AAA"], (), id="lab-inputs"),
     ],
 )
 def test_a_document_has_the_fields_that_are_described(

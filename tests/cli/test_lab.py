@@ -111,6 +111,55 @@ def test_cell_rejects_in_one_line(
     refused(capsys, code, message, "cell", *arguments, "--home", str(tmp_path))
 
 
+def test_inputs_names_what_moved_a_forecast(capsys: Screen, trained_home: Path) -> None:
+    out = shown(capsys, "inputs", "aaa", "--home", str(trained_home))
+    for text in (
+        "AAA  12 days to 2026-11-20  GRU, model main@1",
+        "1 session ahead  median",
+        "3 sessions ahead  median",
+        "market_volatility",
+        "Rank correlation of the methods",
+        "of what moves it, the last 5 days",
+    ):
+        assert text in out
+    rows = [line.split() for line in out.splitlines() if line.startswith(("sum ", "must be "))]
+    for total, wanted in zip(rows[::2], rows[1::2], strict=True):
+        assert (total[2], total[4]) == tuple(wanted[-2:])  # integrated gradients are complete
+    assert out.count("median ") >= 2
+    one = shown(capsys, "inputs", "AAA", "--step", "2", "--home", str(trained_home))
+    assert "2 sessions ahead" in one
+    assert "1 session ahead" not in one
+
+
+def test_inputs_as_json(capsys: Screen, trained_home: Path) -> None:
+    found = document(capsys, "inputs", "AAA", "--home", str(trained_home))
+    assert found["schema"] == "forecast.lab-inputs/1"
+    assert [(each["step"], each["output"]) for each in found["attributions"]] == [
+        (step, output) for step in (1, 3) for output in ("median", "width")
+    ]
+    for each in found["attributions"]:
+        total = sum(part["gradients"] for part in each["inputs"])
+        assert total == pytest.approx(each["forecast"] - each["baseline"], rel=1e-3)
+        assert len(each["days_gradients"]) == len(each["days_occlusion"]) == len(found["dates"]) == 12
+        assert list(each["last_days"]) == ["1", "5"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        pytest.param(["ZZZ"], ExitCode.NOT_FOUND, "ZZZ", id="ticker"),
+        pytest.param(["../AAA"], ExitCode.USAGE, "is not a ticker", id="path"),
+        pytest.param(["SHORT"], ExitCode.BAD_INPUT, "SHORT has 25 bars", id="days"),
+        pytest.param(["AAA", "--model", "none"], ExitCode.NOT_FOUND, "none", id="model"),
+        pytest.param(["AAA", "--step", "4"], ExitCode.USAGE, "--step 4: main@1 has 3", id="step"),
+    ],
+)
+def test_inputs_rejects_in_one_line(
+    capsys: Screen, trained_home: Path, arguments: list[str], code: ExitCode, message: str
+) -> None:
+    refused(capsys, code, message, "inputs", *arguments, "--home", str(trained_home))
+
+
 def test_gradients_on_prices_with_a_trained_network_beside(capsys: Screen, tmp_path: Path) -> None:
     filled_store(tmp_path)
     network = random_network("lstm", 3, features=("return", "magnitude"))

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,6 +191,12 @@ def test_doubts_go_to_stderr(
         pytest.param(["AAA", "--levels", "50,90,50"], ExitCode.USAGE, "50 is given twice", id="level-twice"),
         pytest.param(["AAA", "--levels", "much"], ExitCode.USAGE, "not a list of num", id="level-no-number"),
         pytest.param(["AAA", "--levels", ""], ExitCode.USAGE, "--levels", id="no-level"),
+        pytest.param(
+            ["AAA", "--sort", "size"],
+            ExitCode.USAGE,
+            "--sort size is not an order; it is one of move, ticker, report",
+            id="no-order",
+        ),
         pytest.param(["AAA", "--above", "much"], ExitCode.USAGE, "--above 'much' is neither", id="no-price"),
         pytest.param(["AAA", "--below", "-5"], ExitCode.USAGE, "--below '-5' is neither", id="negative"),
         pytest.param(
@@ -316,16 +323,97 @@ def test_more_than_five_tickers_share_one_table(own_home: Path, capsys: pytest.C
     names = [f"T{number}" for number in range(6)]
     filled_store(own_home, *(recent_table(name, seed=seed) for seed, name in enumerate(names)))
     out, err = predict(capsys, own_home, *names)
-    assert "6 tickers by main@1, 3 sessions ahead" in out
+    assert "6 tickers by main@1, 3 sessions ahead (2026-11-25)\n" in out
     rows = [line for line in out.splitlines() if line.startswith("T")]
     assert [row.split()[0] for row in rows] == names
-    assert all("2026-11-25" in row and "±" in row for row in rows)
+    assert all("±" in row for row in rows)
     assert max(map(len, out.splitlines())) <= 80
     wide, _ = predict(capsys, own_home, *names, "--levels", "50,80,90,99")
     assert [line.split()[0] for line in wide.splitlines() if line.startswith("T")] == names * 2
     assert all(f"{level} %" in wide for level in (50, 80, 90, 99))
     assert max(map(len, wide.splitlines())) <= 80
     assert "was not trained on T0, T1, T2, T3, T4 and 1 more" in err
+
+
+def six_tickers(home: Path) -> list[str]:
+    """Tickers in no order, one of them of another size than the rest."""
+    names = ["T3", "T1", "T5", "T0", "T4", "T2"]
+    filled_store(home, *(recent_table(name, seed=seed) for seed, name in enumerate(names)))
+    return names
+
+
+def test_many_tickers_have_a_sparkline_of_their_last_quarter(
+    own_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = six_tickers(own_home)
+    up = recent_table("T0")
+    rise = dict.fromkeys(PRICES, np.linspace(50, 100, len(up)))
+    filled_store(own_home, replace(up, columns={**up.columns, **rise}))
+    out, _ = predict(capsys, own_home, *names)
+    row = next(line.split() for line in out.splitlines() if line.startswith("T0 "))
+    assert row[2] == "▁▁▁▂▃▃▄▅▅▆▇▇█"
+    assert "quarter: its last 63 closes, from the lowest to the highest of them" in " ".join(out.split())
+    assert "expected move, half of the 68 % one" in " ".join(out.split())
+    monkeypatch.setenv("COLUMNS", "70")
+    narrow, _ = predict(capsys, own_home, *names)
+    row = next(line.split() for line in narrow.splitlines() if line.startswith("T0 "))
+    assert row[2] == "▁▁▃▄▅▇█"
+
+
+def test_a_table_of_many_that_is_too_wide_lacks_intervals_that_nobody_asked_for(
+    own_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = six_tickers(own_home)
+    left_out = "50 %: on a wider screen, or with --levels."
+    assert left_out not in " ".join(predict(capsys, own_home, *names)[0].split())
+    monkeypatch.setenv("COLUMNS", "56")
+    out, _ = predict(capsys, own_home, *names)
+    heading = next(line for line in out.splitlines() if line.startswith("ticker"))
+    assert heading.split() == ["ticker", "close", "quarter", "median", "90", "%", "move"]
+    assert left_out in " ".join(out.split())
+    assert [line.split()[0] for line in out.splitlines() if line.startswith("T")] == names
+    asked, _ = predict(capsys, own_home, *names, "--levels", "50,90")
+    assert [line.split()[0] for line in asked.splitlines() if line.startswith("T")] == names * 2
+    assert left_out not in " ".join(asked.split())
+    assert max(map(len, (out + asked).splitlines())) <= 56
+
+
+def test_tickers_come_in_the_order_asked_for(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = six_tickers(own_home)
+
+    def shown(*arguments: str) -> list[str]:
+        out, _ = predict(capsys, own_home, *names, *arguments)
+        return [line.split()[0] for line in out.splitlines() if line.startswith("T")]
+
+    def documents(*arguments: str) -> list[dict[str, Any]]:
+        out, _ = predict(capsys, own_home, *names, *arguments, "--json")
+        found: list[dict[str, Any]] = json.loads(out)["predictions"]
+        return found
+
+    plain = documents()
+    assert [item["ticker"] for item in plain] == names == shown()
+    moves = {item["ticker"]: item["steps"][-1]["expected_move_percent"] for item in plain}
+    by_move = sorted(names, key=lambda name: -moves[name])
+    assert by_move not in (names, sorted(names))
+    assert shown("--sort", "move") == by_move
+    assert [item["ticker"] for item in documents("--sort", "move")] == by_move
+    assert shown("--sort", "ticker") == sorted(names)
+    out, _ = predict(capsys, own_home, *names, "--sort", "move")
+    assert "3 sessions ahead (2026-11-25), largest expected move first" in " ".join(out.split())
+    # So do few tickers, each with a table of its own.
+    few, _ = predict(capsys, own_home, "T1", "T0", "--sort", "ticker")
+    assert few.index("T0  close of") < few.index("T1  close of")
+
+
+def test_targets_stand_in_the_table_where_they_differ(
+    own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = six_tickers(own_home)
+    out, _ = predict(capsys, own_home, *names, "OLD")
+    assert "7 tickers by main@1, 3 sessions ahead\n" in out
+    ends = {line.split()[0]: line for line in out.splitlines() if line.startswith(("T", "OLD"))}
+    assert "2026-11-25" in ends["T0"]
+    assert "2026-11-18" in ends["OLD"]
 
 
 def test_help_needs_no_numpy() -> None:

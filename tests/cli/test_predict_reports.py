@@ -169,10 +169,31 @@ def test_many_tickers_have_a_column_of_their_first_reports(
     out, _ = predict(capsys, own_home, *names, "--model", model)
     lines = {line.split()[0]: line.split() for line in reversed(out.splitlines()) if line}
     assert "report" in lines["ticker"]
-    assert lines["T0"][3:5] == ["23", "Nov"]
+    assert lines["T0"][3:6] == ["23", "Nov", "am"]
     assert lines["T1"][3:5] == ["23", "Nov?"]
     assert "Nov" not in lines["T2"]
     assert "No earnings date is known of T3, T4, T5;" in in_one_line(out)
     assert "does not read earnings dates" not in out
     out, _ = predict(capsys, own_home, *names)
     assert "main@1 does not read earnings dates, and its intervals know of none of them" in in_one_line(out)
+
+
+def test_the_nearest_report_comes_first(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"T{number}" for number in range(6)]
+    filled_store(own_home, *(recent_table(name, seed=seed) for seed, name in enumerate(names)))
+    model = register_dated(own_home)
+    dates = (
+        "T1 2026-11-24 after scheduled",
+        "T3 2026-11-23 after scheduled",
+        "T5 2026-11-20 after scheduled",
+    )
+    store_dates(own_home, *dates)
+    arguments = (*names, "--model", model, "--sort", "report")
+    order = ["T5", "T3", "T1", "T0", "T2", "T4"]
+    assert [item["ticker"] for item in documents(capsys, own_home, *arguments)] == order
+    out, _ = predict(capsys, own_home, *arguments)
+    rows = [line.split() for line in out.splitlines() if line.startswith("T")]
+    assert [row[0] for row in rows] == order
+    assert [row[3:6] for row in rows[:3]] == [["20", "Nov", "pm"], ["23", "Nov", "pm"], ["24", "Nov", "pm"]]
+    assert "nearest report first" in in_one_line(out)
+    assert "report: the first ahead; am: before the open, pm: after the close" in in_one_line(out)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from command import FORECAST
+from factories import filled_store
+from trained_home import recent_table
 
 from forecaster.cli.main import run
 from forecaster.cli.streams import finish_stdout, prepare_streams
@@ -25,6 +27,7 @@ COMMANDS = {
     "score": ["score"],
     "doctor": ["doctor"],
     "lab parameters": ["lab", "parameters"],
+    "lab inputs": ["lab", "inputs", "AAA"],
     "help": ["--help"],
 }
 
@@ -76,6 +79,15 @@ def test_what_an_encoding_lacks_has_a_stand_in(trained_home: Path) -> None:
     text = ran.stdout.decode("ascii")
     assert "+-" in text  # ±
     assert "?" not in text
+
+
+def test_a_sparkline_has_a_stand_in(own_home: Path) -> None:
+    names = [f"T{number}" for number in range(6)]
+    filled_store(own_home, *(recent_table(name, seed=seed) for seed, name in enumerate(names)))
+    ran = forecast(own_home, "predict", *names, PYTHONIOENCODING="ascii")
+    rows = [line.split() for line in ran.stdout.decode("ascii").splitlines() if line.startswith("T")]
+    assert [row[0] for row in rows] == names
+    assert all(len(row[2]) == 13 and set(row[2]) <= set("_.:-=+*#") for row in rows)
 
 
 @pytest.mark.trial

@@ -1,13 +1,6 @@
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 
-from forecaster.dataset.reports_ahead import ReportAhead
-from forecaster.prices.store import PriceStore
-from forecaster.registry.versions import ModelRegistry
-from forecaster.report.charts import fan_chart, line_chart, marks_of
-from forecaster.service.prediction import predict_stored
+from forecaster.report.charts import bars, line_chart, marks_of, sparkline
 
 
 def test_every_line_has_a_mark_of_its_own() -> None:
@@ -43,22 +36,12 @@ def test_a_chart_fits_its_width_and_shows_its_lines_where_they_are() -> None:
     assert "\x1b" not in chart
 
 
-def test_a_report_is_a_line_with_its_mark_at_the_session_that_reacts(trained_home: Path) -> None:
-    network = ModelRegistry(trained_home).load("main").network
-    plain = predict_stored(PriceStore(trained_home), network, ["AAA"]).predictions[0]
-    day = np.datetime64("2026-11-24")
-    columns = []
-    for step in (1, 2, 3):
-        for status, mark in (("scheduled", "*"), ("projected", "?")):
-            report = ReportAhead(day, "before", status, "sec", day, step)
-            lines = fan_chart(replace(plain, reports=(report,)), 80, 14, colour=False).splitlines()
-            marked = [line.index(mark) for line in lines if mark in line]
-            assert len(marked) == 1
-            assert sum(line[marked[0]] == "│" for line in lines if len(line) > marked[0]) > 3
-            assert max(map(len, lines)) <= 80
-            columns += marked
-    assert columns == sorted(columns)
-    assert len(set(columns)) == 3
-    chart = fan_chart(plain, 80, 14, colour=False)
-    assert "*" not in chart
-    assert "?" not in chart
+def test_bars_from_nothing_to_all() -> None:
+    assert bars([0.0, 0.5, 1.0, 7.0, np.nan]) == "▁▄██ "
+
+
+def test_a_sparkline_begins_and_ends_where_the_line_does() -> None:
+    assert sparkline(np.arange(1.0, 6.0), 3) == "▁▄█"
+    assert sparkline(np.arange(63.0)[::-1], 8) == "█▇▆▅▃▂▁▁"
+    assert sparkline(np.array([3.0, 1.0]), 13) == "█▁"
+    assert sparkline(np.full(63, 7.0), 5) == "▄▄▄▄▄"

@@ -83,6 +83,18 @@ def _gates(document: Document) -> Captioned:
     ]
 
 
+def _inputs(document: Document) -> Captioned:
+    return [
+        (
+            laboratory.inputs_picture(each),
+            f"What moved the {each['output']} of {document['ticker']} {ahead(str(each['step']))}, on "
+            f"{document['dates'][-1]}, by {document['model']}: each input by both methods; where they lie far "
+            "apart, neither is sure.",
+        )
+        for each in document["attributions"]
+    ]
+
+
 def _live(document: Document) -> Captioned:
     caption = "Coverage of recorded forecasts one session ahead by month; dashed: what is promised."
     return [(scores.live_picture(document["coverage_by_month"]), caption)]
@@ -93,6 +105,7 @@ _GALLERY: Mapping[str, Callable[[Document], Captioned]] = {
     "backtest": lambda found: [*skill(found), *recurrence(found), *coverage(found), *gain(found)],
     "score": _live,
     "lab-gates": _gates,
+    "lab-inputs": _inputs,
     "lab-gradients": lambda found: [
         (laboratory.gradients_picture(found), "How far back the gradient reaches.")
     ],

@@ -12,6 +12,8 @@ from forecaster.settings import CELL_TITLES
 Spec = dict[str, Any]
 Document = Mapping[str, Any]
 
+MOST_INPUTS = 12
+"""In a picture; the table has them all."""
 _GATE_COLOURS = ("blue", "orange", "green", "purple")
 
 
@@ -176,6 +178,42 @@ def close_picture(document: Document) -> Spec:
         )
     )
     return finished(line, f"Closing prices of {document['ticker']}", 160)
+
+
+def inputs_picture(attribution: Document) -> Spec:
+    """The inputs that moved one output most, by both methods; the gap between these is how sure they are."""
+    ranked = sorted(attribution["inputs"], key=lambda row: -abs(row["gradients"]))[:MOST_INPUTS]
+    methods = {"gradients": "integrated gradients", "occlusion": "occlusion"}
+    rows = [
+        {"input": row["input"], "method": title, "moved": row[name]}
+        for row in ranked
+        for name, title in methods.items()
+    ]
+    spans = [{"input": row["input"], "low": row["gradients"], "high": row["occlusion"]} for row in ranked]
+    x_title = {"median": "log return of the median", "width": "log of the scale"}[attribution["output"]]
+    y = alt.Y("input:N", sort=[row["input"] for row in ranked], title=None)
+    dots = (
+        alt.Chart(alt.InlineData(rows))
+        .mark_circle(size=70, opacity=1)
+        .encode(
+            y=y,
+            x=alt.X("moved:Q", title=f"moved the {x_title} by"),
+            color=alt.Color(
+                "method:N",
+                title=None,
+                scale=alt.Scale(domain=list(methods.values()), range=[tint("blue"), tint("orange")]),
+            ),
+            tooltip=["input:N", "method:N", alt.Tooltip("moved:Q", format="+.4f")],
+        )
+    )
+    between = alt.Chart(alt.InlineData(spans)).mark_rule().encode(y=y, x="low:Q", x2="high:Q")
+    zero = alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(strokeDash=[4, 3]).encode(x="zero:Q")
+    ahead = attribution["step"]
+    return finished(
+        alt.layer(zero, between, dots),
+        f"Inputs that moved the {attribution['output']} {ahead} ahead",
+        24 * len(ranked) + 60,
+    )
 
 
 def parameters_picture(document: Document) -> Spec:
