@@ -84,15 +84,15 @@ def _gates(document: Document) -> Captioned:
 
 
 def _inputs(document: Document) -> Captioned:
-    return [
-        (
-            laboratory.inputs_picture(each),
-            f"What moved the {each['output']} of {document['ticker']} {ahead(str(each['step']))}, on "
-            f"{document['dates'][-1]}, by {document['model']}: each input by both methods; where they lie far "
-            "apart, neither is sure.",
+    found: Captioned = []
+    for each in document["attributions"]:
+        what = f"the {each['output']} of {document['ticker']} {ahead(str(each['step']))}"
+        caption = (
+            f"What moved {what}, on {document['dates'][-1]}, by {document['model']}: each input by both "
+            "methods; where they lie far apart, neither is sure."
         )
-        for each in document["attributions"]
-    ]
+        found.append((laboratory.inputs_picture(each), caption))
+    return found
 
 
 def _live(document: Document) -> Captioned:

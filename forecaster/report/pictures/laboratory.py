@@ -190,14 +190,15 @@ def inputs_picture(attribution: Document) -> Spec:
         for name, title in methods.items()
     ]
     spans = [{"input": row["input"], "low": row["gradients"], "high": row["occlusion"]} for row in ranked]
-    x_title = {"median": "log return of the median", "width": "log of the scale"}[attribution["output"]]
+    named = {"median": ("log return of the median", "+.2%"), "width": ("log of the scale", "+.2f")}
+    x_title, form = named[attribution["output"]]
     y = alt.Y("input:N", sort=[row["input"] for row in ranked], title=None)
     dots = (
         alt.Chart(alt.InlineData(rows))
         .mark_circle(size=70, opacity=1)
         .encode(
             y=y,
-            x=alt.X("moved:Q", title=f"moved the {x_title} by"),
+            x=alt.X("moved:Q", title=f"moved the {x_title} by", axis=alt.Axis(format=form)),
             color=alt.Color(
                 "method:N",
                 title=None,

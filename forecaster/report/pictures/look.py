@@ -120,7 +120,7 @@ CONFIG: dict[str, Any] = {
         "titleFontWeight": "normal",
         "labelLimit": 220,
     },
-    "title": {"color": tint("ink"), "anchor": "start", "fontSize": 14},
+    "title": {"color": tint("ink"), "anchor": "start", "fontSize": 13, "limit": WIDTH},
     "text": {"color": tint("ink"), "fontSize": 12},
     "line": {"strokeWidth": 2},
     "rule": {"color": tint("faint")},

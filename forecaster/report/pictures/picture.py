@@ -71,9 +71,10 @@ class Picture:
 
     def _joined(self) -> dict[str, Any]:
         """All charts as one specification with colours and widths of its own."""
-        if len(self.specs) == 1:
-            return standing_alone(self.specs[0])
-        own = [{key: value for key, value in spec.items() if key not in _OF_THE_WHOLE} for spec in self.specs]
+        specs = [{"title": spec["description"], **spec} for spec in self.specs]
+        if len(specs) == 1:
+            return standing_alone(specs[0])
+        own = [{key: value for key, value in spec.items() if key not in _OF_THE_WHOLE} for spec in specs]
         datasets = {name: rows for spec in self.specs for name, rows in spec.get("datasets", {}).items()}
         joined = {
             "$schema": self.specs[0]["$schema"],
