@@ -1,0 +1,115 @@
+"""The report of a home folder: what it shows, what it says of what is missing, and what it rejects."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_reader import Reader, read
+
+from forecaster.cli.main import run
+from forecaster.errors import ExitCode
+from forecaster.home import Home
+
+
+def report(home: Path, *arguments: str) -> Reader:
+    assert run(["report", *arguments, "--quiet", "--home", str(home)]) == ExitCode.DONE
+    return read((home / "reports" / "report.html").read_text())
+
+
+def data_of(page: Reader) -> dict[str, Any]:
+    return json.loads(page.inside["script"][0])
+
+
+def test_everything_kept_is_shown(home_with_results: Path, tmp_path: Path) -> None:
+    path = Home(home_with_results).report(output=tmp_path)
+    assert path == tmp_path / "report.html"
+    page = read(path.read_text())
+    assert page.loads == []
+    for text in (
+        "Verdict",
+        "strongest simple forecast",
+        "recurrence adds",
+        "Scores one session ahead",
+        "among the best",
+        "GRU one session ahead by year",
+        "Where this comes from",
+        "forecaster.Home.backtest",
+        "main@1",
+    ):
+        assert text in page.text
+    assert len(data_of(page)["specs"]) > 10
+
+
+def test_missing_parts_name_the_command_that_fills_them(own_home: Path) -> None:
+    page = report(own_home)
+    for command in (
+        "forecast compare",
+        "forecast backtest",
+        "forecast audit",
+        "forecast lab gates AAA",
+        "forecast lab inputs AAA",
+        "forecast lab memory",
+        "forecast lab claims",
+        "forecast predict --record",
+    ):
+        assert command in page.text
+
+
+def test_without_a_model_it_says_how_to_train_one(own_home: Path) -> None:
+    import shutil
+
+    shutil.rmtree(own_home / "models")
+    assert "forecast train" in report(own_home).text
+
+
+def test_only_the_tickers_that_were_named(own_home: Path) -> None:
+    page = report(own_home, "bbb", "AAA", "bbb")
+    assert [len(choice["columns"]) for choice in data_of(page)["choices"]] == [2]
+    assert "CCC" not in page.text
+
+
+def test_a_ticker_that_cannot_be_predicted_costs_itself_alone(own_home: Path) -> None:
+    page = report(own_home, "AAA", "SHORT")
+    assert "Not predicted" in page.text
+    assert "SHORT" in page.text
+
+
+def test_what_is_written_is_told(own_home: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "mine.html"
+    arguments = ["report", "AAA", "SHORT", "--output", str(target), "--json", "--home", str(own_home)]
+    assert run(arguments) == ExitCode.DONE
+    found = json.loads(capsys.readouterr().out)
+    assert found["schema"] == "forecast.report/1"
+    assert (found["output"], found["bytes"]) == (str(target), target.stat().st_size)
+    assert found["tickers"] == ["AAA"]
+    assert list(found["failures"]) == ["SHORT"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        pytest.param(["ZZZ"], ExitCode.NOT_FOUND, "ZZZ", id="ticker"),
+        pytest.param(["--model", "none"], ExitCode.NOT_FOUND, "none", id="model"),
+        pytest.param(["--output", "x.pdf"], ExitCode.USAGE, ".html", id="output"),
+        pytest.param(["<script>"], ExitCode.USAGE, "<script>", id="no ticker"),
+    ],
+)
+def test_wrong_input_is_one_line(
+    own_home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: ExitCode, words: str
+) -> None:
+    assert run(["report", *arguments, "--home", str(own_home)]) == code
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert words in err
+    assert not (own_home / "reports").exists()
+
+
+def test_an_empty_store_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", "--home", str(tmp_path)]) == ExitCode.NOT_FOUND
+    assert "forecast fetch" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_a_disk_error(own_home: Path) -> None:
+    (own_home / "reports").write_text("in the way")
+    assert run(["report", "--home", str(own_home)]) == ExitCode.DISK
