@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from trained_home import fill_and_train
 
+from forecaster.settings import Recipe
+
 NOW = "2026-11-21T22:30:00"
 
 # Started by a shell in the background, this process would ignore Ctrl-C, and its commands would too.
@@ -53,3 +55,23 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_home(trained_home: Path, tmp_path: Path) -> Path:
     """A copy of `trained_home` to change at will."""
     return Path(shutil.copytree(trained_home, tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def home_with_results(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained home, where a comparison and a walk through history are kept; to be read."""
+    from quick_training import train_quickly
+
+    from forecaster.evaluation import backtest
+    from forecaster.home import Home
+
+    folder = Path(shutil.copytree(trained_home, tmp_path_factory.mktemp("report") / "home"))
+    small = Recipe(lookback=12, horizon=3, units=4, epochs=2, device="cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        train_quickly(patch)
+        patch.setattr(backtest, "_elsewhere", backtest._here)
+        patch.setenv("FORECAST_NOW", NOW)
+        home = Home(folder)
+        home.compare(("AAA", "BBB", "CCC"), ("rnn", "gru"), small)
+        home.backtest(("AAA", "BBB", "CCC"), ("gru",), small, start="2026-06-01", refit="63")
+    return folder

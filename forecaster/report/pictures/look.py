@@ -96,6 +96,8 @@ CONFIG: dict[str, Any] = {
     "background": tint("paper"),
     "font": FONT,
     "padding": 6,
+    # A picture is read out by its description; hundreds of points one by one help nobody.
+    "mark": {"aria": False},
     "view": {"stroke": None},
     "axis": {
         "labelColor": tint("ink"),
@@ -107,12 +109,14 @@ CONFIG: dict[str, Any] = {
         "titleFontSize": 12,
         "titleFontWeight": "normal",
         "labelLimit": 220,
+        "aria": False,
     },
     "axisX": {"grid": False, "labelOverlap": True},
     "legend": {
         "orient": "top",
         "direction": "horizontal",
         "columns": 3,
+        "aria": False,
         "labelColor": tint("ink"),
         "titleColor": tint("faint"),
         "labelFontSize": 12,

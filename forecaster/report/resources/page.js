@@ -6,6 +6,7 @@
     actions: false,
     defaultStyle: false,
     renderer: "svg",
+    logLevel: 1, // errors: an empty layer, as of no reports, is no reason to warn
     tooltip: { disableDefaultStyle: true },
   };
 
