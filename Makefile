@@ -29,11 +29,12 @@ setup: .venv/tool .venv/dev  ## install the tool and what its development needs 
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-demo: .venv/tool  ## compare the cells on the prices that ship with the tool, then predict AAPL
+demo: .venv/tool  ## compare the cells on the prices that ship with the tool, predict AAPL, write the report
 	$(BIN)/forecast fetch --source sample
 	$(BIN)/forecast compare
 	$(BIN)/forecast train
 	$(BIN)/forecast predict AAPL
+	$(BIN)/forecast report
 
 test: .venv/dev  ## run the tests, on two processes
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal

@@ -43,7 +43,6 @@ def report_page(data: ReportData) -> str:
         f"made {data.made:%Y-%m-%d %H:%M} UTC",
         f"prices to {last}" if last else "",
         f"model {data.model}" if data.model else "",
-        f"home folder {data.home.resolve()}",
     ]
     chapters = [
         _verdict(data),
@@ -561,7 +560,7 @@ def _origin(data: ReportData) -> Section:
         ]
         for result in data.results
     ]
-    blocks: list[Block] = []
+    blocks: list[Block] = [Text(f"Home folder: {data.home.resolve()}", quiet=True)]
     if data.card:
         card = data.card
         blocks.append(
