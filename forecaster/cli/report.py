@@ -9,6 +9,7 @@ from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
     QuietFlag,
+    fail_for,
     note_replay,
     now,
     open_settings,
@@ -44,7 +45,7 @@ def report(
 
     It shows the results that earlier commands have kept under results/, the forecasts of the model in
     service, the ledger and the state of the prices. Nothing is trained; of what is missing it names the
-    command.
+    command. A ticker that was named and cannot be predicted is listed, and the exit code is its own.
     """
     from forecaster.report.write import write_report
 
@@ -66,8 +67,10 @@ def report(
                 "bytes": written.size,
                 "tickers": written.tickers,
                 "results": written.results,
-                "failures": written.failures,
+                "failures": {ticker: error.message for ticker, error in written.failures.items()},
             },
         )
     else:
         stdout_console(quiet=quiet).print(f"The report is in {written.path}", soft_wrap=True)
+    if tickers:
+        fail_for(written.failures, len(written.tickers) + len(written.failures), "predicted")

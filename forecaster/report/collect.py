@@ -93,7 +93,7 @@ def collect(home: Path, tickers: Sequence[str] | None, reference: str | None, mo
         BadInputError: the clock is behind the prices, or the model that was named is damaged.
     """
     store = known_prices(home, moment, os.environ)
-    chosen = list(choose_tickers(store, tickers or None))
+    chosen, missing = _chosen(store, tickers)
     registry = ModelRegistry(home)
     results = [result for kind in KINDS for result in _newest(home, kind)]
     found: dict[str, Any] = {
@@ -106,7 +106,9 @@ def collect(home: Path, tickers: Sequence[str] | None, reference: str | None, mo
     except (NotFoundError, BadInputError) as error:
         if reference is not None:
             raise
-        return ReportData(home, moment, no_model=f"{error.message}; {error.remedy}", **found)
+        return ReportData(
+            home, moment, no_model=f"{error.message}; {error.remedy}", failures=missing, **found
+        )
     calibration = calibration_at(registry, model, moment)
     batch = predict_stored(
         store,
@@ -122,9 +124,29 @@ def collect(home: Path, tickers: Sequence[str] | None, reference: str | None, mo
         model.card,
         predictions=batch.predictions,
         fans=_fans(store, registry, model, batch.predictions),
-        failures=batch.failures,
+        failures=missing | batch.failures,
         **found,
     )
+
+
+def _chosen(store: PriceStore, tickers: Sequence[str] | None) -> tuple[list[str], dict[str, ForecastError]]:
+    """The tickers that are stored, and why the others cannot be shown.
+
+    Raises:
+        NotFoundError: not one is stored.
+    """
+    if not tickers:
+        return list(choose_tickers(store, None)), {}
+    stored: list[str] = []
+    missing: dict[str, ForecastError] = {}
+    for ticker in tickers:
+        try:
+            stored += choose_tickers(store, [ticker])
+        except NotFoundError as error:
+            missing[ticker] = error
+    if not stored:
+        raise next(iter(missing.values()))
+    return stored, missing
 
 
 def _newest(home: Path, kind: str) -> list[KeptResult]:

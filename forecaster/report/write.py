@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from forecaster.errors import UsageError
+from forecaster.errors import ForecastError, UsageError
 from forecaster.files import write_atomically
 from forecaster.prices.table import checked_ticker
 from forecaster.report.collect import collect
@@ -29,7 +29,7 @@ class Written:
     size: int
     tickers: Sequence[str]
     results: Sequence[str]
-    failures: Mapping[str, str]
+    failures: Mapping[str, ForecastError]
 
 
 def write_report(
@@ -67,7 +67,7 @@ def write_report(
         len(content),
         [each.ticker for each in data.predictions],
         list(dict.fromkeys(result.kind for result in data.results)),
-        {ticker: error.message for ticker, error in data.failures.items()},
+        data.failures,
     )
 
 

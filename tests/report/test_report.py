@@ -1,6 +1,8 @@
 """The report of a home folder: what it shows, what it says of what is missing, and what it rejects."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +71,23 @@ def test_only_the_tickers_that_were_named(own_home: Path) -> None:
     assert "CCC" not in page.text
 
 
-def test_a_ticker_that_cannot_be_predicted_costs_itself_alone(own_home: Path) -> None:
-    page = report(own_home, "AAA", "SHORT")
-    assert "Not predicted" in page.text
-    assert "SHORT" in page.text
+def test_a_ticker_that_cannot_be_predicted_costs_itself_alone(
+    own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["report", "AAA", "SHORT", "ZZZ", "--quiet", "--home", str(own_home)]) == ExitCode.NOT_FOUND
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["failed", "failed", "forecast"]
+    page = read((own_home / "reports" / "report.html").read_text())
+    assert [len(choice["columns"]) for choice in data_of(page)["choices"]] == [1]
+    for text in ("Not predicted", "SHORT", "ZZZ"):
+        assert text in page.text
+    report(own_home)  # of all that are stored it says so in the page alone
 
 
 def test_what_is_written_is_told(own_home: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     target = tmp_path / "deep" / "mine.html"
     arguments = ["report", "AAA", "SHORT", "--output", str(target), "--json", "--home", str(own_home)]
-    assert run(arguments) == ExitCode.DONE
+    assert run(arguments) == ExitCode.BAD_INPUT
     found = json.loads(capsys.readouterr().out)
     assert found["schema"] == "forecast.report/1"
     assert (found["output"], found["bytes"]) == (str(target), target.stat().st_size)
@@ -113,3 +122,17 @@ def test_an_empty_store_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_folder_that_cannot_be_written_is_a_disk_error(own_home: Path) -> None:
     (own_home / "reports").write_text("in the way")
     assert run(["report", "--home", str(own_home)]) == ExitCode.DISK
+
+
+def test_a_report_of_500_tickers_stays_small(home_with_results: Path) -> None:
+    """The limits: 5 MB for 20 tickers and 12 MB for 500, each with half a year of closes and forecasts."""
+    from forecaster.report.collect import collect
+    from forecaster.report.sections import report_page
+
+    data = collect(home_with_results, ["AAA"], None, datetime(2026, 11, 21, 22, 30, tzinfo=UTC))
+    (prediction,), (fan,) = data.predictions, data.fans
+    for count, most in ((20, 5_000_000), (500, 12_000_000)):
+        many = [replace(prediction, ticker=f"T{number}") for number in range(count)]
+        page = report_page(replace(data, predictions=many, fans=[fan] * count))
+        assert len(page.encode()) < most
+        assert page.count("<option") == count
