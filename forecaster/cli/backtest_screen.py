@@ -19,10 +19,11 @@ from forecaster.cli.screen import figures_table, headline
 from forecaster.evaluation.backtest import described_folds
 from forecaster.evaluation.comparison import ModelResult
 from forecaster.evaluation.confidence_set import CONFIDENCE
-from forecaster.evaluation.verdict import MODEL_TITLES, listed, set_sentence
+from forecaster.evaluation.verdict import MODEL_TITLES, listed, set_sentence, shown_interval
 from forecaster.evaluation.walk_verdict import (
     YearResult,
     coverage_by_year,
+    recalibration_gain,
     strongest_simple,
     three_sentences,
     year_results,
@@ -60,6 +61,7 @@ def show_backtest(result: BacktestResult, screen: Console) -> None:
         screen.print(_lost(best, found))
         screen.print()
         screen.print(_calibration_table(result, step))
+        screen.print(_calibration_gain(result, best, step))
     screen.print()
     screen.print(groups_table(comparison, best, years=False))
     screen.print()
@@ -140,6 +142,15 @@ def _calibration_table(result: BacktestResult, step: int) -> Table:
                 f"{100 * min(by_year):.1f}–{100 * max(by_year):.1f}",
             )
     return table
+
+
+def _calibration_gain(result: BacktestResult, best: ModelResult, step: int) -> str:
+    gain = recalibration_gain(result.backtest, best, step)
+    side = "lowers" if gain.value > 0 else "raises"
+    return (
+        f"Recalibration {side} {MODEL_TITLES[best.model]}'s CRPS by {abs(gain.value):.2%} "
+        f"(saved: {shown_interval(gain)})."
+    )
 
 
 def _month_bars(year: YearResult) -> str:

@@ -14,7 +14,7 @@ from forecaster.evaluation.comparison import Comparison, ModelResult
 from forecaster.evaluation.confidence_set import CONFIDENCE, confidence_set
 from forecaster.evaluation.metrics import skill
 from forecaster.evaluation.scoring import ScoredStep
-from forecaster.evaluation.significance import skill_interval
+from forecaster.evaluation.significance import Interval, skill_interval
 from forecaster.evaluation.tried import RANGE, Tried
 from forecaster.evaluation.verdict import (
     MODEL_TITLES,
@@ -129,6 +129,11 @@ def coverage_by_year(comparison: Comparison, scored: ScoredStep) -> list[float]:
         for values in (scored.sums.by_day.within_90, scored.sums.by_day.forecasts)
     )
     return [float(share) for share in covered[made > 0] / made[made > 0]]
+
+
+def recalibration_gain(backtest: Backtest, model: ModelResult, step: int) -> Interval:
+    """The share of a model's CRPS that recalibration saves (below zero: costs), with its interval."""
+    return skill_interval(backtest.calibrated[model.model][step].crps, model.losses[step].crps, step)
 
 
 def three_sentences(backtest: Backtest, verdict: Verdict, years: Sequence[YearResult]) -> tuple[str, ...]:

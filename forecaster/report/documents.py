@@ -10,8 +10,14 @@ from forecaster.dataset.training_set import TrainingSet
 from forecaster.evaluation.backtest import described_folds
 from forecaster.evaluation.breakdown import GROUPINGS, scores_by
 from forecaster.evaluation.comparison import Comparison, ModelResult
+from forecaster.evaluation.step_tests import described_interval
 from forecaster.evaluation.verdict import Verdict
-from forecaster.evaluation.walk_verdict import YearResult, three_sentences, year_results
+from forecaster.evaluation.walk_verdict import (
+    YearResult,
+    recalibration_gain,
+    three_sentences,
+    year_results,
+)
 from forecaster.network.recurrent import network_parameters
 from forecaster.settings import Recipe
 
@@ -120,6 +126,9 @@ def _walked(result: "BacktestResult", row: ModelResult, by_cell: dict[str, Any])
     if row.model in result.backtest.calibrated:
         scored = result.backtest.calibrated[row.model]
         document["calibrated"] = {str(step): asdict(each.scores) for step, each in scored.items()}
+        document["calibrated_gain"] = {
+            str(step): described_interval(recalibration_gain(result.backtest, row, step)) for step in scored
+        }
     if row.model not in result.backtest.costs:
         return document
     costs = result.backtest.costs[row.model]
