@@ -95,7 +95,7 @@ def collect(home: Path, tickers: Sequence[str] | None, reference: str | None, mo
     store = known_prices(home, moment, os.environ)
     chosen, missing = _chosen(store, tickers)
     registry = ModelRegistry(home)
-    results = [result for kind in KINDS for result in _newest(home, kind)]
+    results = [result for kind in KINDS for result in _newest(home, kind, moment)]
     found: dict[str, Any] = {
         "results": results,
         "live": _live(Ledger(home), registry, moment),
@@ -149,10 +149,12 @@ def _chosen(store: PriceStore, tickers: Sequence[str] | None) -> tuple[list[str]
     return stored, missing
 
 
-def _newest(home: Path, kind: str) -> list[KeptResult]:
-    """The newest of a kind; of memory the newest of each task."""
+def _newest(home: Path, kind: str, moment: datetime) -> list[KeptResult]:
+    """The newest of a kind that a replay can know; of memory the newest of each task."""
     newest: dict[Any, KeptResult] = {}
     for result in kept_results(home, kind):
+        if datetime.fromisoformat(result.made) > moment:
+            continue
         newest.setdefault(result.document.get("task"), result)
         if kind != "lab-memory":
             break

@@ -10,15 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from quick_training import train_quickly
 
+from forecaster import load_model
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode, UsageError
+from forecaster.evaluation import backtest
+from forecaster.home import Home
 from forecaster.report.kept import newest_result
 from forecaster.report.pictures import scores
 from forecaster.report.pictures.gallery import picture_of
 from forecaster.report.pictures.laboratory import wilson
 from forecaster.report.pictures.look import DARK, LIGHT, standing_alone
 from forecaster.report.pictures.picture import Picture, check_picture
+from forecaster.settings import Recipe
 
 HUES = ("blue", "orange", "green", "purple")
 Vector = np.ndarray[Any, np.dtype[np.float64]]
@@ -221,9 +226,23 @@ def test_a_wrong_ending_is_told_before_the_work(own_home: Path, capsys: pytest.C
         assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_results_draw_themselves_in_a_notebook(home_with_results: Path) -> None:
-    from forecaster import load_model
-
+def test_a_model_draws_itself_in_a_notebook(home_with_results: Path) -> None:
     model = load_model("main", home=home_with_results)
     assert "<table" in model._repr_html_()
     ET.fromstring(model.plot("AAA").svg())  # noqa: S314
+
+
+def test_results_draw_themselves_in_a_notebook(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_quickly(monkeypatch)
+    monkeypatch.setattr(backtest, "_elsewhere", backtest._here)
+    recipe = Recipe(lookback=12, horizon=2, units=4, epochs=1, device="cpu")
+    home, stocks = Home(own_home), ("AAA", "BBB")
+    for found in (
+        home.compare(stocks, ("rnn",), recipe),
+        home.backtest(stocks, ("rnn",), recipe, start="2026-08-01"),
+    ):
+        page = found._repr_html_()
+        assert page.count("<p>") == len(found.document["verdict"]["three_sentences"]) == 3
+        assert page.count("<svg") == 1
+        assert len(found.plot().specs) > 2
+    assert {path.name for path in (own_home / "results").iterdir()} == {"backtest", "compare", "folds"}

@@ -58,6 +58,14 @@ def test_missing_parts_name_the_command_that_fills_them(own_home: Path) -> None:
         assert command in page.text
 
 
+def test_a_replay_does_not_know_later_results(
+    home_with_results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECAST_NOW", "2026-11-20T22:30")
+    page = read(Home(home_with_results).report(output=tmp_path).read_text())
+    assert "No comparison is kept" in page.text
+
+
 def test_without_a_model_it_says_how_to_train_one(own_home: Path) -> None:
     import shutil
 
