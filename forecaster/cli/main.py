@@ -91,7 +91,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and give its exit code."""
-    COMMAND.set(tuple(arguments))
+    typed = COMMAND.set(tuple(arguments))
     try:
         code = _commands()(arguments, prog_name="forecast", standalone_mode=False) or ExitCode.DONE
         # Typer answers Ctrl-C with its exit code alone.
@@ -109,6 +109,8 @@ def run(arguments: list[str]) -> int:
         if os.environ.get("FORECAST_DEBUG"):
             raise
         return _explain(error)
+    finally:
+        COMMAND.reset(typed)
 
 
 @cache

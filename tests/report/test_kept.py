@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from forecaster.cli.main import run
 from forecaster.report import kept
 from forecaster.report.kept import KeptResult, keep, keep_result, kept_results, newest_result
 
@@ -95,3 +96,8 @@ def test_the_command_is_kept_as_it_was_typed(tmp_path: Path) -> None:
     assert content["made"] == "2026-11-21T12:00:00+00:00"
     assert path.name.startswith("20261121T120000Z-")
     assert set(content["versions"]) >= {"python", "forecaster", "numpy"}
+
+
+def test_what_python_makes_after_a_command_is_not_the_commands() -> None:
+    assert run(["lab", "parameters", "--no-keras"]) == 0
+    assert kept.COMMAND.get() == ()
