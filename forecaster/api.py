@@ -522,6 +522,7 @@ def compare_on(
     report: "Callable[[str, int, Progress], None]" = lambda *_: None,
     report_fits: "FitReport" = lambda *_: None,
     isolated: bool = False,
+    jobs: int | None = None,
 ) -> ComparisonResult:
     """`compare` on a training set.
 
@@ -535,6 +536,7 @@ def compare_on(
         report: called with cell, number of the run, and progress.
         report_fits: called with a further baseline's name, how many of its fits are done, and of how many.
         isolated: whether each training has a process of its own, so that time and memory are its alone.
+        jobs: as for `compare_cells`.
 
     Raises:
         UsageError, BadInputError, ForecastError: as `compare`.
@@ -547,7 +549,7 @@ def compare_on(
     recipes = cell_recipes_on(data, cells, recipe, match)
     run = run_isolated if isolated else _run_here
     extra = chosen_baselines(baselines)
-    comparison = compare_cells(data, recipes, seeds, report, run, extra, report_fits)
+    comparison = compare_cells(data, recipes, seeds, report, run, extra, report_fits, jobs)
     return ComparisonResult(comparison, judge(comparison), tuple(recipes), match)
 
 

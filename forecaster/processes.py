@@ -19,6 +19,7 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import Any, Generic, Self, TypeVar, cast
 
+from forecaster.cluster import ClusterTasks, is_connected, slots
 from forecaster.errors import ForecastError
 
 Task = TypeVar("Task")
@@ -136,6 +137,9 @@ def results_of(
 
     if not tasks:
         return
+    if is_connected():
+        yield from _on_cluster(work, tasks, ordered=ordered)
+        return
     workers = Parallel(
         n_jobs=min(jobs, len(tasks)),
         backend="threading" if threads else "loky",
@@ -152,11 +156,41 @@ def results_of(
         raise ForecastError("a worker process died", "it may have run out of memory: close others") from None
 
 
+def most_jobs() -> int:
+    """How many tasks can be done at once: on the cluster if there is one, else on this machine's cores."""
+    from joblib import cpu_count
+
+    return slots() if is_connected() else int(cpu_count())
+
+
+def _on_cluster(work: Callable[[Task], Result], tasks: Sequence[Task], *, ordered: bool) -> Iterator[Result]:
+    """As `results_of`; no more is sent than the cluster can do at once, so that memory is bounded."""
+    cluster: ClusterTasks[Task, Result] = ClusterTasks(work)
+    waiting = deque(enumerate(tasks))
+    early: dict[int, Result] = {}
+    given = 0
+    try:
+        while waiting or cluster.running():
+            while waiting and cluster.running() < slots():
+                cluster.start(*waiting.popleft())
+            number, result = cluster.next_done()
+            if not ordered:
+                yield result
+                continue
+            early[number] = result
+            while given in early:
+                yield early.pop(given)
+                given += 1
+    finally:
+        cluster.drop()
+
+
 class Workers(Generic[Task, Result]):
     """Tasks that come up one by one, as it depends on the results of others which is next.
 
     Each is done by one of `jobs` threads, which should start a process of its own for it; with None by this
-    one, when its result is asked for. Leaving the `with` block drops what is not done.
+    one, when its result is asked for; on a cluster, if there is one. Leaving the `with` block drops what is
+    not done.
 
     Args:
         work: what to do.
@@ -167,7 +201,9 @@ class Workers(Generic[Task, Result]):
         self._work = work
         self._waiting: deque[tuple[int, Task]] = deque()
         self._done: SimpleQueue[tuple[int, Result | None, BaseException | None]] = SimpleQueue()
-        self._pool = None if jobs is None else ThreadPool(jobs, _leave_interrupts_to_main)
+        self._cluster: ClusterTasks[Task, Result] | None = ClusterTasks(work) if is_connected() else None
+        here = jobs is None or self._cluster is not None
+        self._pool = None if here else ThreadPool(jobs, _leave_interrupts_to_main)
 
     def __enter__(self) -> Self:
         return self
@@ -175,9 +211,14 @@ class Workers(Generic[Task, Result]):
     def __exit__(self, *_: object) -> None:
         if self._pool is not None:
             self._pool.terminate()
+        if self._cluster is not None:
+            self._cluster.drop()
 
     def start(self, number: int, task: Task) -> None:
         """Have a task done; `number` says which it was."""
+        if self._cluster is not None:
+            self._cluster.start(number, task)
+            return
         if self._pool is None:
             self._waiting.append((number, task))
             return
@@ -194,6 +235,8 @@ class Workers(Generic[Task, Result]):
         Raises:
             Exception: what `work` raised.
         """
+        if self._cluster is not None:
+            return self._cluster.next_done()
         if self._pool is None:
             number, task = self._waiting.popleft()
             return number, self._work(task)

@@ -5,9 +5,11 @@ from typing import Annotated
 import typer
 
 from forecaster.cli.flags import (
+    AddressFlag,
     AllDaysFlag,
     BaselinesFlag,
     CellsFlag,
+    EngineFlag,
     ForecastsFlag,
     MatchFlag,
     SeedsFlag,
@@ -15,6 +17,7 @@ from forecaster.cli.flags import (
     TrainingUniverse,
     checked_match,
     chosen_cells,
+    chosen_engine,
     extra_baselines,
     show_facts,
     training_flags,
@@ -82,6 +85,8 @@ def backtest(
             "--jobs", help="Trainings at once (as many as cores).", min=1, max=256, show_default=False
         ),
     ] = None,
+    engine: EngineFlag = "local",
+    address: AddressFlag = None,
     output: ForecastsFlag = None,
     save: SaveFlag = None,
     json: JsonFlag = False,
@@ -91,12 +96,11 @@ def backtest(
     recipe: Recipe,
 ) -> None:
     """Walk forward through history, refitting on the way; finished folds are kept, so that it can go on."""
-    from joblib import cpu_count
-
     from forecaster.cli.backtest_screen import show_backtest
     from forecaster.cli.progress import folds_progress
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
     from forecaster.home import Home
+    from forecaster.processes import most_jobs
     from forecaster.report.documents import backtest_document
 
     chosen, match = chosen_cells(cells), checked_match(match)
@@ -106,7 +110,7 @@ def backtest(
     check_save(save)
     check_output(output)
     note_replay(settings.home, quiet=quiet)
-    with folds_progress(quiet=quiet) as watch:
+    with chosen_engine(engine, address), folds_progress(quiet=quiet) as watch:
         result = Home(settings.home).backtest(
             tickers,
             chosen,
@@ -122,7 +126,7 @@ def backtest(
             match=match,
             seeds=seeds,
             baselines=extra,
-            jobs=jobs or cpu_count(),
+            jobs=jobs or most_jobs(),
             watch=watch,
         )
     show_facts(result.data, stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet))

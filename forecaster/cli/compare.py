@@ -1,9 +1,15 @@
 """`forecast compare`: SimpleRNN, LSTM and GRU on the same windows, beside the naive forecasts."""
 
+from typing import Annotated
+
+import typer
+
 from forecaster.cli.flags import (
+    AddressFlag,
     AllDaysFlag,
     BaselinesFlag,
     CellsFlag,
+    EngineFlag,
     ForecastsFlag,
     MatchFlag,
     SeedsFlag,
@@ -11,6 +17,7 @@ from forecaster.cli.flags import (
     TrainingUniverse,
     checked_match,
     chosen_cells,
+    chosen_engine,
     extra_baselines,
     show_survivorship,
     show_universe,
@@ -39,6 +46,18 @@ def compare(
     baselines: BaselinesFlag = None,
     universe: TrainingUniverse = None,
     all_days: AllDaysFlag = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            help="Trainings at once, each on one thread (one after the other, on all cores).",
+            min=1,
+            max=256,
+            show_default=False,
+        ),
+    ] = None,
+    engine: EngineFlag = "local",
+    address: AddressFlag = None,
     output: ForecastsFlag = None,
     save: SaveFlag = None,
     json: JsonFlag = False,
@@ -66,7 +85,7 @@ def compare(
     warn_of_damaged(data.damaged)
     warn_of_dates(data.dates_fault)
     _announce(recipe, seeds, quiet=quiet)
-    with training_progress(quiet=quiet) as report:
+    with chosen_engine(engine, address), training_progress(quiet=quiet) as report:
         result = compare_on(
             data,
             chosen,
@@ -79,6 +98,7 @@ def compare(
             ),
             report_fits=report.fits,
             isolated=True,
+            jobs=1 if jobs is None and engine != "local" else jobs,
         )
     comparison, verdict, recipes = result.comparison, result.verdict, result.recipes
     show_survivorship(data.survivorship, facts)

@@ -13,6 +13,8 @@ from forecaster.errors import UsageError, name_some
 from forecaster.settings import CELLS, DEVICES, Recipe, override
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from rich.console import Console
 
     from forecaster.dataset.training_set import TrainingSet
@@ -36,6 +38,19 @@ AllDaysFlag = Annotated[
 CellsFlag = Annotated[str, typer.Option("--cells", help="Cells to compare, with commas.")]
 MatchFlag = Annotated[
     str, typer.Option("--match", help="units: equal units; parameters: about equal parameters.")
+]
+ENGINES = ("local", "ray")
+EngineFlag = Annotated[
+    str, typer.Option("--engine", metavar="local|ray", help="This machine, or a Ray cluster.")
+]
+AddressFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT|auto",
+        help="The cluster's head node (--engine ray; without it one of this machine's cores).",
+        show_default=False,
+    ),
 ]
 SeedsFlag = Annotated[int, typer.Option("--seeds", help="Runs of each cell.", min=1, max=1000)]
 BaselinesFlag = Annotated[
@@ -234,3 +249,23 @@ def _counting_days(universe: Mapping[str, Any]) -> str:
     if universe["targets"] == "days of membership" and start is not None and universe["first"] < start:
         return f"days of membership from {start[:4]} on, on all days before"
     return str(universe["targets"])
+
+
+def chosen_engine(engine: str, address: str | None) -> "AbstractContextManager[None]":
+    """Where what fans out is done meanwhile.
+
+    Raises:
+        UsageError: the engine is not known, or has no address.
+        UnavailableError: no cluster answers.
+    """
+    from contextlib import nullcontext
+
+    from forecaster.cluster import cluster
+
+    if engine not in ENGINES:
+        raise UsageError(f"--engine {engine} is not known", f"choose from {', '.join(ENGINES)}")
+    if engine == "ray":
+        return cluster(address)
+    if address is not None:
+        raise UsageError("--address goes with --engine ray", "add it, or leave the address out")
+    return nullcontext()

@@ -5,10 +5,13 @@ from typing import Annotated
 import typer
 
 from forecaster.cli.flags import (
+    AddressFlag,
     AllDaysFlag,
+    EngineFlag,
     TrainingTickers,
     TrainingUniverse,
     chosen_cells,
+    chosen_engine,
     show_facts,
     training_flags,
 )
@@ -50,6 +53,8 @@ def tune(
             "--jobs", help="Trainings at once (as many as cores).", min=1, max=256, show_default=False
         ),
     ] = None,
+    engine: EngineFlag = "local",
+    address: AddressFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     *,
@@ -57,16 +62,15 @@ def tune(
     recipe: Recipe,
 ) -> None:
     """Search the recipe on validation folds, never on test days; trials are kept, so that it can go on."""
-    from joblib import cpu_count
-
     from forecaster.cli.progress import trials_progress
     from forecaster.cli.tune_screen import show_search, tune_document
     from forecaster.home import Home
+    from forecaster.processes import most_jobs
     from forecaster.report.documents import facts_document
 
     chosen = chosen_cells(cells)
     note_replay(settings.home, quiet=quiet)
-    with trials_progress(minutes, quiet=quiet) as watch:
+    with chosen_engine(engine, address), trials_progress(minutes, quiet=quiet) as watch:
         result = Home(settings.home).tune(
             tickers,
             chosen,
@@ -77,7 +81,7 @@ def tune(
             seeds=seeds,
             universe=universe,
             all_days=all_days,
-            jobs=jobs or cpu_count(),
+            jobs=jobs or most_jobs(),
             watch=watch,
         )
     show_facts(result.data, stderr_console(quiet=quiet) if json else stdout_console(quiet=quiet))

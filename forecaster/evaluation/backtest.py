@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -18,7 +17,7 @@ from forecaster.errors import ForecastError
 from forecaster.evaluation.baselines import LINEAR_T, walks
 from forecaster.evaluation.calibration import recalibrated
 from forecaster.evaluation.comparison import CellRuns, Comparison, score_models, shared_origins, shown_steps
-from forecaster.evaluation.experiment import train_and_forecast
+from forecaster.evaluation.experiment import one_thread, train_and_forecast
 from forecaster.evaluation.extra_baselines import EXTRA_BASELINES
 from forecaster.evaluation.fitted import Fitted, Wanted
 from forecaster.evaluation.fold_store import FoldCost, FoldResult, FoldStore, in_float32, joined
@@ -389,19 +388,6 @@ def _on_one_thread(task: FoldTask, report: Callable[[object], None]) -> FoldResu
     del report
     with one_thread():
         return run_fold(task)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread, in a process of its own: sums' last bits depend on how many there are.
-
-    Two trainings on a thread each are done sooner than one after the other on two threads.
-    """
-    from threadpoolctl import threadpool_limits
-
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # before TensorFlow is loaded
-    with threadpool_limits(1):
-        yield
 
 
 def run_fold(task: FoldTask) -> FoldResult:

@@ -1,6 +1,6 @@
 """Train the cells on the same windows, test them on the same days, beside the same baselines."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, reduce
 
@@ -13,7 +13,7 @@ from forecaster.dataset.training_set import TrainingSet
 from forecaster.dataset.volatility import market_regimes
 from forecaster.errors import ForecastError
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, all_baselines
-from forecaster.evaluation.experiment import TrainResult, run_experiment
+from forecaster.evaluation.experiment import TrainResult, run_alone, run_experiment
 from forecaster.evaluation.extra_baselines import EXTRA_BASELINES
 from forecaster.evaluation.fitted import Fitted, Wanted
 from forecaster.evaluation.forecasts import Forecast, Origins
@@ -32,7 +32,7 @@ from forecaster.evaluation.step_tests import StepTests, step_tests
 from forecaster.network.fitting import Progress
 from forecaster.network.recurrent import matched_units
 from forecaster.network.training import TrainedNetwork
-from forecaster.processes import run_isolated
+from forecaster.processes import results_of, run_isolated
 from forecaster.settings import Recipe
 
 NAIVE = "naive"
@@ -151,6 +151,7 @@ def compare_cells(
     run: Runner = run_isolated,
     baselines: Sequence[str] = (),
     report_fits: FitReport = lambda *_: None,
+    jobs: int | None = None,
 ) -> Comparison:
     """Train every recipe with every seed, and score all of them beside the baselines.
 
@@ -162,17 +163,27 @@ def compare_cells(
         run: calls `work(task, report)`; by default in a process of its own for each training, so that time
             and memory are that training's alone.
         baselines: of EXTRA_BASELINES, beside those that are always there.
-        report_fits: told how far an extra baseline is.
+        report_fits: told how far an extra baseline is, and with `jobs` how many `trainings` are done.
+        jobs: trainings at once, each in a process of its own and on one thread, so that the result is the
+            same however many there are, or on a cluster; None: one after the other by `run`.
 
     Raises:
         ForecastError: no ticker has a window in the test part, or a run failed.
     """
+    seeded = [replace(recipe, seed=recipe.seed + number) for recipe in recipes for number in range(seeds)]
+    found: Iterable[TrainResult]
+    if jobs is None:
+        found = (
+            run(run_experiment, (data, each), partial(report, each.cell, place % seeds + 1))
+            for place, each in enumerate(seeded)
+        )
+    else:
+        found = results_of(run_alone, [(data, each) for each in seeded], jobs, threads=True)
     outcomes: dict[str, list[TrainResult]] = {}
-    for recipe in recipes:
-        for number in range(seeds):
-            seeded = replace(recipe, seed=recipe.seed + number)
-            outcome = run(run_experiment, (data, seeded), partial(report, recipe.cell, number + 1))
-            outcomes.setdefault(recipe.cell, []).append(outcome)
+    for done, (recipe, outcome) in enumerate(zip(seeded, found, strict=True), 1):
+        outcomes.setdefault(recipe.cell, []).append(outcome)
+        if jobs is not None:
+            report_fits("trainings", done, len(seeded))
     origins = shared_origins([run.origins for runs in outcomes.values() for run in runs])
     cells = {
         cell: CellRuns(

@@ -1,6 +1,8 @@
 """One network from prices to test forecasts: train it, then forecast the days it has not seen."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from forecaster.dataset.features import available_features, compute_features
@@ -12,7 +14,7 @@ from forecaster.network.linear_training import train_linear
 from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.network.training import TrainedNetwork, train_network
-from forecaster.processes import peak_memory_mb
+from forecaster.processes import peak_memory_mb, run_isolated
 from forecaster.settings import LINEAR, Recipe
 
 
@@ -30,6 +32,33 @@ def run_experiment(task: tuple[TrainingSet, Recipe], report: Callable[[Progress]
     """`train_and_forecast` as a task for a worker process."""
     data, recipe = task
     return train_and_forecast(data, recipe, report)
+
+
+def run_alone(task: tuple[TrainingSet, Recipe]) -> TrainResult:
+    """`run_experiment` in a process of its own, on one thread: the same wherever and beside what it runs.
+
+    Raises:
+        ForecastError: as `train_and_forecast`, or the process died.
+    """
+    return run_isolated(_on_one_thread, task)
+
+
+def _on_one_thread(task: tuple[TrainingSet, Recipe], report: Callable[[Progress], None]) -> TrainResult:
+    with one_thread():
+        return run_experiment(task, report)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, in a process of its own: sums' last bits depend on how many there are.
+
+    Two trainings on a thread each are done sooner than one after the other on two threads.
+    """
+    from threadpoolctl import threadpool_limits
+
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # before TensorFlow is loaded
+    with threadpool_limits(1):
+        yield
 
 
 def train_and_forecast(

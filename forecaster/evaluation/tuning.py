@@ -26,9 +26,10 @@ from forecaster.dataset.training_set import TrainingSet
 from forecaster.dataset.walk import Fold, WalkRule
 from forecaster.dataset.windows import unbroken_days
 from forecaster.errors import BadInputError, DiskError, ForecastError
-from forecaster.evaluation.backtest import FoldTask, computed_by, described_recipe, one_thread, run_fold
+from forecaster.evaluation.backtest import FoldTask, computed_by, described_recipe, run_fold
 from forecaster.evaluation.baselines import riskmetrics_t
 from forecaster.evaluation.comparison import shown_steps
+from forecaster.evaluation.experiment import one_thread
 from forecaster.evaluation.forecasts import Forecast, Origins
 from forecaster.evaluation.scoring import actuals, daily_crps
 from forecaster.evaluation.search_space import Space

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.flags import chosen_cells
+from forecaster.cli.flags import AddressFlag, EngineFlag, chosen_cells, chosen_engine
 from forecaster.cli.lab.flags import CellsFlag, JobsFlag, whole_numbers
 from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
@@ -44,6 +44,8 @@ def memory(
         str, typer.Option("--start", help="open: gates begin open for the lag; keras: its defaults.")
     ] = "open",
     jobs: JobsFlag = 2,
+    engine: EngineFlag = "local",
+    address: AddressFlag = None,
     save: SaveFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -74,7 +76,8 @@ def memory(
             soft_wrap=True,
         )
 
-    rows = run_memory(trials, kept, jobs, report)
+    with chosen_engine(engine, address):
+        rows = run_memory(trials, kept, jobs, report)
     content = {"task": task, "start": start, "steps": steps, "rows": [_row(row) for row in rows]}
     keep(kept.home, "forecast.lab-memory/1", content)
     save_picture(save, "forecast.lab-memory/1", content, quiet=quiet)

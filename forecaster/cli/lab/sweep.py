@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.flags import checked_match, chosen_cells, training_flags
+from forecaster.cli.flags import (
+    AddressFlag,
+    EngineFlag,
+    checked_match,
+    chosen_cells,
+    chosen_engine,
+    training_flags,
+)
 from forecaster.cli.lab.flags import CellsFlag, JobsFlag, with_colour
 from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
@@ -44,6 +51,8 @@ def sweep(
     ] = "units",
     seeds: Annotated[int, typer.Option("--seeds", help="Runs of each.", min=1, max=100)] = 3,
     jobs: JobsFlag = 2,
+    engine: EngineFlag = "local",
+    address: AddressFlag = None,
     save: SaveFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -77,7 +86,8 @@ def sweep(
             soft_wrap=True,
         )
 
-    points = run_sweep(plans, ResultsFile(settings.home, RESULTS), jobs, report)
+    with chosen_engine(engine, address):
+        points = run_sweep(plans, ResultsFile(settings.home, RESULTS), jobs, report)
     content = {"over": over, "match": match, "tickers": list(setup.tickers)} | {
         "points": [asdict(point) for point in points]
     }
