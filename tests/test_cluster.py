@@ -136,7 +136,7 @@ def test_a_node_that_is_killed_costs_no_result(connected: Any, tmp_path: Path) -
     ],
 )
 def test_results_are_those_of_this_machine_bit_for_bit(
-    connected: Any, own_home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+    nodes: Any, own_home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     small = ["--lookback", "12", "--horizon", "2", "--units", "4", "--epochs", "1", "--cells", "rnn,gru"]
 
@@ -153,6 +153,6 @@ def test_results_are_those_of_this_machine_bit_for_bit(
             return {name: lasting(value) for name, value in found.items() if name not in measured}
         return [lasting(value) for value in found] if isinstance(found, list) else found
 
-    on_cluster = document("--engine", "ray", "--address", connected.address)
+    on_cluster = document("--engine", "ray", "--address", nodes.address)
     shutil.rmtree(own_home / "results")
     assert lasting(on_cluster) == lasting(document("--jobs", "1"))
