@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from forecaster.errors import BadInputError, DiskError
-from forecaster.files import json_value, read_regular, without_nan, write_atomically
+from forecaster.files import digest_bytes, plain, read_regular, write_atomically
 from forecaster.settings import iso_utc
 
 FORMAT = 1
+"""To be raised when the report needs a field that earlier results lack: these then count as not there."""
 MOST_KEPT = 10
 """Of each kind; the oldest go first."""
 MOST_BYTES = 200_000_000
@@ -85,8 +86,9 @@ def keep_result(home: Path, result: KeptResult) -> Path:
     folder = home / "results" / result.kind
     moment = datetime.fromisoformat(result.made).astimezone(UTC)
     path = folder / f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.json"
-    content = {"format": FORMAT, **vars(result)}
-    write_atomically(path, json.dumps(without_nan(content), default=json_value))
+    content = {"format": FORMAT, **vars(result), "document": plain(result.document)}
+    content["digest"] = _digest(content["document"])
+    write_atomically(path, json.dumps(content))
     for old in _files(folder)[MOST_KEPT:]:
         with suppress(OSError):  # another run may remove the same
             old.unlink()
@@ -99,7 +101,7 @@ def kept_results(home: Path, kind: str) -> list[KeptResult]:
     for path in _files(home / "results" / kind):
         with suppress(OSError, ValueError, KeyError, TypeError, RecursionError, BadInputError):
             content = json.loads(read_regular(path, most_bytes=MOST_BYTES))
-            if content.pop("format") == FORMAT and content["document"]["schema"].startswith("forecast."):
+            if content.pop("format") == FORMAT and content.pop("digest") == _digest(content["document"]):
                 found.append(KeptResult(**content))
     return found
 
@@ -107,6 +109,11 @@ def kept_results(home: Path, kind: str) -> list[KeptResult]:
 def newest_result(home: Path, kind: str) -> KeptResult | None:
     """The newest result of one kind; None without any."""
     return next(iter(kept_results(home, kind)), None)
+
+
+def _digest(document: Any) -> str:
+    """What tells a document that was changed or cut; the report relies on every field of a sound one."""
+    return digest_bytes(json.dumps(document).encode())
 
 
 def _files(folder: Path) -> list[Path]:

@@ -71,6 +71,13 @@ def test_a_damaged_file_counts_as_not_there(tmp_path: Path, content: bytes) -> N
     assert [each.document["number"] for each in kept_results(tmp_path, "compare")] == [1]
 
 
+def test_a_changed_document_counts_as_not_there(tmp_path: Path) -> None:
+    path = keep_result(tmp_path, result(crps=0.5, text="σ ≤ 1"))
+    assert newest_result(tmp_path, "compare") is not None
+    path.write_text(path.read_text().replace("0.5", "0.4"))
+    assert newest_result(tmp_path, "compare") is None
+
+
 def test_nothing_is_kept_outside_a_home_folder(tmp_path: Path) -> None:
     assert keep(tmp_path, {"schema": "forecast.lab-gradients/1"}, NOON) == ""
     assert not list(tmp_path.iterdir())
