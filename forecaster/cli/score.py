@@ -136,7 +136,7 @@ def score(
 def _live_document(
     whole: "list[LiveScores]", days: "list[DailyScores]", p_values: list[dict[str, float]]
 ) -> dict[str, Any]:
-    from forecaster.ledger.live_scores import coverage_by_month
+    from forecaster.ledger.live_scores import coverage_by_month, gain_by_month
 
     pairs = list(zip(whole, days, strict=True))
     return {
@@ -144,9 +144,10 @@ def _live_document(
             _as_json(row) | p | {"reference": daily.reference or None}
             for (row, daily), p in zip(pairs, p_values, strict=True)
         ],
-        "coverage_by_month": [
-            month for row, daily in pairs if row.step == 1 for month in coverage_by_month(row.model, daily)
-        ],
+        **{
+            name: [month for row, daily in pairs if row.step == 1 for month in by_month(row.model, daily)]
+            for name, by_month in (("coverage_by_month", coverage_by_month), ("gain_by_month", gain_by_month))
+        },
     }
 
 

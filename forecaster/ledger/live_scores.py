@@ -133,10 +133,26 @@ def coverage_by_month(model: str, daily: DailyScores) -> list[dict[str, Any]]:
         `kind` (the model), `month`, `value`, and the ends of its 95 % interval, `low` and `high`; None where
         too few days tell nothing.
     """
+    return _by_month(model, daily.month, daily.coverage, np.ones_like(daily.coverage))
+
+
+def gain_by_month(model: str, daily: DailyScores) -> list[dict[str, Any]]:
+    """The share of the reference's CRPS that the model saves in each month, as `coverage_by_month`.
+
+    There is none of days without a reference.
+    """
+    known = np.isfinite(daily.excess)
+    return _by_month(model, daily.month[known], -daily.excess[known], daily.reference_crps[known])
+
+
+def _by_month(
+    model: str, months: NDArray[np.int64], numerator: Float, denominator: Float
+) -> list[dict[str, Any]]:
+    """A ratio of sums over the days of each month, with its interval."""
     found = []
-    for month in np.unique(daily.month).tolist():
-        covered = daily.coverage[daily.month == month]
-        interval = ratio_interval(covered, np.ones_like(covered), 1)
+    for month in np.unique(months).tolist():
+        own = months == month
+        interval = ratio_interval(numerator[own], denominator[own], 1)
         low, high = (interval.low, interval.high) if interval.known else (None, None)
         row = {"kind": model, "month": str(np.datetime64(month, "M"))}
         found.append(row | {"value": interval.value, "low": low, "high": high})

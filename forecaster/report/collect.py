@@ -14,7 +14,13 @@ from forecaster.dataset.training_set import choose, read_inputs
 from forecaster.errors import BadInputError, ForecastError, NotFoundError
 from forecaster.ledger.alarms import Alarm, find_alarms
 from forecaster.ledger.ledger import Ledger
-from forecaster.ledger.live_scores import LiveScores, coverage_by_month, daily_scores, live_scores
+from forecaster.ledger.live_scores import (
+    LiveScores,
+    coverage_by_month,
+    daily_scores,
+    gain_by_month,
+    live_scores,
+)
 from forecaster.prices.calendar import last_closed_session
 from forecaster.prices.health import TickerHealth, check_health
 from forecaster.prices.known import known_prices
@@ -34,12 +40,14 @@ class Live:
     Attributes:
         scores: by model and step.
         months: coverage one session ahead by model and month, with its interval, see `live_picture`.
+        gains: the same of the share of the reference's CRPS that is saved.
         alarms: what `score` would raise.
         missing: why there is nothing, in a sentence; empty if there is something.
     """
 
     scores: Sequence[LiveScores] = ()
     months: Sequence[Mapping[str, Any]] = ()
+    gains: Sequence[Mapping[str, Any]] = ()
     alarms: Sequence[Alarm] = ()
     missing: str = ""
 
@@ -185,10 +193,7 @@ def _live(ledger: Ledger, registry: ModelRegistry, moment: datetime) -> Live:
         scores = live_scores(ledger, until)
     except (NotFoundError, BadInputError) as error:
         return Live(missing=error.message)
-    months = [
-        month
-        for row in scores
-        if row.step == 1
-        for month in coverage_by_month(row.model, daily_scores(ledger, row.model, 1, until))
-    ]
-    return Live(scores, months, find_alarms(ledger, registry.names(), moment))
+    days = {row.model: daily_scores(ledger, row.model, 1, until) for row in scores if row.step == 1}
+    months = [month for model, daily in days.items() for month in coverage_by_month(model, daily)]
+    gains = [month for model, daily in days.items() for month in gain_by_month(model, daily)]
+    return Live(scores, months, gains, find_alarms(ledger, registry.names(), moment))

@@ -454,8 +454,7 @@ def _live(data: ReportData) -> Section:
     if not blocks:
         blocks.append(Text("No alarm: neither coverage nor CRPS has drifted by more than chance."))
     if data.live.months:
-        caption = "Coverage of recorded forecasts one session ahead by month; dashed: what is promised."
-        blocks.append(Figure(scores.live_picture(data.live.months), caption))
+        blocks += _figures(gallery.live(data.live.months, data.live.gains))
     headings = ("model", "step", "days", "forecasts", "CRPS ×10⁻⁴", "90 %", "over naive", "over reference")
     rows = [
         (

@@ -185,3 +185,55 @@ def test_every_step_of_the_days_of_reports(tmp_path: Path, capsys: pytest.Captur
         run(["score", *flags, "--home", str(tmp_path)])
         part = capsys.readouterr().out.split("a report to react to")[1].split("By month")[0]
         assert [line.split()[1] for line in part.splitlines() if "no report" in line] == shown
+
+
+def test_coverage_and_gain_by_month_are_the_means_of_their_days(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = lived(tmp_path, 1.0)
+    run(["score", "--json", "--home", str(home)])
+    found = json.loads(capsys.readouterr().out)
+    ledger = Ledger(home)
+    for name, figure in (
+        ("coverage_by_month", "AVG(day_covered)"),
+        ("gain_by_month", "1 - SUM(day_crps) / SUM(day_reference)"),
+    ):
+        rows = ledger.select(
+            f"SELECT substr(origin, 1, 7), {figure} FROM (SELECT origin, AVG(covered) day_covered, "  # noqa: S608
+            "AVG(crps) day_crps, AVG(reference_crps) day_reference FROM forecasts "
+            "WHERE step = 1 AND log_return IS NOT NULL GROUP BY origin) GROUP BY 1 ORDER BY 1"
+        )
+        assert [row["month"] for row in found[name]] == [month for month, _ in rows]
+        assert [row["value"] for row in found[name]] == pytest.approx([value for _, value in rows])
+        assert all(row["low"] is None or row["low"] <= row["value"] <= row["high"] for row in found[name])
+        assert any(row["low"] is not None for row in found[name])
+
+
+def test_what_was_recorded_is_drawn_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = lived(tmp_path, 1.0)
+    target = tmp_path / "live.svg"
+    run(["score", "--save", str(target), "--home", str(home)])
+    assert "Coverage of recorded forecasts by month" in target.read_text()
+    assert "Gain of recorded forecasts" in target.read_text()
+    capsys.readouterr()
+    assert run(["report", "--home", str(home)]) == ExitCode.DONE
+    page = (home / "reports" / "report.html").read_text()
+    assert "Recorded forecasts that have been scored" in page
+    assert "a drift shows here" in page
+
+
+def test_an_alarm_is_in_the_report(tmp_path: Path) -> None:
+    home = lived(tmp_path, 0.002)
+    assert run(["score", "--quiet", "--home", str(home)]) == ExitCode.FAILED
+    assert run(["report", "--quiet", "--home", str(home)]) == ExitCode.DONE
+    assert "the 90 % interval covered" in (home / "reports" / "report.html").read_text()
+
+
+def test_without_a_scored_forecast_there_is_no_picture(
+    own_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", "AAA", "--record", "--quiet", "--home", str(own_home)]) == ExitCode.DONE
+    capsys.readouterr()
+    assert run(["score", "--save", str(tmp_path / "x.svg"), "--home", str(own_home)]) == ExitCode.DONE
+    assert "There is no picture" in capsys.readouterr().err
+    assert not (tmp_path / "x.svg").exists()

@@ -1,6 +1,6 @@
 """Which pictures show a result, from its document."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from forecaster.evaluation.verdict import MODEL_TITLES
@@ -8,6 +8,7 @@ from forecaster.report.pictures import laboratory, scores
 from forecaster.report.pictures.picture import Picture
 
 Document = Mapping[str, Any]
+Months = Sequence[Mapping[str, Any]]
 Captioned = list[tuple[Mapping[str, Any], str]]
 
 
@@ -95,15 +96,20 @@ def _inputs(document: Document) -> Captioned:
     return found
 
 
-def _live(document: Document) -> Captioned:
+def live(coverages: Months, gains: Months) -> Captioned:
+    """Of recorded forecasts: coverage and gain by month."""
     caption = "Coverage of recorded forecasts one session ahead by month; dashed: what is promised."
-    return [(scores.live_picture(document["coverage_by_month"]), caption)]
+    found: Captioned = [(scores.live_coverage_picture(coverages), caption)]
+    if gains:
+        what = "What they gain over the reference by month; a drift shows here."
+        found.append((scores.live_gain_picture(gains), what))
+    return found
 
 
 _GALLERY: Mapping[str, Callable[[Document], Captioned]] = {
     "compare": lambda found: [*skill(found), *recurrence(found), *pit(found)],
     "backtest": lambda found: [*skill(found), *recurrence(found), *coverage(found), *gain(found)],
-    "score": _live,
+    "score": lambda found: live(found["coverage_by_month"], found["gain_by_month"]),
     "lab-gates": _gates,
     "lab-inputs": _inputs,
     "lab-gradients": lambda found: [

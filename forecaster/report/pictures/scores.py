@@ -225,21 +225,41 @@ def training_picture(document: Document) -> Spec | None:
     return finished(lines, "Training and validation loss by epoch")
 
 
-def live_picture(months: Sequence[Mapping[str, Any]]) -> Spec:
+def live_coverage_picture(months: Sequence[Mapping[str, Any]]) -> Spec:
     """Coverage of recorded forecasts by month, with intervals.
 
     Args:
-        months: `kind` (the model), `month`, `value`, `low`, `high`; one session ahead.
+        months: as `coverage_by_month` gives them.
     """
+    title = "coverage, with 95 % interval"
+    level = alt.Chart(alt.InlineData([{"level": 0.9}])).mark_rule(strokeDash=[4, 3]).encode(y="level:Q")
+    return finished(
+        alt.layer(level, *_monthly(months, title)),
+        "Coverage of recorded forecasts by month, one session ahead",
+    )
+
+
+def live_gain_picture(months: Sequence[Mapping[str, Any]]) -> Spec:
+    """The share of the reference's CRPS that recorded forecasts save, by month, with intervals.
+
+    Args:
+        months: as `gain_by_month` gives them.
+    """
+    title = "CRPS saved, with 95 % interval"
+    return finished(
+        alt.layer(_zero("y"), *_monthly(months, title)),
+        "Gain of recorded forecasts over the reference by month, one session ahead",
+    )
+
+
+def _monthly(months: Sequence[Mapping[str, Any]], title: str) -> list[alt.Chart]:
     models = list(dict.fromkeys(row["kind"] for row in months))
     base = alt.Chart(alt.InlineData([dict(row) for row in months])).encode(
         x=alt.X("month:O", title="month of the forecast's origin"),
         xOffset=alt.XOffset("kind:N", sort=models),
         color=_kinds(models),
     )
-    layers = _whiskers(base, "y", "coverage, with 95 % interval", "month", "kind")
-    level = alt.Chart(alt.InlineData([{"level": 0.9}])).mark_rule(strokeDash=[4, 3]).encode(y="level:Q")
-    return finished(alt.layer(level, *layers), "Coverage of recorded forecasts by month")
+    return _whiskers(base, "y", title, "month", "kind")
 
 
 def _whiskers(base: alt.Chart, along: str, title: str, *told: str) -> list[alt.Chart]:
