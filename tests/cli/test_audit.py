@@ -176,8 +176,15 @@ def test_an_interruption_is_one_line(
     assert "interrupted" in line
 
 
-@pytest.mark.trial
-@pytest.mark.parametrize("seconds", [2, 6, 9, 12])
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        pytest.param(2, marks=pytest.mark.trial),
+        pytest.param(6, marks=pytest.mark.slow),
+        pytest.param(9, marks=pytest.mark.trial),
+        pytest.param(12, marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c_ends_it_whenever_it_comes(home: Path, seconds: int) -> None:
     """TensorFlow's native code drops an interruption that comes while it builds or saves a network."""
     process = started(["audit", "--lookback", "12", "--quiet", "--home", home])

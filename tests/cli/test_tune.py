@@ -282,7 +282,7 @@ def test_an_interruption_keeps_what_is_finished(
     assert len(resumed["trials"]) == 4
 
 
-@pytest.mark.trial
+@pytest.mark.slow
 def test_killed_on_two_workers_and_resumed_every_value_is_that_of_one_worker(home: Path) -> None:
     """Real training: what was finished is kept, and a recipe's value depends on nothing but the recipe."""
     few = ("--trials", "3", "--folds", "2", "--cells", "rnn")

@@ -135,7 +135,7 @@ def assert_the_next_run_completes(nights: Nights) -> None:
     ("kills", "quick", "steps"),
     [
         pytest.param(5, True, tuple(LONGEST), marks=pytest.mark.trial, id="5"),
-        pytest.param(2, False, ("retrain",), marks=pytest.mark.trial, id="2, Keras"),
+        pytest.param(2, False, ("retrain",), marks=pytest.mark.slow, id="2, Keras"),
         pytest.param(200, False, tuple(LONGEST), marks=pytest.mark.slow, id="200, Keras"),
     ],
 )
@@ -182,7 +182,7 @@ def test_predictions_beside_a_run_all_answer_and_mix_no_versions(nights: Nights)
         pytest.param(100, "logs/run_status.json", [1], True, id="run-status", marks=pytest.mark.trial),
         pytest.param(3_000, ".parquet", [1], True, id="prices", marks=pytest.mark.trial),
         pytest.param(20_900, "models/main/2", [1], True, id="model", marks=pytest.mark.trial),
-        pytest.param(20_690, "model.keras", [1], False, id="model, Keras", marks=pytest.mark.trial),
+        pytest.param(20_690, "model.keras", [1], False, id="model, Keras", marks=pytest.mark.slow),
         pytest.param(30_000, "ledger.sqlite", [1, 2], True, id="ledger", marks=pytest.mark.trial),
     ],
 )
