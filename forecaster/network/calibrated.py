@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.network.student_t import ForecastDistribution
+from forecaster.special import special_functions
 
 Float = NDArray[np.float64]
 
@@ -38,18 +39,17 @@ class LevelMap:
         return self._mapped(probability, forwards=False)
 
     def _mapped(self, probability: Float, *, forwards: bool) -> Float:
-        from scipy.special import ndtr, ndtri
-
-        place = ndtri(probability)
+        special = special_functions()
+        place = special.ndtri(probability)
         found = np.empty(np.shape(place))
-        own = ndtri(self.levels)
-        for step, raw in enumerate(ndtri(self.raw_levels)):
+        own = special.ndtri(self.levels)
+        for step, raw in enumerate(special.ndtri(self.raw_levels)):
             known, wanted = (own, raw) if forwards else (raw, own)
             asked = place[..., step]
             inside = np.interp(asked, known, wanted)
             beyond = np.minimum(asked - known[0], 0.0) + np.maximum(asked - known[-1], 0.0)
             found[..., step] = inside + np.where(np.isfinite(asked), beyond, asked)
-        return np.asarray(ndtr(found))
+        return np.asarray(special.ndtr(found))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,6 @@ from forecaster.dataset.volatility import WARM_UP
 from forecaster.errors import BadInputError, ForecastError, UsageError, name_some
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, random_walk, riskmetrics_walk
 from forecaster.evaluation.forecasts import Origins, in_returns
-from forecaster.ledger.ledger import ForecastRows
 from forecaster.network.calibrated import CalibratedDistribution, LevelMap
 from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
@@ -28,6 +28,9 @@ from forecaster.prices.market import MarketSeries, ThinDay, read_market, thin_da
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
 from forecaster.registry.versions import RegisteredModel
+
+if TYPE_CHECKING:
+    from forecaster.ledger.ledger import ForecastRows
 
 # By then the slowest of the features' exponential means has forgotten all but 1e-13 of its start.
 _WARM_UP_DAYS = 1000
@@ -272,8 +275,10 @@ def _simple_forecast(reference: Network | None, features: Features, horizon: int
     return forecast_latest(reference, features)[0]
 
 
-def ledger_rows(model: str, predictions: Sequence[Prediction]) -> ForecastRows:
+def ledger_rows(model: str, predictions: Sequence[Prediction]) -> "ForecastRows":
     """The predictions of NAME@VERSION as the ledger records them, a row for each ticker and step."""
+    from forecaster.ledger.ledger import ForecastRows  # SQLite, for those who record
+
     name, _, version = model.partition("@")
     counts = [len(each.dates) for each in predictions]
     return ForecastRows(
