@@ -185,11 +185,12 @@ def _chosen(store: "PriceStore", home: Path, tickers: list[str] | None, universe
     """The tickers to predict, in capitals and once each, stored or not."""
     from forecaster.dataset.panel import choose_tickers
     from forecaster.prices.table import checked_ticker
-    from forecaster.prices.universe import find_universe, members_on
 
     if tickers and universe is not None:
         raise UsageError("tickers and --universe exclude each other", "give one of them")
     if universe is not None:
+        from forecaster.prices.universe import find_universe, members_on
+
         return members_on(find_universe(universe, home), None, now().date())[1]
     if not tickers or not store.tickers():
         return choose_tickers(store, None)  # which says so of an empty store
