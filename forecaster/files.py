@@ -97,7 +97,10 @@ def read_regular(path: Path, remedy: str = "move it away", *, most_bytes: int = 
     with open_regular(path, remedy) as file:
         try:
             there = os.fstat(file.fileno()).st_size
-            content = b"" if there > most_bytes else file.read(most_bytes + 1)
+            # No more than there is: room for as much as there may be would be made, and filled with pages.
+            content = b"" if there > most_bytes else file.read(there + 1)
+            if len(content) > there:  # it has grown meanwhile
+                content += file.read(most_bytes + 1)
         except OSError as error:
             raise unreadable(error, path) from error
     if max(there, len(content)) > most_bytes:

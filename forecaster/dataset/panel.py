@@ -217,8 +217,12 @@ def daily_log_returns(
         closes [1, nan, 4] on three sessions give [nan, nan, log(4) / sqrt(2)] and [False, True, False].
     """
     traded = np.isfinite(close)
-    bars = np.flatnonzero(traded)
+    log_return = np.full(len(close), np.nan, dtype=np.float32)
     inside = np.zeros(len(close), dtype=bool)
+    if traded.all():
+        log_return[1:] = np.diff(np.log(close))
+        return log_return, inside
+    bars = np.flatnonzero(traded)
     inside[bars[0] : bars[-1] + 1] = True
     own = np.flatnonzero(inside & (open_days | traded))
     missed = ~traded[own]
@@ -230,7 +234,6 @@ def daily_log_returns(
     place = np.flatnonzero(~missed)
     passed = np.diff(place)
     whole = np.diff(np.cumsum(too_many)[place]) == 0
-    log_return = np.full(len(close), np.nan, dtype=np.float32)
     moves = np.diff(np.log(close[bars])) / np.sqrt(passed)
     log_return[bars[1:]] = np.where(whole, moves, np.nan)
     return log_return, bridged
@@ -303,17 +306,23 @@ def latest_days(
         # One bar more than there are days: the first day's return is from the day before.
         tail = table.take(slice(max(len(table) - days - 1, 0), None))
         own = _own_days(tail)
+        whole = len(own) == len(tail)
         place = np.searchsorted(own, tail.dates)
         kept = min(days, len(own))
         dates[row, -kept:] = own[-kept:]
         for name, matrix in columns.items():
-            values = np.full(len(own), np.nan)
-            values[place] = tail.columns[name]
+            values = tail.columns[name]
+            if not whole:
+                values = np.full(len(own), np.nan)
+                values[place] = tail.columns[name]
             matrix[row, -kept:] = values[-kept:]
             if name == "adj_close":
                 returns, gaps = daily_log_returns(values, np.ones(len(own), dtype=bool))
                 log_return[row, -kept:], bridged[row, -kept:] = returns[-kept:], gaps[-kept:]
-        market_return[row] = _align(dates[row], markets[table.calendar])
+        if row and table.calendar == tables[row - 1].calendar and (dates[row] == dates[row - 1]).all():
+            market_return[row] = market_return[row - 1]
+        else:
+            market_return[row] = _align(dates[row], markets[table.calendar])
         spread[row] = _past_spread(table)
     close, adjusted = columns["close"], columns["adj_close"]
     adjusted *= (close[:, -1] / adjusted[:, -1])[:, None]

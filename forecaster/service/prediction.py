@@ -1,9 +1,10 @@
 """Predict tickers from a registered network, all of them as one batch and without Keras."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 _WARM_UP_DAYS = 1000
 # A quarter is a step of the means over reports: 32 leave 0.1 % of the usual reaction's start.
 _REPORTS_WARM_UP_DAYS = 2000
+_TICKERS_AT_ONCE = 512
+"""As many as the network answers at once; thousands with all their days would take gigabytes."""
 _MOVE_LEVEL = 68
 LEAST_LEVEL, MOST_LEVEL = 1, 99.9
 _HISTORY_DAYS = 63
@@ -160,21 +163,23 @@ def predict_stored(
     """
     check_levels(levels)
     checked_steps(horizon, network.horizon)
-    tables: list[PriceTable] = []
     failures: dict[str, ForecastError] = {}
-    for ticker, read in zip(tickers, store.read_each(tickers, LATEST_COLUMNS), strict=True):
-        if isinstance(read, ForecastError):
-            failures[ticker] = read
-        else:
-            tables.append(read)
-    if not tables:
-        return Batch((), failures)
+
+    def sound() -> Iterator[PriceTable]:
+        for ticker, read in zip(tickers, store.read_each(tickers, LATEST_COLUMNS), strict=True):
+            if isinstance(read, ForecastError):
+                failures[ticker] = read
+            else:
+                yield read
+
     known_market = market or read_market(store, composition)
-    known = read_reports(store.home, [table.ticker for table in tables])
+    known = read_reports(store.home, tickers)
     today = None if store.as_of is None else local_date(store.as_of)
     batch = predict_tables(
-        network, tables, known_market, horizon, levels, reference, known.table, today, level_map
+        network, sound(), known_market, horizon, levels, reference, known.table, today, level_map
     )
+    if len(failures) == len(tickers):
+        return Batch((), failures)
     failures |= batch.failures
     ordered = {ticker: failures[ticker] for ticker in tickers if ticker in failures}
     return Batch(batch.predictions, ordered, known.fault, known.any_kept)
@@ -182,7 +187,7 @@ def predict_stored(
 
 def predict_tables(
     network: Network,
-    tables: Sequence[PriceTable],
+    tables: Iterable[PriceTable],
     market: MarketSeries,
     horizon: int | None = None,
     levels: Sequence[float] = (50, 90),
@@ -191,7 +196,7 @@ def predict_tables(
     as_of: np.datetime64 | None = None,
     level_map: LevelMap | None = None,
 ) -> Batch:
-    """As `predict_stored`, from price tables and the market's daily return.
+    """As `predict_stored`, from price tables and the market's daily return; few tables are held at a time.
 
     `reports` are the tickers' announcements, as known on the day `as_of`.
 
@@ -200,6 +205,29 @@ def predict_tables(
     """
     check_levels(levels)
     steps = checked_steps(horizon, network.horizon)
+    predictions: list[Prediction] = []
+    failures: dict[str, ForecastError] = {}
+    waiting = iter(tables)
+    while part := list(islice(waiting, _TICKERS_AT_ONCE)):
+        own = None if reports is None else reports.of([table.ticker for table in part])
+        batch = _predict_part(network, part, market, steps, levels, reference, own, as_of, level_map)
+        predictions += batch.predictions
+        failures |= batch.failures
+    return Batch(tuple(predictions), failures)
+
+
+def _predict_part(
+    network: Network,
+    tables: Sequence[PriceTable],
+    market: MarketSeries,
+    steps: int,
+    levels: Sequence[float],
+    reference: Network | None,
+    reports: EarningsTable | None,
+    as_of: np.datetime64 | None,
+    level_map: LevelMap | None,
+) -> Batch:
+    """As `predict_tables`, of tickers that are held all at once."""
     reads_reports = any(is_report_feature(name) for name in network.features)
     days = network.lookback + (_REPORTS_WARM_UP_DAYS if reads_reports else _WARM_UP_DAYS)
     latest = latest_days(tables, market, days, reports, as_of)
