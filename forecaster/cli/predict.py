@@ -208,8 +208,7 @@ def _warn(
     from forecaster.service.prediction import knows_later_prices
 
     old = {each.ticker: each for each in predictions if each.sessions_old(moment)}
-    trained_on = set(used.card["tickers"])
-    others = [each.ticker for each in predictions if each.ticker not in trained_on]
+    others = [each.ticker for each in predictions if each.ticker not in used.trained_on]
     lines = []
     if len(old) == 1:
         ((ticker, found),) = old.items()

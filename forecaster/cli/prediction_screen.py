@@ -254,7 +254,7 @@ def prediction_document(
     return {
         "ticker": prediction.ticker,
         "model": used.reference,
-        "trained_on": prediction.ticker in used.card["tickers"],
+        "trained_on": prediction.ticker in used.trained_on,
         "last_date": str(prediction.last_date),
         "last_close": prediction.last_close,
         "currency": prediction.currency,
