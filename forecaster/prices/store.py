@@ -389,7 +389,7 @@ def _names_ticker(name: str) -> bool:
 
 def _checksum(values: NDArray[Any]) -> int:
     """CRC-32 of a column: days since 1970 as int64, or float64; little-endian."""
-    return zlib.crc32(memoryview(np.ascontiguousarray(values).view("u8").astype("<u8", copy=False)))
+    return zlib.crc32(np.ascontiguousarray(values).view("u8").astype("<u8", copy=False).data)
 
 
 def _changes(prices: PriceTable, columns: Sequence[str], info: StoredInfo) -> list[str]:
