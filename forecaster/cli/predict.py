@@ -192,7 +192,7 @@ def _chosen(store: "PriceStore", home: Path, tickers: list[str] | None, universe
         from forecaster.prices.universe import find_universe, members_on
 
         return members_on(find_universe(universe, home), None, now().date())[1]
-    if not tickers or not store.tickers():
+    if not tickers or store.is_empty():
         return choose_tickers(store, None)  # which says so of an empty store
     return list(dict.fromkeys(checked_ticker(ticker) for ticker in tickers))
 

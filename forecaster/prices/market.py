@@ -161,7 +161,7 @@ def read_market(store: PriceStore, composition: Collection[str] = ()) -> MarketS
         composition: whose mean the market is. Those of them that are not stored count as members without a
             return; on a calendar where none of them trades it is the mean of all that is stored.
     """
-    files = _price_files(store.folder)
+    files = store.look()
     (whole,) = _kept(store, files, [None])
     chosen, composition = whole, frozenset(composition)
     if composition:
@@ -180,7 +180,7 @@ def refresh_markets(store: PriceStore) -> MarketSeries:
     """
     kept = [_read(path, None) for path in _kept_files(store)]
     compositions = [market.members for market in kept if market is not None]
-    return _kept(store, _price_files(store.folder), [None, *compositions])[0]
+    return _kept(store, store.look(), [None, *compositions])[0]
 
 
 def later_markets(market: MarketSeries, now: datetime) -> dict[str, np.datetime64]:
@@ -408,19 +408,6 @@ def _mark_as_used(store: PriceStore, compositions: Iterable[tuple[str, ...]]) ->
     for path in _kept_files(store)[:-MOST_COMPOSITIONS]:
         with suppress(OSError):
             path.unlink()
-
-
-def _price_files(folder: Path) -> dict[str, str]:
-    """By name, the size and the time of every price file."""
-    files = {}
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith(".parquet") and not entry.name.startswith("."):
-                size, changed = 0, 0
-                with suppress(OSError):  # a link that leads nowhere
-                    size, changed = entry.stat().st_size, entry.stat().st_mtime_ns
-                files[entry.name] = f"{size} {changed}"
-    return files
 
 
 def _fingerprint(files: Mapping[str, str], members: Collection[str] | None) -> str:

@@ -7,7 +7,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -85,17 +85,44 @@ class PriceStore:
     """The prices of one home folder; with `as_of`, those alone that were known at that moment.
 
     Bars of sessions that had not closed by then are not read. What a file says of itself (`info`), and what
-    `verify` finds, is of all of it.
+    `verify` finds, is of all of it. With `files`, which an earlier look at the folder has found, `look` gives
+    them: one look at thousands of files will do for a command.
     """
 
-    def __init__(self, home: Path, as_of: datetime | None = None) -> None:
+    def __init__(
+        self, home: Path, as_of: datetime | None = None, files: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home
         self.folder = home / "data" / "prices"
         self.as_of = as_of
+        self.files = files
 
     def whole(self) -> "PriceStore":
         """The same store with all its bars."""
-        return PriceStore(self.home)
+        return PriceStore(self.home, files=self.files)
+
+    def look(self) -> Mapping[str, str]:
+        """By name, the size and the time of every file of prices: another text once one is rewritten."""
+        if self.files is not None:
+            return self.files
+        files = {}
+        with suppress(OSError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".parquet") and not entry.name.startswith("."):
+                    size, changed = 0, 0
+                    with suppress(OSError):  # a link that leads nowhere
+                        found = entry.stat()
+                        size, changed = found.st_size, found.st_mtime_ns
+                    files[entry.name] = f"{size} {changed}"
+        return files
+
+    def is_empty(self) -> bool:
+        """Whether no ticker has a file; quicker than to list them all.
+
+        Raises:
+            DiskError: the system does not let us look.
+        """
+        return next(self._names(), None) is None
 
     def path(self, ticker: str) -> Path:
         """Where the ticker's file is or would be.
@@ -107,13 +134,18 @@ class PriceStore:
 
     def tickers(self) -> list[str]:
         """All tickers that have a file, sorted."""
+        return sorted(self._names())
+
+    def _names(self) -> Iterator[str]:
         try:
-            names = [path.name for path in self.folder.iterdir() if path.suffix == ".parquet"]
+            with os.scandir(self.folder) as entries:
+                for entry in entries:
+                    if entry.name.endswith(".parquet") and _names_ticker(entry.name):
+                        yield entry.name.removesuffix(".parquet")
         except (FileNotFoundError, NotADirectoryError):
-            return []
+            return
         except OSError as error:
             raise unreadable(error, self.folder) from error
-        return sorted(name.removesuffix(".parquet") for name in names if _names_ticker(name))
 
     def require(self, ticker: str) -> None:
         """See that a ticker has a file, be it damaged.

@@ -12,7 +12,7 @@ from factories import WRITTEN, filled_store, random_walk_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.prices import market, market_sums
+from forecaster.prices import market_sums
 from forecaster.prices.market import MarketSeries, mean_log_return, read_market, refresh_markets
 from forecaster.prices.market_sums import BLOCKS, DaySums, block_of, read_blocks
 from forecaster.prices.store import PriceStore
@@ -212,21 +212,12 @@ def test_a_process_that_is_ended_half_way_leaves_the_old_sums(
     assert bits(read_market(many)) == bits(afresh(many, many.home))
 
 
-def test_what_another_process_writes_meanwhile_is_found_the_next_time(
-    many: PriceStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_another_process_writes_meanwhile_is_found_the_next_time(many: PriceStore) -> None:
     """The files are looked at before they are read: newer prices stand under an older fingerprint then."""
     changed = random_walk_table("T7", 40, 200)
-    looked = market._price_files
-
-    def look_and_lose(folder: Path) -> dict[str, str]:
-        files = looked(folder)
-        many.write(changed, source="test", fetched_at=WRITTEN)
-        return files
-
-    with monkeypatch.context() as patch:
-        patch.setattr(market, "_price_files", look_and_lose)
-        read_market(many)
+    files = many.look()
+    many.write(changed, source="test", fetched_at=WRITTEN)
+    read_market(PriceStore(many.home, files=files))
     many.write(replace(changed, currency="EUR"), source="test", fetched_at=WRITTEN)
     assert bits(read_market(many)) == bits(afresh(many, many.home))
 
