@@ -183,6 +183,20 @@ def refresh_markets(store: PriceStore) -> MarketSeries:
     return _kept(store, store.look(), [None, *compositions])[0]
 
 
+def sound_stocks(store: PriceStore) -> frozenset[str]:
+    """The stocks whose files are as they were when they were read for the market: without fault or odd move.
+
+    Of those that have changed since, or were never read for it, nothing is said.
+    """
+    files = store.look()
+    whole = [
+        each.block
+        for fingerprint, each in read_blocks(_sums_path(store)).items()
+        if fingerprint == _fingerprint(files, each.tickers)
+    ]
+    return frozenset(ticker for block in whole for ticker in set(block.members).difference(block.odd))
+
+
 def later_markets(market: MarketSeries, now: datetime) -> dict[str, np.datetime64]:
     """The calendars whose market has sessions that have not closed by `now`, and the last of them."""
     last_days = {name: market.of(name).dates[-1] for name in market.calendars if len(market.of(name).dates)}
@@ -344,7 +358,7 @@ def _computed(
     store: PriceStore, files: Mapping[str, str], wanted: Sequence[tuple[str, ...] | None]
 ) -> list[MarketSeries]:
     """The markets of these members: of the blocks whose price files are as they were, the sums are kept."""
-    path = store.folder.parent / "market_sums.parquet"
+    path = _sums_path(store)
     kept = read_blocks(path)
     stored: list[list[str]] = [[] for _ in range(BLOCKS)]
     for ticker in _stocks(store):
@@ -389,6 +403,10 @@ def _path(store: PriceStore, members: tuple[str, ...] | None) -> Path:
     if members is None:
         return data / "market.parquet"
     return data / f"market-{digest_bytes(' '.join(sorted(members)).encode())[:16]}.parquet"
+
+
+def _sums_path(store: PriceStore) -> Path:
+    return store.folder.parent / "market_sums.parquet"
 
 
 def _kept_files(store: PriceStore) -> list[Path]:

@@ -22,6 +22,7 @@ from forecaster.files import (
     atomic_path,
     clear_leftovers,
     digest_bytes,
+    open_regular,
     read_regular,
     set_folder_aside,
     unreadable,
@@ -177,13 +178,13 @@ class PriceStore:
         """
         return self._read(checked_ticker(ticker), columns)[0]
 
-    def read_with_info(self, ticker: str) -> tuple[PriceTable, StoredInfo]:
-        """All bars of a ticker, and what its file says of itself.
+    def read_with_info(self, ticker: str, columns: Sequence[str] = COLUMNS) -> tuple[PriceTable, StoredInfo]:
+        """All bars of a ticker, as `read` gives them, and what its file says of itself.
 
         Raises:
             NotFoundError, BadInputError, DiskError, UsageError: as `read`.
         """
-        return self._read(checked_ticker(ticker), COLUMNS)
+        return self._read(checked_ticker(ticker), columns)
 
     def read_many(self, tickers: Sequence[str]) -> Iterator[PriceTable]:
         """The tables of `tickers`, in that order, read ahead by several threads.
@@ -231,7 +232,7 @@ class PriceStore:
         Raises:
             NotFoundError, BadInputError, DiskError, UsageError: as `read`.
         """
-        with self._opened(checked_ticker(ticker)) as (_, info):
+        with self._opened(checked_ticker(ticker), in_parts=True) as (_, info):
             return info
 
     def write(
@@ -331,7 +332,7 @@ class PriceStore:
 
     def _load(self, ticker: str, columns: Sequence[str]) -> tuple[PriceTable, StoredInfo]:
         """As they stand in the file; whether they are what was written, `_changes` tells."""
-        with self._opened(ticker) as (file, info):
+        with self._opened(ticker, in_parts=not columns) as (file, info):
             # Without checksums, as earlier releases wrote, the digest is all there is: it is of every column.
             wanted = columns if info.checksums else COLUMNS
             table = file.read(columns=["date", *wanted], use_threads=False)
@@ -341,23 +342,27 @@ class PriceStore:
             return PriceTable(ticker, dates, values, info.calendar, info.currency), info
 
     @contextmanager
-    def _opened(self, ticker: str) -> Iterator[tuple["pq.ParquetFile", StoredInfo]]:
-        """A ticker's file, read whole and found to be a price file; PyArrow's complaints in our words.
+    def _opened(self, ticker: str, *, in_parts: bool) -> Iterator[tuple["pq.ParquetFile", StoredInfo]]:
+        """A ticker's file, found to be a price file; PyArrow's complaints in our words.
 
-        Mapped into memory it would take twice as long, and end the process if it were cut meanwhile.
+        Read whole or, where little of it is wanted, in parts. Mapped into memory it would take twice as long,
+        and end the process if it were cut meanwhile.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self.path(ticker)
         try:
-            content = read_regular(path, _REPAIR, most_bytes=MOST_BYTES)
+            if in_parts:
+                content = pa.PythonFile(open_regular(path, _REPAIR, most_bytes=MOST_BYTES))
+            else:
+                content = pa.BufferReader(read_regular(path, _REPAIR, most_bytes=MOST_BYTES))
         except FileNotFoundError:
             if path.is_symlink():
                 raise _damaged(path, "it is a link that leads nowhere") from None
             raise self._not_found(ticker) from None
         try:
-            with pq.ParquetFile(pa.BufferReader(content)) as file:
+            with content, pq.ParquetFile(content) as file:
                 info = _parse_info(path, file.metadata)
                 if file.schema_arrow.remove_metadata() != _schema():
                     raise _damaged(path, "its columns are not those of a price file")
