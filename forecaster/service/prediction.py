@@ -213,6 +213,7 @@ def predict_tables(
         batch = _predict_part(network, part, market, steps, levels, reference, own, as_of, level_map)
         predictions += batch.predictions
         failures |= batch.failures
+        part.clear()  # before the next are read
     return Batch(tuple(predictions), failures)
 
 
