@@ -16,8 +16,8 @@ from forecaster.prices.table import PriceTable, checked_ticker
 
 Days = NDArray[np.datetime64]
 Float32 = NDArray[np.float32]
-LATEST_COLUMNS = ("close", "adj_close", "high", "low", "volume")
-"""What `latest_days` needs of a price table."""
+PANEL_COLUMNS = ("close", "adj_close", "high", "low", "volume")
+"""What a panel, and `latest_days`, need of a price table."""
 _DIGESTED = (
     *("dates", "close", "log_return", "log_range", "log_volume", "market_return"),
     *("bridged", "target_mask"),
@@ -297,7 +297,7 @@ def latest_days(
     """
     shape = (len(tables), days)
     dates = np.full(shape, np.datetime64("NaT"), dtype="datetime64[D]")
-    columns = {name: np.full(shape, np.nan) for name in LATEST_COLUMNS}
+    columns = {name: np.full(shape, np.nan) for name in PANEL_COLUMNS}
     log_return, market_return = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
     bridged = np.zeros(shape, dtype=bool)
     spread = np.empty(len(tables))

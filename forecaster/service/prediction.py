@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features, compute_features
-from forecaster.dataset.panel import BRIDGE_SPAN, LATEST_COLUMNS, MOST_BRIDGED, LatestDays, latest_days
+from forecaster.dataset.panel import BRIDGE_SPAN, MOST_BRIDGED, PANEL_COLUMNS, LatestDays, latest_days
 from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.reports_ahead import ReportAhead, reports_ahead
 from forecaster.dataset.volatility import WARM_UP
@@ -166,7 +166,7 @@ def predict_stored(
     failures: dict[str, ForecastError] = {}
 
     def sound() -> Iterator[PriceTable]:
-        for ticker, read in zip(tickers, store.read_each(tickers, LATEST_COLUMNS), strict=True):
+        for ticker, read in zip(tickers, store.read_each(tickers, PANEL_COLUMNS), strict=True):
             if isinstance(read, ForecastError):
                 failures[ticker] = read
             else:
