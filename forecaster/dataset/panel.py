@@ -1,7 +1,7 @@
 """Many tickers as arrays: on one calendar to train and test on, or right-aligned to forecast from."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -279,12 +279,25 @@ class LatestDays:
         return self.close.shape[0], self.close.shape[1]
 
 
+def last_bars(table: PriceTable, days: int) -> tuple[PriceTable, float]:
+    """The bars that `latest_days` lays out, a copy of them that the rest can go, and the spread of all."""
+    tail = table.take(_last_rows(table, days))
+    columns = {name: values.copy() for name, values in tail.columns.items()}
+    return replace(tail, dates=tail.dates.copy(), columns=columns), _past_spread(table)
+
+
+def _last_rows(table: PriceTable, days: int) -> slice:
+    """One bar more than there are days: the first day's return is from the day before."""
+    return slice(max(len(table) - days - 1, 0), None)
+
+
 def latest_days(
     tables: Sequence[PriceTable],
     market: MarketSeries,
     days: int,
     reports: EarningsTable | None = None,
     as_of: np.datetime64 | None = None,
+    spreads: Sequence[float] | None = None,
 ) -> LatestDays:
     """Lay the last `days` trading days of each table side by side.
 
@@ -294,6 +307,7 @@ def latest_days(
         days: D.
         reports: see `LatestDays`.
         as_of: see `LatestDays`.
+        spreads: N, where the tables are what `last_bars` has left of the tickers' bars, which it gives.
     """
     shape = (len(tables), days)
     dates = np.full(shape, np.datetime64("NaT"), dtype="datetime64[D]")
@@ -303,8 +317,7 @@ def latest_days(
     spread = np.empty(len(tables))
     markets = {name: market.of(name) for name in {table.calendar for table in tables}}
     for row, table in enumerate(tables):
-        # One bar more than there are days: the first day's return is from the day before.
-        tail = table.take(slice(max(len(table) - days - 1, 0), None))
+        tail = table.take(_last_rows(table, days))
         own = _own_days(tail)
         whole = len(own) == len(tail)
         place = np.searchsorted(own, tail.dates)
@@ -323,7 +336,7 @@ def latest_days(
             market_return[row] = market_return[row - 1]
         else:
             market_return[row] = _align(dates[row], markets[table.calendar])
-        spread[row] = _past_spread(table)
+        spread[row] = _past_spread(table) if spreads is None else spreads[row]
     close, adjusted = columns["close"], columns["adj_close"]
     adjusted *= (close[:, -1] / adjusted[:, -1])[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):

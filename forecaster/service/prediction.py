@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features, compute_features
-from forecaster.dataset.panel import BRIDGE_SPAN, MOST_BRIDGED, PANEL_COLUMNS, LatestDays, latest_days
+from forecaster.dataset.panel import (
+    BRIDGE_SPAN,
+    MOST_BRIDGED,
+    PANEL_COLUMNS,
+    LatestDays,
+    last_bars,
+    latest_days,
+)
 from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.reports_ahead import ReportAhead, reports_ahead
 from forecaster.dataset.volatility import WARM_UP
@@ -205,35 +212,35 @@ def predict_tables(
     """
     check_levels(levels)
     steps = checked_steps(horizon, network.horizon)
+    reads_reports = any(is_report_feature(name) for name in network.features)
+    days = network.lookback + (_REPORTS_WARM_UP_DAYS if reads_reports else _WARM_UP_DAYS)
     predictions: list[Prediction] = []
     failures: dict[str, ForecastError] = {}
-    waiting = iter(tables)
+    waiting = (last_bars(table, days) for table in tables)
     while part := list(islice(waiting, _TICKERS_AT_ONCE)):
-        own = None if reports is None else reports.of([table.ticker for table in part])
-        batch = _predict_part(network, part, market, steps, levels, reference, own, as_of, level_map)
+        bars, spreads = zip(*part, strict=True)
+        own = None if reports is None else reports.of([table.ticker for table in bars])
+        latest = latest_days(bars, market, days, own, as_of, spreads)
+        batch = _predict_latest(network, latest, bars, market, steps, levels, reference, level_map)
         predictions += batch.predictions
         failures |= batch.failures
-        part.clear()  # before the next are read
     return Batch(tuple(predictions), failures)
 
 
-def _predict_part(
+def _predict_latest(
     network: Network,
+    latest: LatestDays,
     tables: Sequence[PriceTable],
     market: MarketSeries,
     steps: int,
     levels: Sequence[float],
     reference: Network | None,
-    reports: EarningsTable | None,
-    as_of: np.datetime64 | None,
     level_map: LevelMap | None,
 ) -> Batch:
-    """As `predict_tables`, of tickers that are held all at once."""
+    """As `predict_tables`, from the last bars of tickers that are held all at once."""
     reads_reports = any(is_report_feature(name) for name in network.features)
-    days = network.lookback + (_REPORTS_WARM_UP_DAYS if reads_reports else _WARM_UP_DAYS)
-    latest = latest_days(tables, market, days, reports, as_of)
     features = compute_features(latest, network.features)
-    outlooks = reports_ahead(latest, reports, features.volatility, steps)
+    outlooks = reports_ahead(latest, latest.reports, features.volatility, steps)
     forecast, valid = forecast_latest(network, features)
     walk = random_walk(0.0, latest.past_spread, np.inf, network.horizon)  # the naive forecast
     simple = _simple_forecast(reference, features, network.horizon)
