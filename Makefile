@@ -9,7 +9,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test trials slow test-lowest lint docs bench mutants fuzz clean
+.PHONY: help setup demo test trials slow test-lowest lint docs bench bench-scale mutants fuzz clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ docs: .venv/dev  ## write the references anew from the code, and build the site 
 
 bench: .venv/dev  ## measure speed, memory and accuracy; INDEX=FILE is the whole index in long form
 	$(BIN)/python benchmarks/bench.py $(INDEX)
+
+bench-scale: .venv/dev  ## measure how the commands grow from 20 to 5,000 tickers, in stores of their own
+	$(BIN)/python benchmarks/scale_bench.py
 
 mutants: .venv/dev  ## change the deciding modules, and count the changes that a test notices
 	@$(PIP) --editable '.[mutants]'

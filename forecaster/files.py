@@ -60,23 +60,26 @@ def write_atomically(target: Path, content: bytes | str) -> None:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def open_regular(path: Path, remedy: str = "move it away") -> BinaryIO:
+def open_regular(path: Path, remedy: str = "move it away", *, most_bytes: int | None = None) -> BinaryIO:
     """Open a file to be read, unless it is a pipe, a device or a folder: those may never end, or never begin.
 
     Args:
         path: a link to a regular file will do.
         remedy: what to do about one that is something else.
+        most_bytes: of the file; None for any size.
 
     Raises:
         FileNotFoundError: there is none.
-        BadInputError: it is not a regular file.
+        BadInputError: it is not a regular file, or is larger.
         DiskError: the system does not let us read it.
     """
     try:
         _check_mode(path, path.stat().st_mode, remedy)  # to open some devices does something already
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            _check_mode(path, os.fstat(descriptor).st_mode, remedy)
+            found = os.fstat(descriptor)
+            _check_mode(path, found.st_mode, remedy)
+            _check_size(path, found.st_size, most_bytes, remedy)
             return os.fdopen(descriptor, "rb")
         except BaseException:
             os.close(descriptor)
@@ -98,12 +101,19 @@ def read_regular(path: Path, remedy: str = "move it away", *, most_bytes: int = 
     with open_regular(path, remedy) as file:
         try:
             there = os.fstat(file.fileno()).st_size
-            content = b"" if there > most_bytes else file.read(most_bytes + 1)
+            # No more than there is: room for as much as there may be would be made, and filled with pages.
+            content = b"" if there > most_bytes else file.read(there + 1)
+            if len(content) > there:  # it has grown meanwhile
+                content += file.read(most_bytes + 1)
         except OSError as error:
             raise unreadable(error, path) from error
-    if max(there, len(content)) > most_bytes:
-        raise BadInputError(f"{path} is larger than the {most_bytes:,} bytes that it may have", remedy)
+    _check_size(path, max(there, len(content)), most_bytes, remedy)
     return content
+
+
+def _check_size(path: Path, size: int, most_bytes: int | None, remedy: str) -> None:
+    if most_bytes is not None and size > most_bytes:
+        raise BadInputError(f"{path} is larger than the {most_bytes:,} bytes that it may have", remedy)
 
 
 def unreadable(error: OSError, path: Path) -> DiskError:
@@ -302,6 +312,11 @@ def plain(value: Any) -> Any:
 
 def without_nan(value: Any) -> Any:
     """The value for JSON, which has no NaN and no infinity: these become None; keys become text."""
+    kind = type(value)
+    if kind is float:  # what there is most of comes first: the tests below take ten times as long
+        return value if math.isfinite(value) else None
+    if kind is str or kind is int:
+        return value
     if isinstance(value, Mapping):
         return {str(key): without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typer.main import get_command
 
 import forecaster
-from forecaster.cli.main import app
+from forecaster.cli.main import command_line
 from forecaster.prices.importing.dialects import DIALECTS, OTHER_EXAMPLES
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -34,7 +34,7 @@ ORDER = (
 def main() -> int:
     """Write or check the references; 1 if one is not current."""
     wanted = {
-        "commands.md": "\n".join([COMMANDS, *_sections(get_command(app), "forecast")]),
+        "commands.md": "\n".join([COMMANDS, *_sections(get_command(command_line()), "forecast")]),
         "api.md": "\n".join([LIBRARY, *(_described(name) for name in ORDER)]),
         "data.md": (DOCS / "data.md").read_text(encoding="utf-8").partition(MADE)[0] + MADE + _formats(),
     }

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from forecaster.cli.main import app
+from forecaster.cli.main import command_line
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -35,7 +35,7 @@ def written_commands() -> Iterator[Any]:
 @pytest.mark.parametrize("line", list(dict.fromkeys(written_commands())))
 def test_a_written_command_exists_with_its_flags(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
-    command: Any = get_command(app)
+    command: Any = get_command(command_line())
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
     assert command.name != "forecast", f"there is no command for {line!r}"

@@ -231,6 +231,7 @@ HOME_FILES = (
     "models/numbers.json",
     "models/ledger.sqlite",
     "data/market.parquet",
+    "data/market_sums.parquet",
     "logs/run_status.json",
     "logs/events.jsonl",
     ".forecast.lock",
@@ -270,7 +271,8 @@ def test_a_bad_file_of_the_home_ends_every_command_soon(
 
 
 BY_THE_WAY = (
-    *("data/prices/OLD.parquet", "data/market.parquet", "logs/run_status.json", "logs/events.jsonl"),
+    *("data/prices/OLD.parquet", "data/market.parquet", "data/market_sums.parquet"),
+    *("logs/run_status.json", "logs/events.jsonl"),
     "models/main/history.json",
 )
 """Files that no command ends at."""

@@ -48,9 +48,11 @@ def status(
     than 40 tickers the ones in the worst state are shown, unless --all is given.
     """
     from forecaster.prices.health import check_health
+    from forecaster.prices.market import sound_stocks
 
     store, chosen = _open_store(context, home, tickers)
-    healths = [check_health(store, ticker, screen.now()) for ticker in chosen]
+    sound, moment = sound_stocks(store), screen.now()
+    healths = [check_health(store, ticker, moment, sound=ticker in sound) for ticker in chosen]
     if json:
         screen.print_json("forecast.data-status/2", _status_as_json(store, healths))
         return
@@ -284,11 +286,9 @@ def _status_summary(healths: list["TickerHealth"], shown: int) -> str:
 
 
 def _status_as_json(store: "PriceStore", healths: list["TickerHealth"]) -> dict[str, Any]:
-    from dataclasses import asdict
-
     listed = []
     for health in healths:
-        row = asdict(health)
+        row = dict(vars(health))
         row["gap_dates"] = [str(day) for day in health.gaps[:NAMED_GAPS]]
         row["gaps"] = len(health.gaps)
         row["odd"] = list(health.odd[:NAMED_GAPS])

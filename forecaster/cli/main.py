@@ -1,9 +1,11 @@
 """The command `forecast`: its commands, and the one place where errors become exit codes."""
 
+import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,34 +13,30 @@ import typer
 from typer.main import get_command
 
 from forecaster import __version__
-from forecaster.cli.audit import audit
-from forecaster.cli.backtest import backtest
-from forecaster.cli.compare import compare
-from forecaster.cli.data import data_app
-from forecaster.cli.doctor import doctor
-from forecaster.cli.fetch import fetch
-from forecaster.cli.lab.app import lab_app
-from forecaster.cli.models import models_app
-from forecaster.cli.predict import predict
-from forecaster.cli.report import report
-from forecaster.cli.retrain import retrain
-from forecaster.cli.schedule import run_daily, schedule_app
-from forecaster.cli.score import score
 from forecaster.cli.screen import write_note
 from forecaster.cli.streams import drop_stdout, finish_stdout, prepare_streams
-from forecaster.cli.train import train
-from forecaster.cli.tune import tune
 from forecaster.errors import ExitCode, ForecastError
 from forecaster.report.kept import COMMAND
 
-# Rich draws the help on a terminal; a pipe gets plain text, in half the time.
-app = typer.Typer(
-    name="forecast",
-    no_args_is_help=True,
-    rich_markup_mode="rich" if sys.stdout is not None and sys.stdout.isatty() else None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS = {
+    "fetch": "fetch:fetch",
+    "data": "data:data_app",
+    "train": "train:train",
+    "compare": "compare:compare",
+    "backtest": "backtest:backtest",
+    "audit": "audit:audit",
+    "tune": "tune:tune",
+    "predict": "predict:predict",
+    "retrain": "retrain:retrain",
+    "score": "score:score",
+    "report": "report:report",
+    "run": "schedule:run_daily",
+    "schedule": "schedule:schedule_app",
+    "models": "models:models_app",
+    "lab": "lab.app:lab_app",
+    "doctor": "doctor:doctor",
+}
+"""Every command, and the module and name of its function or group. The module is loaded when it is needed."""
 
 
 def _show_version(wanted: bool) -> None:
@@ -47,7 +45,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def forecast(
     context: typer.Context,
     home: Annotated[
@@ -62,27 +59,35 @@ def forecast(
     context.obj = home
 
 
-app.command()(fetch)
-app.add_typer(data_app, name="data")
-app.command()(train)
-app.command()(compare)
-app.command()(backtest)
-app.command()(audit)
-app.command()(tune)
-app.command()(predict)
-app.command()(retrain)
-app.command()(score)
-app.command()(report)
-app.command("run")(run_daily)
-app.add_typer(schedule_app, name="schedule")
-app.add_typer(models_app, name="models")
-app.add_typer(lab_app, name="lab")
-app.command()(doctor)
+def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command `forecast`, with all of its commands or some."""
+    app = typer.Typer(
+        name="forecast",
+        no_args_is_help=True,
+        # Rich draws the help on a terminal; a pipe gets plain text, in half the time.
+        rich_markup_mode="rich" if sys.stdout is not None and sys.stdout.isatty() else None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(forecast)
+    for name in names:
+        module, _, attribute = COMMANDS[name].partition(":")
+        command = getattr(import_module(f"forecaster.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
 
 
 def main() -> None:
     """Run the command line; every error is one line on stderr and the documented exit code."""
     prepare_streams()
+    if sys.argv[1:2] == ["predict"]:
+        # Before NumPy is loaded: to start its threads takes longer than the products of a forecast. And to
+        # look for cycles, of which it makes none, would be an eighth of its time.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        gc.disable()
     code = run(sys.argv[1:])
     if error := finish_stdout():
         code = _explain(error)
@@ -93,7 +98,8 @@ def run(arguments: list[str]) -> int:
     """Run one command and give its exit code."""
     typed = COMMAND.set(tuple(arguments))
     try:
-        code = _commands()(arguments, prog_name="forecast", standalone_mode=False) or ExitCode.DONE
+        commands = _commands(arguments[0] if arguments and arguments[0] in COMMANDS else None)
+        code = commands(arguments, prog_name="forecast", standalone_mode=False) or ExitCode.DONE
         # Typer answers Ctrl-C with its exit code alone.
         return _explain(KeyboardInterrupt()) if code == ExitCode.INTERRUPTED else int(code)
     except BrokenPipeError:
@@ -114,9 +120,9 @@ def run(arguments: list[str]) -> int:
 
 
 @cache
-def _commands() -> Callable[..., Any]:
-    """All commands, put together once in a process that runs several."""
-    return get_command(app)
+def _commands(name: str | None) -> Callable[..., Any]:
+    """One command, or all of them, put together once in a process that runs several."""
+    return get_command(command_line(COMMANDS if name is None else (name,)))
 
 
 def _explain(error: BaseException) -> int:

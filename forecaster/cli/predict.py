@@ -239,13 +239,14 @@ def _chosen(store: "PriceStore", home: Path, tickers: list[str] | None, universe
     """The tickers to predict, in capitals and once each, stored or not."""
     from forecaster.dataset.panel import choose_tickers
     from forecaster.prices.table import checked_ticker
-    from forecaster.prices.universe import find_universe, members_on
 
     if tickers and universe is not None:
         raise UsageError("tickers and --universe exclude each other", "give one of them")
     if universe is not None:
+        from forecaster.prices.universe import find_universe, members_on
+
         return members_on(find_universe(universe, home), None, now().date())[1]
-    if not tickers or not store.tickers():
+    if not tickers or store.is_empty():
         return choose_tickers(store, None)  # which says so of an empty store
     return list(dict.fromkeys(checked_ticker(ticker) for ticker in tickers))
 
@@ -261,8 +262,7 @@ def _warn(
     from forecaster.service.prediction import knows_later_prices
 
     old = {each.ticker: each for each in predictions if each.sessions_old(moment)}
-    trained_on = set(used.card["tickers"])
-    others = [each.ticker for each in predictions if each.ticker not in trained_on]
+    others = [each.ticker for each in predictions if each.ticker not in used.trained_on]
     lines = []
     if len(old) == 1:
         ((ticker, found),) = old.items()

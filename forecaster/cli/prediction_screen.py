@@ -14,7 +14,6 @@ from forecaster.errors import UsageError, name_some
 from forecaster.evaluation.calibration import Calibration
 from forecaster.network.risk import tail_losses
 from forecaster.network.step_copula import StepCopula
-from forecaster.prices.earnings.fetching import stock_tickers
 from forecaster.prices.earnings.projection import SOURCE
 from forecaster.prices.earnings.table import AFTER, BEFORE, DURING, REPORTED, UNKNOWN
 from forecaster.registry.versions import RegisteredModel
@@ -246,6 +245,8 @@ def _tell_of_unknown_dates(predictions: Sequence[Prediction], asked: Asked, scre
     """Of which companies no earnings date is known, where such dates are in use."""
     if not asked.dates:
         return
+    from forecaster.prices.earnings.fetching import stock_tickers
+
     names = stock_tickers([each.ticker for each in predictions if not each.reports_known])
     if names:
         screen.print(
@@ -339,7 +340,7 @@ def prediction_document(
     return {
         "ticker": prediction.ticker,
         "model": used.reference,
-        "trained_on": prediction.ticker in used.card["tickers"],
+        "trained_on": prediction.ticker in used.trained_on,
         "last_date": str(prediction.last_date),
         "last_close": prediction.last_close,
         "currency": prediction.currency,

@@ -1,7 +1,7 @@
 """Many tickers as arrays: on one calendar to train and test on, or right-aligned to forecast from."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,8 @@ from forecaster.prices.table import PriceTable, checked_ticker
 
 Days = NDArray[np.datetime64]
 Float32 = NDArray[np.float32]
-LATEST_COLUMNS = ("close", "adj_close", "high", "low", "volume")
-"""What `latest_days` needs of a price table."""
+PANEL_COLUMNS = ("close", "adj_close", "high", "low", "volume")
+"""What a panel, and `latest_days`, need of a price table."""
 _DIGESTED = (
     *("dates", "close", "log_return", "log_range", "log_volume", "market_return"),
     *("bridged", "target_mask"),
@@ -217,8 +217,12 @@ def daily_log_returns(
         closes [1, nan, 4] on three sessions give [nan, nan, log(4) / sqrt(2)] and [False, True, False].
     """
     traded = np.isfinite(close)
-    bars = np.flatnonzero(traded)
+    log_return = np.full(len(close), np.nan, dtype=np.float32)
     inside = np.zeros(len(close), dtype=bool)
+    if traded.all():
+        log_return[1:] = np.diff(np.log(close))
+        return log_return, inside
+    bars = np.flatnonzero(traded)
     inside[bars[0] : bars[-1] + 1] = True
     own = np.flatnonzero(inside & (open_days | traded))
     missed = ~traded[own]
@@ -230,7 +234,6 @@ def daily_log_returns(
     place = np.flatnonzero(~missed)
     passed = np.diff(place)
     whole = np.diff(np.cumsum(too_many)[place]) == 0
-    log_return = np.full(len(close), np.nan, dtype=np.float32)
     moves = np.diff(np.log(close[bars])) / np.sqrt(passed)
     log_return[bars[1:]] = np.where(whole, moves, np.nan)
     return log_return, bridged
@@ -276,12 +279,25 @@ class LatestDays:
         return self.close.shape[0], self.close.shape[1]
 
 
+def last_bars(table: PriceTable, days: int) -> tuple[PriceTable, float]:
+    """The bars that `latest_days` lays out, a copy of them that the rest can go, and the spread of all."""
+    tail = table.take(_last_rows(table, days))
+    columns = {name: values.copy() for name, values in tail.columns.items()}
+    return replace(tail, dates=tail.dates.copy(), columns=columns), _past_spread(table)
+
+
+def _last_rows(table: PriceTable, days: int) -> slice:
+    """One bar more than there are days: the first day's return is from the day before."""
+    return slice(max(len(table) - days - 1, 0), None)
+
+
 def latest_days(
     tables: Sequence[PriceTable],
     market: MarketSeries,
     days: int,
     reports: EarningsTable | None = None,
     as_of: np.datetime64 | None = None,
+    spreads: Sequence[float] | None = None,
 ) -> LatestDays:
     """Lay the last `days` trading days of each table side by side.
 
@@ -291,30 +307,36 @@ def latest_days(
         days: D.
         reports: see `LatestDays`.
         as_of: see `LatestDays`.
+        spreads: N, where the tables are what `last_bars` has left of the tickers' bars, which it gives.
     """
     shape = (len(tables), days)
     dates = np.full(shape, np.datetime64("NaT"), dtype="datetime64[D]")
-    columns = {name: np.full(shape, np.nan) for name in LATEST_COLUMNS}
+    columns = {name: np.full(shape, np.nan) for name in PANEL_COLUMNS}
     log_return, market_return = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
     bridged = np.zeros(shape, dtype=bool)
     spread = np.empty(len(tables))
     markets = {name: market.of(name) for name in {table.calendar for table in tables}}
     for row, table in enumerate(tables):
-        # One bar more than there are days: the first day's return is from the day before.
-        tail = table.take(slice(max(len(table) - days - 1, 0), None))
+        tail = table.take(_last_rows(table, days))
         own = _own_days(tail)
+        whole = len(own) == len(tail)
         place = np.searchsorted(own, tail.dates)
         kept = min(days, len(own))
         dates[row, -kept:] = own[-kept:]
         for name, matrix in columns.items():
-            values = np.full(len(own), np.nan)
-            values[place] = tail.columns[name]
+            values = tail.columns[name]
+            if not whole:
+                values = np.full(len(own), np.nan)
+                values[place] = tail.columns[name]
             matrix[row, -kept:] = values[-kept:]
             if name == "adj_close":
                 returns, gaps = daily_log_returns(values, np.ones(len(own), dtype=bool))
                 log_return[row, -kept:], bridged[row, -kept:] = returns[-kept:], gaps[-kept:]
-        market_return[row] = _align(dates[row], markets[table.calendar])
-        spread[row] = _past_spread(table)
+        if row and table.calendar == tables[row - 1].calendar and (dates[row] == dates[row - 1]).all():
+            market_return[row] = market_return[row - 1]
+        else:
+            market_return[row] = _align(dates[row], markets[table.calendar])
+        spread[row] = _past_spread(table) if spreads is None else spreads[row]
     close, adjusted = columns["close"], columns["adj_close"]
     adjusted *= (close[:, -1] / adjusted[:, -1])[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):

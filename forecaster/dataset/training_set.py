@@ -14,7 +14,7 @@ from forecaster.dataset.membership import (
     select_members,
     without,
 )
-from forecaster.dataset.panel import Days, Panel, build_panel, choose_tickers
+from forecaster.dataset.panel import PANEL_COLUMNS, Days, Panel, build_panel, choose_tickers
 from forecaster.dataset.split import Split, split_days
 from forecaster.dataset.survivorship import count_survivors
 from forecaster.errors import ForecastError
@@ -22,7 +22,7 @@ from forecaster.prices.earnings.store import read_reports
 from forecaster.prices.earnings.table import EarningsTable
 from forecaster.prices.market import MarketSeries, read_market
 from forecaster.prices.store import FILE_ERRORS, NotYetListedError, PriceStore
-from forecaster.prices.table import PriceTable
+from forecaster.prices.table import COLUMNS, PriceTable
 from forecaster.prices.universe import Universe
 from forecaster.settings import Recipe
 
@@ -159,18 +159,24 @@ def load_training_set(
         NotFoundError, BadInputError: prices are missing, too few, or damaged, see `read_inputs`.
         UsageError: the split dates do not fit the prices.
     """
-    return read_inputs(store, chosen, market).build(split_rule)
+    return read_inputs(store, chosen, market, PANEL_COLUMNS).build(split_rule)
 
 
-def read_inputs(store: PriceStore, chosen: Chosen, market: MarketSeries | None = None) -> Inputs:
+def read_inputs(
+    store: PriceStore,
+    chosen: Chosen,
+    market: MarketSeries | None = None,
+    columns: Sequence[str] = COLUMNS,
+) -> Inputs:
     """Read what the training set of `chosen` is built from; arguments as of `load_training_set`.
 
-    A damaged price file costs only its own ticker, unless that was asked for by its name.
+    A damaged price file costs only its own ticker, unless that was asked for by its name. Of the columns only
+    `columns` are read; a panel needs PANEL_COLUMNS.
 
     Raises:
         NotFoundError, BadInputError: prices are missing or damaged.
     """
-    tables, damaged = _read(store, chosen)
+    tables, damaged = _read(store, chosen, columns)
     selection = chosen.selection
     if selection is not None:
         selection = without(selection, damaged)
@@ -187,7 +193,7 @@ def read_inputs(store: PriceStore, chosen: Chosen, market: MarketSeries | None =
     )
 
 
-def _read(store: PriceStore, chosen: Chosen) -> tuple[list[PriceTable], list[str]]:
+def _read(store: PriceStore, chosen: Chosen, columns: Sequence[str]) -> tuple[list[PriceTable], list[str]]:
     """The tables of `chosen`, and the tickers whose files are damaged.
 
     Those that were not listed yet on the day that is replayed are left out without a word.
@@ -198,7 +204,7 @@ def _read(store: PriceStore, chosen: Chosen) -> tuple[list[PriceTable], list[str
     tables: list[PriceTable] = []
     damaged: dict[str, ForecastError] = {}
     failure: ForecastError | None = None
-    for ticker, read in zip(chosen.tickers, store.read_each(chosen.tickers), strict=True):
+    for ticker, read in zip(chosen.tickers, store.read_each(chosen.tickers, columns), strict=True):
         if isinstance(read, PriceTable):
             tables.append(read)
         elif chosen.by_name or not isinstance(read, FILE_ERRORS):

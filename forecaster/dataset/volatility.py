@@ -1,5 +1,7 @@
 """Exponentially weighted volatility: the scale on which features and targets are measured."""
 
+from itertools import accumulate
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,8 @@ DECAY = 0.94
 WARM_UP = 20
 # A halted or merged stock hardly moves; dividing by its true volatility would make noise look huge.
 LEAST = 5e-4
+_BLOCK = 128
+"""So many tickers at once: one takes a quarter of the time of a loop without blocks, 5,000 no longer."""
 REGIMES = ("calm", "normal", "turbulent", "unknown")
 
 
@@ -22,17 +26,29 @@ def exponential_mean(values: NDArray[np.float32], decay: float) -> NDArray[np.fl
     Returns:
         (..., D) float32; NaN before the first known day, carried forward over missing days.
     """
-    days = np.moveaxis(np.asarray(values), -1, 0)
-    total = np.zeros(days.shape[1:])
-    weight = np.zeros(days.shape[1:])
-    means = np.empty(days.shape, dtype=np.float32)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for day, value in enumerate(days):
-            known = np.isfinite(value)
-            total = np.where(known, decay * total + (1 - decay) * value, total)
-            weight = np.where(known, decay * weight + (1 - decay), weight)
-            means[day] = total / weight
-    return np.moveaxis(means, 0, -1)
+    values = np.asarray(values)
+    rows = values.reshape(-1, values.shape[-1])  # (N, D)
+    means = np.empty(rows.shape, dtype=np.float32)
+    weights = _weights(rows.shape[1], decay)
+    for first in range(0, len(rows), _BLOCK):
+        block = rows[first : first + _BLOCK].T  # (D, n)
+        known = np.isfinite(block)
+        kept = np.where(known, decay, 1.0)
+        totals = np.where(known, (1 - decay) * block, 0.0).astype(np.float64)
+        before = np.zeros(block.shape[1])
+        for share, total in zip(kept, totals, strict=True):
+            total += share * before  # noqa: PLW2901  (in place: a row of `totals`)
+            before = total
+        with np.errstate(invalid="ignore"):
+            totals /= weights[np.cumsum(known, axis=0)]
+        means[first : first + _BLOCK] = totals.T
+    return means.reshape(values.shape)
+
+
+def _weights(days: int, decay: float) -> NDArray[np.float64]:
+    """The sum of the weights of 0 … `days` days."""
+    sums = accumulate(range(days), lambda total, _: decay * total + (1 - decay), initial=0.0)
+    return np.array(list(sums))
 
 
 def volatility(log_return: NDArray[np.float32]) -> NDArray[np.float32]:

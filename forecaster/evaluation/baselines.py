@@ -5,19 +5,21 @@ origin's close to the close h days later, (O, H), from returns up to and includi
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import available_features, compute_features
 from forecaster.dataset.panel import Panel
-from forecaster.dataset.training_set import TrainingSet
 from forecaster.dataset.volatility import volatility
 from forecaster.evaluation.forecasts import Origins, at_origins, network_forecasts
-from forecaster.network.linear_training import train_linear
 from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.settings import Recipe
+
+if TYPE_CHECKING:
+    from forecaster.dataset.training_set import TrainingSet
 
 Baseline = Callable[[Panel, Origins, int], ForecastDistribution]
 
@@ -64,7 +66,7 @@ def walks(panel: Panel, origins: Origins, horizon: int) -> dict[str, ForecastDis
     return {name: baseline(panel, origins, horizon) for name, baseline in BASELINES.items()}
 
 
-def all_baselines(data: TrainingSet, recipe: Recipe, origins: Origins) -> dict[str, ForecastDistribution]:
+def all_baselines(data: "TrainingSet", recipe: Recipe, origins: Origins) -> dict[str, ForecastDistribution]:
     """Every baseline's forecasts, by name: the random walks, and linear-t on the inputs of `recipe`.
 
     Args:
@@ -78,7 +80,7 @@ def all_baselines(data: TrainingSet, recipe: Recipe, origins: Origins) -> dict[s
     return walks(data.panel, origins, recipe.horizon) | {LINEAR_T: linear_t(data, recipe, origins)}
 
 
-def linear_t(data: TrainingSet, recipe: Recipe, origins: Origins) -> ForecastDistribution:
+def linear_t(data: "TrainingSet", recipe: Recipe, origins: Origins) -> ForecastDistribution:
     """What the network's own inputs tell without recurrence; arguments as of `all_baselines`.
 
     See `network.linear_t`.
@@ -90,13 +92,15 @@ def linear_t(data: TrainingSet, recipe: Recipe, origins: Origins) -> ForecastDis
 
 
 def fitted_linear_t(
-    data: TrainingSet, recipe: Recipe, origins: Origins
+    data: "TrainingSet", recipe: Recipe, origins: Origins
 ) -> tuple[Network, ForecastDistribution]:
     """As `linear_t`, with the network itself.
 
     Raises:
         BadInputError: there is no window in the training part.
     """
+    from forecaster.network.linear_training import train_linear  # `predict` has no use for it
+
     panel = data.panel
     features = compute_features(panel, available_features(panel, recipe))
     network = train_linear(panel, features, data.split.train, recipe).network

@@ -11,7 +11,7 @@ each of 25 levels, with the mean over tickers in place of one outcome, and a sma
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from forecaster.evaluation.forecasts import Forecast, StepForecast
 from forecaster.evaluation.metrics import FILE_LEVELS
 from forecaster.evaluation.quantile_forecast import StepQuantiles
-from forecaster.evaluation.scoring import Actuals
 from forecaster.network.calibrated import LevelMap
+
+if TYPE_CHECKING:
+    from forecaster.evaluation.scoring import Actuals
 
 LEVELS = FILE_LEVELS
 RATE = 0.005
@@ -106,7 +108,7 @@ class CalibratedForecast:
         return CalibratedForecast(self.raw.take(chosen), self.row[chosen], self.raw_levels, self.after)
 
 
-def recalibrated(forecast: Forecast, actual: Actuals, steps: Sequence[int]) -> CalibratedForecast:
+def recalibrated(forecast: Forecast, actual: "Actuals", steps: Sequence[int]) -> CalibratedForecast:
     """Walk through the days of the origins, and recalibrate each by the actuals known at its close.
 
     The first days are as the forecast has them: nothing has been seen yet.
@@ -127,7 +129,7 @@ def recalibrated(forecast: Forecast, actual: Actuals, steps: Sequence[int]) -> C
 
 
 def _levels_by_day(
-    made: StepForecast, actual: Actuals, step: int, days: NDArray[np.intp], row: NDArray[np.intp]
+    made: StepForecast, actual: "Actuals", step: int, days: NDArray[np.intp], row: NDArray[np.intp]
 ) -> tuple[Float, Float]:
     """See `CalibratedForecast`: the levels on each day, and after the last."""
     realised = actual.log_return[:, step - 1]
@@ -205,7 +207,7 @@ def parse_calibration(content: Mapping[str, Any], horizon: int) -> Calibration:
 
 
 def calibration_of_test(
-    forecast: Forecast, actual: Actuals, dates: NDArray[np.datetime64], horizon: int
+    forecast: Forecast, actual: "Actuals", dates: NDArray[np.datetime64], horizon: int
 ) -> Calibration:
     """What recalibration comes to on the test days of a training, all of which the network has not seen.
 

@@ -328,11 +328,9 @@ def _decoded(text: bytes) -> str:
 
 def _open_rows(forecasts: ForecastRows, now: datetime) -> list[tuple[Any, ...]]:
     """The values to insert, of the forecasts whose target date has not closed."""
-    newest = {
-        ticker: last_closed_session(now, forecasts.calendars.get(ticker, XNYS))
-        for ticker in set(forecasts.ticker.tolist())
-    }
-    closed = np.array([newest[ticker] for ticker in forecasts.ticker], dtype="datetime64[D]")
+    calendars = [forecasts.calendars.get(ticker, XNYS) for ticker in forecasts.ticker]
+    newest = {calendar: last_closed_session(now, calendar) for calendar in set(calendars)}
+    closed = np.array([newest[calendar] for calendar in calendars], dtype="datetime64[D]")
     kept = forecasts.target > closed
     learned, naive, simple = forecasts.forecast, forecasts.naive, forecasts.simple
     figures = (

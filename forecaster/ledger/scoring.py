@@ -6,13 +6,13 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.errors import NotFoundError
+from forecaster.errors import ForecastError, NotFoundError
 from forecaster.evaluation.metrics import QUANTILE_LEVELS, crps_from_quantiles, most_gain
 from forecaster.evaluation.scoring import range_losses
 from forecaster.ledger.ledger import Ledger, OpenForecasts
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.prices.store import FILE_ERRORS, PriceStore
-from forecaster.prices.successor import find_successor
+from forecaster.prices.successor import find_successors
 from forecaster.prices.table import PriceTable
 
 Float = NDArray[np.float64]
@@ -108,25 +108,40 @@ def _none_for_nan(values: Float) -> list[float | None]:
 
 def _look_up(due: OpenForecasts, store: PriceStore) -> _Returns:
     found = _Returns(np.full(len(due.key), np.nan))
-    tickers = np.array(due.ticker, dtype=object)
-    for ticker in dict.fromkeys(due.ticker):
-        rows = np.flatnonzero(tickers == ticker)
-        ends = due.origin[rows], due.target[rows]
-        try:
-            table = store.read(ticker)
-        except (NotFoundError, *FILE_ERRORS) as error:
-            found.reasons[ticker] = error.message
-            continue
-        if ends[1].max() > table.dates[-1]:
-            successor = find_successor(store, table)
-            if successor is not None:
-                table, found.renamed[ticker] = successor, successor.ticker
-        first, last = (_adjusted_close(table, days) for days in ends)
-        found.values[rows] = np.log(last / first)
-        gone = np.union1d(ends[0][np.isnan(first)], ends[1][np.isnan(last)])
-        if len(gone):
-            found.reasons[ticker] = _why_open(table, gone)
+    rows: dict[str, list[int]] = {}
+    for row, ticker in enumerate(due.ticker):
+        rows.setdefault(ticker, []).append(row)
+    failed: dict[str, str] = {}
+    ended: list[PriceTable] = []
+    for ticker, read in zip(rows, store.read_each(list(rows), ("close", "adj_close")), strict=True):
+        if isinstance(read, (NotFoundError, *FILE_ERRORS)):
+            failed[ticker] = read.message
+        elif isinstance(read, ForecastError):
+            raise read
+        elif due.target[rows[ticker]].max() > read.dates[-1]:
+            ended.append(read)
+        else:
+            _fill(found, due, rows[ticker], read, failed)
+    successors = find_successors(store, ended)
+    for table in ended:
+        continued = successors.get(table.ticker, table)
+        if continued is not table:
+            found.renamed[table.ticker] = continued.ticker
+        _fill(found, due, rows[table.ticker], continued, failed)
+    found.reasons |= {ticker: failed[ticker] for ticker in rows if ticker in failed}
     return found
+
+
+def _fill(
+    found: _Returns, due: OpenForecasts, rows: list[int], table: PriceTable, failed: dict[str, str]
+) -> None:
+    """Fill in the returns of one ticker's forecasts, or why they stay open."""
+    ends = due.origin[rows], due.target[rows]
+    first, last = (_adjusted_close(table, days) for days in ends)
+    found.values[rows] = np.log(last / first)
+    gone = np.union1d(ends[0][np.isnan(first)], ends[1][np.isnan(last)])
+    if len(gone):
+        failed[due.ticker[rows[0]]] = _why_open(table, gone)
 
 
 def _adjusted_close(table: PriceTable, days: NDArray[np.datetime64]) -> Float:

@@ -1,16 +1,18 @@
 """A forecast whose quantiles stand at other levels than they did: what recalibration makes of a Student-t."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.network.student_t import ForecastDistribution
+from forecaster.special import special_functions
 
 Float = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LevelMap:
     """For each step, which level of the raw forecast stands in for a level.
 
@@ -38,18 +40,17 @@ class LevelMap:
         return self._mapped(probability, forwards=False)
 
     def _mapped(self, probability: Float, *, forwards: bool) -> Float:
-        from scipy.special import ndtr, ndtri
-
-        place = ndtri(probability)
+        special = special_functions()
+        place = special.ndtri(probability)
         found = np.empty(np.shape(place))
-        own = ndtri(self.levels)
-        for step, raw in enumerate(ndtri(self.raw_levels)):
+        own = special.ndtri(self.levels)
+        for step, raw in enumerate(special.ndtri(self.raw_levels)):
             known, wanted = (own, raw) if forwards else (raw, own)
             asked = place[..., step]
             inside = np.interp(asked, known, wanted)
             beyond = np.minimum(asked - known[0], 0.0) + np.maximum(asked - known[-1], 0.0)
             found[..., step] = inside + np.where(np.isfinite(asked), beyond, asked)
-        return np.asarray(ndtr(found))
+        return np.asarray(special.ndtr(found))
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,7 @@ class CalibratedDistribution:
 
     def quantile(self, levels: Float) -> Float:
         """Quantiles at Q levels between 0 and 1, (H, Q)."""
-        steps = len(self.level_map.raw_levels)
-        return self.value_at(np.repeat(np.asarray(levels, np.float64)[:, None], steps, 1)).T
+        return self.raw.value_at(_raw_levels(self.level_map, tuple(np.asarray(levels, np.float64)))).T
 
     def value_at(self, probability: Float) -> Float:
         """The value that is not exceeded with a chance of `probability`, (..., H), elementwise."""
@@ -76,3 +76,11 @@ class CalibratedDistribution:
     def probability_below(self, observed: Float) -> Float:
         """The chance of a value of at most `observed`, (H,)."""
         return self.level_map.from_raw(self.raw.probability_below(observed))
+
+
+@lru_cache(16)
+def _raw_levels(level_map: LevelMap, levels: tuple[float, ...]) -> Float:
+    """The raw forecast's levels for Q levels at each step, (Q, H): thousands of tickers have one map."""
+    found = level_map.to_raw(np.repeat(np.array(levels)[:, None], len(level_map.raw_levels), 1))
+    found.flags.writeable = False
+    return found

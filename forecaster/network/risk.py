@@ -4,6 +4,7 @@ Definitions: McNeil, Frey & Embrechts, "Quantitative Risk Management" (2015), se
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,9 +80,16 @@ def expected_shortfall(
 
 def _mean_beyond(forecast: CalibratedDistribution, levels: NDArray[np.float64]) -> NDArray[np.float64]:
     """The mean loss below each of the levels, (H, L)."""
-    nodes, weights = np.polynomial.legendre.leggauss(_GAUSS_NODES)
+    nodes, weights = _gauss()
     share = (nodes + 1) / 2
     chances = np.multiply.outer(share**_CLOSER, levels).ravel()  # (nodes · L,)
     losses = -np.expm1(forecast.quantile(chances)).reshape(-1, len(share), len(levels))
     counted = weights / 2 * _CLOSER * share ** (_CLOSER - 1)
     return np.asarray(np.einsum("hnl,n->hl", losses, counted))
+
+
+@cache
+def _gauss() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Nodes and weights of Gauss's formula, on −1 to 1: they are an eigenvalue problem."""
+    nodes, weights = np.polynomial.legendre.leggauss(_GAUSS_NODES)
+    return nodes, weights

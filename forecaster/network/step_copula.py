@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.special import special_functions
+
 Float = NDArray[np.float64]
 
 MOST_CORRELATION = 0.999
@@ -40,15 +42,13 @@ class StepCopula:
     correlations: Float
     fitted: bool
 
-    def probabilities(self, steps: int, count: int, random: np.random.Generator) -> Float:
+    def probabilities(self, steps: int, count: int, random: "np.random.Generator") -> Float:
         """Paths as probabilities of each step's distribution, (count, steps): each uniform by itself."""
-        from scipy.special import ndtr
-
         scores = random.standard_normal((count, steps))
         for step in range(1, steps):
             known = self.correlations[step - 1]
             scores[:, step] = known * scores[:, step - 1] + np.sqrt(1 - known**2) * scores[:, step]
-        return np.asarray(ndtr(scores))
+        return np.asarray(special_functions().ndtr(scores))
 
     def chance_touched(self, beyond: Float) -> Float:
         """The chance that a price has been reached at the end of one of the steps so far, (steps,).
@@ -59,9 +59,7 @@ class StepCopula:
         Args:
             beyond: (steps,) the chance of being beyond it at each step, by itself; all on the same side.
         """
-        from scipy.special import ndtri
-
-        ends = np.clip(-ndtri(beyond), -_FARTHEST, _FARTHEST)
+        ends = np.clip(-special_functions().ndtri(beyond), -_FARTHEST, _FARTHEST)
         correlations = self.correlations[: len(beyond) - 1]
         spreads = np.sqrt(1 - np.square(correlations))
         nodes, weights = _quadrature(float(spreads.min(initial=1)))
@@ -89,12 +87,10 @@ def fit_copula(probabilities: Float) -> StepCopula | None:
     Args:
         probabilities: (O, H) of O origins, all steps of which are known.
     """
-    from scipy.special import ndtri
-
     origins, horizon = probabilities.shape
     if origins < _LEAST_ORIGINS * horizon:
         return None
-    scores = ndtri(probabilities.clip(_LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY))
+    scores = special_functions().ndtri(probabilities.clip(_LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY))
     scores -= scores.mean(0)
     squares = np.square(scores).mean(0)
     if not (squares > 0).all():

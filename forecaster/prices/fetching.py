@@ -270,9 +270,9 @@ def fetch_prices(source: PriceSource, store: PriceStore, request: Request, watch
         if ticker not in outcomes and ticker not in failures:
             reason = f"{source.name} has no usable price of it"
             failures[ticker] = Failure(ticker, FailureKind.NOT_FOUND, reason)
-    market = refresh_markets(store)  # now, so that no later command has to compute it
+    members = frozenset(refresh_markets(store).members)  # now, so that no later command has to compute it
     for ticker in store.tickers():
-        if ticker not in market.members and not ticker.startswith(INDEX_MARK):
+        if ticker not in members and not ticker.startswith(INDEX_MARK):
             _note_damage(store, ticker, log)
     return FetchReport(
         source.name,

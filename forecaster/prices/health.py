@@ -10,7 +10,7 @@ from forecaster.prices.calendar import known_from, last_closed_session, session_
 from forecaster.prices.exchanges import XNYS
 from forecaster.prices.soundness import odd_moves
 from forecaster.prices.store import FILE_ERRORS, PriceStore
-from forecaster.prices.table import Days, PriceTable
+from forecaster.prices.table import COLUMNS, Days, PriceTable
 
 RECENT_SESSIONS = 60
 
@@ -60,14 +60,20 @@ class TickerHealth:
     unreadable: bool = False
 
 
-def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
+def check_health(store: PriceStore, ticker: str, now: datetime, *, sound: bool = False) -> TickerHealth:
     """Span, gaps and age of a stored ticker at `now`.
+
+    Args:
+        store: prices.
+        ticker: a symbol.
+        now: the clock.
+        sound: whether its prices are known to be sound (`market.sound_stocks`): its dates will do then.
 
     Raises:
         NotFoundError: there is no such ticker.
     """
     try:
-        table, info = store.read_with_info(ticker)
+        table, info = store.read_with_info(ticker, () if sound else COLUMNS)
     except FILE_ERRORS as error:
         return TickerHealth(ticker, damage=error.message, unreadable=isinstance(error, DiskError))
     first, last = table.dates[0], table.dates[-1]
@@ -88,7 +94,7 @@ def check_health(store: PriceStore, ticker: str, now: datetime) -> TickerHealth:
         pending=tuple(sorted(info.fetch_state.pending)),
         restatements=info.fetch_state.restatements,
         restated=info.fetch_state.restated,
-        odd=tuple(f"{move.day}: {move.reason}" for move in odd_moves(table)),
+        odd=() if sound else tuple(f"{move.day}: {move.reason}" for move in odd_moves(table)),
         events=tuple((day, *event) for day, event in sorted(info.fetch_state.events.items())),
     )
 
@@ -99,4 +105,6 @@ def missing_sessions(table: PriceTable, now: datetime | None = None) -> Days:
     if now is not None:
         last = max(last, last_closed_session(now, calendar))
     sessions = sessions_between(max(table.dates[0], known_from(calendar)), last, calendar)
+    if len(sessions) == len(table) and bool((sessions == table.dates).all()):
+        return sessions[:0]
     return np.setdiff1d(sessions, table.dates, assume_unique=True)

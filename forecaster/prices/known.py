@@ -25,7 +25,7 @@ def known_prices(home: Path, now: datetime, environ: Mapping[str, str]) -> Price
     Raises:
         BadInputError: the clock is behind the prices, and this is no replay.
     """
-    store = PriceStore(home, now)
+    store = PriceStore(home, now, PriceStore(home).look())
     if is_replay(environ):
         return store
     later = later_markets(read_market(store.whole()), now)

@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +22,20 @@ from forecaster.errors import DiskError, ForecastError
 from forecaster.files import atomic_path, digest_bytes, read_regular
 from forecaster.prices.calendar import last_closed_session, sessions_between
 from forecaster.prices.exchanges import XNYS, calendar_of_symbol
+from forecaster.prices.market_sums import (
+    BLOCKS,
+    Block,
+    Counts,
+    KeptBlock,
+    arrow_array,
+    block_of,
+    merged,
+    read_blocks,
+    write_blocks,
+)
 from forecaster.prices.soundness import odd_moves
 from forecaster.prices.store import MOST_BYTES, MOST_DAYS, PriceStore, as_numpy
 from forecaster.prices.table import Days, Floats, PriceTable
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 FINGERPRINT_KEY = b"forecast.market"
 MEMBERS_KEY = b"forecast.market.members"
@@ -41,18 +48,14 @@ ENOUGH = 0.5
 by less than 2 % (root mean square, `benchmarks/market_bench.py`)."""
 OWN_VARIANCE = 2.2
 """A stock's own daily variance over the market's: usual volatilities are 1.8 % and 1.0 % a day."""
-LISTED_DAYS = 365
-"""So many days after its last return a member counts as delisted, no longer as missing."""
 LEAST_LISTED = 0.5
 """Of the most that were ever listed so large a share stays so: a store of which one ticker is refreshed for
 years is no market of one."""
 MOST_COMPOSITIONS = 8
 """Markets of compositions that are kept; the one that was used longest ago goes first."""
 _FIRST_DAY = np.datetime64("1700-01-01", "D")
-"""MOST_DAYS from it on: sums by day need one pass over the tickers."""
+"""Days are counted from it on; there are MOST_DAYS of them."""
 _KEPT = re.compile(r"market-[0-9a-f]{16}\.parquet")
-
-Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -158,12 +161,13 @@ def read_market(store: PriceStore, composition: Collection[str] = ()) -> MarketS
         composition: whose mean the market is. Those of them that are not stored count as members without a
             return; on a calendar where none of them trades it is the mean of all that is stored.
     """
-    (whole,) = _kept(store, [None])
+    files = store.look()
+    (whole,) = _kept(store, files, [None])
     chosen, composition = whole, frozenset(composition)
     if composition:
         inside = tuple(name for name in whole.members if name in composition)
         if len(inside) < len(whole.members):
-            chosen = _kept(store, [inside])[0] if inside else _Sums().series()
+            chosen = _kept(store, files, [inside])[0] if inside else _Sums().series()
     if store.as_of is not None and later_markets(whole, store.as_of):
         return mean_log_return(stored_stocks(store), composition)
     return _composed(chosen, whole, composition)
@@ -176,7 +180,21 @@ def refresh_markets(store: PriceStore) -> MarketSeries:
     """
     kept = [_read(path, None) for path in _kept_files(store)]
     compositions = [market.members for market in kept if market is not None]
-    return _kept(store, [None, *compositions])[0]
+    return _kept(store, store.look(), [None, *compositions])[0]
+
+
+def sound_stocks(store: PriceStore) -> frozenset[str]:
+    """The stocks whose files are as they were when they were read for the market: without fault or odd move.
+
+    Of those that have changed since, or were never read for it, nothing is said.
+    """
+    files = store.look()
+    whole = [
+        each.block
+        for fingerprint, each in read_blocks(_sums_path(store)).items()
+        if fingerprint == _fingerprint(files, each.tickers)
+    ]
+    return frozenset(ticker for block in whole for ticker in set(block.members).difference(block.odd))
 
 
 def later_markets(market: MarketSeries, now: datetime) -> dict[str, np.datetime64]:
@@ -195,50 +213,54 @@ def mean_log_return(tables: Iterable[PriceTable], composition: Collection[str] =
     composition = frozenset(composition)
     for table in tables:
         if not composition or table.ticker in composition:
-            chosen.add(table, *_sound_returns(table))
-        elif table.calendar not in chosen.sums:
-            others.add(table, *_sound_returns(table))
+            chosen.add(table)
+        elif table.calendar not in chosen.calendars:
+            others.add(table)
     return _composed(chosen.series(), others.series(), composition)
 
 
 class _Sums:
-    """Sums by calendar and day."""
+    """Sums over tables as they come, block by block."""
 
     def __init__(self) -> None:
         self.members: list[str] = []
-        self.odd: list[str] = []
-        self.sums: dict[str, Floats] = {}
-        self.counts: dict[str, Counts] = {}
-        self.joining: dict[str, Counts] = {}
+        self.calendars: set[str] = set()
+        self._blocks: dict[int, Block] = {}
 
-    def add(self, table: PriceTable, place: NDArray[np.int64], returns: Floats, odd: bool) -> None:
-        """Add one ticker's returns, and the days on which it is listed: a year from each return on."""
+    def add(self, table: PriceTable) -> None:
+        """Add one ticker's returns."""
         self.members.append(table.ticker)
-        if odd:
-            self.odd.append(table.ticker)
-        self.sums.setdefault(table.calendar, np.zeros(MOST_DAYS))[place] += returns
-        self.counts.setdefault(table.calendar, np.zeros(MOST_DAYS, np.int64))[place] += 1
-        joining = self.joining.setdefault(table.calendar, np.zeros(MOST_DAYS + LISTED_DAYS + 1, np.int64))
-        if len(place):
-            breaks = np.flatnonzero(np.diff(place) > LISTED_DAYS)
-            joining[place[np.r_[0, breaks + 1]]] += 1
-            joining[place[np.r_[breaks, len(place) - 1]] + LISTED_DAYS + 1] -= 1
+        self.calendars.add(table.calendar)
+        _add(self._blocks.setdefault(block_of(table.ticker), Block()), table)
 
     def series(self) -> MarketSeries:
         """The means, calendar by calendar."""
-        parts = {}
-        for calendar in sorted(self.sums):
-            traded = np.flatnonzero(self.counts[calendar])
-            count = self.counts[calendar][traded]
-            listed = np.cumsum(self.joining[calendar])[traded]
-            least = np.ceil(LEAST_LISTED * np.maximum.accumulate(listed)).astype(np.int64)
-            parts[calendar] = MarketSeries(
-                _FIRST_DAY + traded,
-                self.sums[calendar][traded] / count,
-                count,
-                listed=np.maximum(listed, least),
-            )
-        return _joined(parts, self.members, self.odd)
+        return _series([self._blocks[number] for number in sorted(self._blocks)], self.members)
+
+
+def _add(block: Block, table: PriceTable) -> None:
+    days, returns, odd = _sound_returns(table)
+    block.add(table.ticker, table.calendar, days, returns, odd=odd)
+
+
+def _series(blocks: Sequence[Block], members: Sequence[str]) -> MarketSeries:
+    """The means over the members of blocks, calendar by calendar."""
+    parts = {}
+    sums = merged(blocks)
+    for calendar in sorted(sums):
+        each = sums[calendar]
+        traded = np.flatnonzero(each.counts)
+        count = each.counts[traded]
+        listed = np.cumsum(each.joining)[traded]
+        least = np.ceil(LEAST_LISTED * np.maximum.accumulate(listed)).astype(np.int64)
+        parts[calendar] = MarketSeries(
+            _FIRST_DAY + each.first + traded,
+            each.returns[traded] / count,
+            count,
+            listed=np.maximum(listed, least),
+        )
+    odd = {ticker for block in blocks for ticker in block.odd}
+    return _joined(parts, members, [ticker for ticker in members if ticker in odd])
 
 
 def _joined(
@@ -283,8 +305,12 @@ def _composed(chosen: MarketSeries, others: MarketSeries, composition: Collectio
 
 def stored_stocks(store: PriceStore) -> Iterable[PriceTable]:
     """The sound tables of the stored stocks, whose mean the market is, with COLUMNS_READ alone."""
-    names = [name for name in store.tickers() if not name.startswith(INDEX_MARK)]
-    return (table for table in store.read_each(names, COLUMNS_READ) if isinstance(table, PriceTable))
+    tables = store.read_each(_stocks(store), COLUMNS_READ)
+    return (table for table in tables if isinstance(table, PriceTable))
+
+
+def _stocks(store: PriceStore) -> list[str]:
+    return [name for name in store.tickers() if not name.startswith(INDEX_MARK)]
 
 
 def _sound_returns(table: PriceTable) -> tuple[NDArray[np.int64], Floats, bool]:
@@ -312,13 +338,14 @@ def daily_returns(table: PriceTable) -> tuple[Days, Floats]:
     return table.dates[1:][daily], returns[daily]
 
 
-def _kept(store: PriceStore, wanted: Sequence[tuple[str, ...] | None]) -> list[MarketSeries]:
+def _kept(
+    store: PriceStore, files: Mapping[str, str], wanted: Sequence[tuple[str, ...] | None]
+) -> list[MarketSeries]:
     """The markets of these members (None: of all that is stored), read, or computed in one pass and kept."""
-    files = _price_files(store.folder)
     prints = {members: _fingerprint(files, members) for members in wanted}
     found = {members: _read(_path(store, members), prints[members]) for members in wanted}
     missing = [members for members, market in found.items() if market is None]
-    computed = dict(zip(missing, _computed(store.whole(), missing), strict=True)) if missing else {}
+    computed = dict(zip(missing, _computed(store.whole(), files, missing), strict=True)) if missing else {}
     for members, market in computed.items():
         if market.members:
             with suppress(DiskError):  # a folder that cannot be written still answers, only slower
@@ -327,16 +354,48 @@ def _kept(store: PriceStore, wanted: Sequence[tuple[str, ...] | None]) -> list[M
     return [found[members] or computed[members] for members in wanted]
 
 
-def _computed(store: PriceStore, wanted: Sequence[tuple[str, ...] | None]) -> list[MarketSeries]:
-    sums = [(_Sums(), None if members is None else frozenset(members)) for members in wanted]
-    for table in stored_stocks(store):
-        if not any(names is None or table.ticker in names for _, names in sums):
-            continue
-        returns = _sound_returns(table)
-        for each, names in sums:
-            if names is None or table.ticker in names:
-                each.add(table, *returns)
-    return [each.series() for each, _ in sums]
+def _computed(
+    store: PriceStore, files: Mapping[str, str], wanted: Sequence[tuple[str, ...] | None]
+) -> list[MarketSeries]:
+    """The markets of these members: of the blocks whose price files are as they were, the sums are kept."""
+    path = _sums_path(store)
+    kept = read_blocks(path)
+    stored: list[list[str]] = [[] for _ in range(BLOCKS)]
+    for ticker in _stocks(store):
+        stored[block_of(ticker)].append(ticker)
+    chosen = [None if members is None else frozenset(members) for members in wanted]
+    used: dict[str, KeptBlock] = {}
+    blocks: list[list[Block]] = [[] for _ in wanted]
+    for tickers in stored:
+        parts = [tuple(name for name in tickers if each is None or name in each) for each in chosen]
+        prints = {part: _fingerprint(files, part) for part in parts if part}
+        missing = [part for part, fingerprint in prints.items() if fingerprint not in kept]
+        summed = dict(zip(missing, _summed(store, missing), strict=True))
+        for part, fingerprint in prints.items():
+            used[fingerprint] = kept[fingerprint] if part not in summed else KeptBlock(part, summed[part])
+        for market, part in zip(blocks, parts, strict=True):
+            if part:
+                market.append(used[prints[part]].block)
+    if used.keys() - kept.keys():
+        others = {
+            fingerprint: each
+            for fingerprint, each in kept.items()
+            if fingerprint not in used and fingerprint == _fingerprint(files, each.tickers)
+        }
+        write_blocks(path, used | others)
+    return [_series(each, sorted(ticker for block in each for ticker in block.members)) for each in blocks]
+
+
+def _summed(store: PriceStore, wanted: Sequence[tuple[str, ...]]) -> list[Block]:
+    """The sums over these tickers of one block, each read once; a damaged file is left out."""
+    blocks = [Block() for _ in wanted]
+    tickers = sorted(set().union(*wanted))
+    for ticker, table in zip(tickers, store.read_each(tickers, COLUMNS_READ), strict=True):
+        if isinstance(table, PriceTable):
+            for block, names in zip(blocks, wanted, strict=True):
+                if ticker in names:
+                    _add(block, table)
+    return blocks
 
 
 def _path(store: PriceStore, members: tuple[str, ...] | None) -> Path:
@@ -344,6 +403,10 @@ def _path(store: PriceStore, members: tuple[str, ...] | None) -> Path:
     if members is None:
         return data / "market.parquet"
     return data / f"market-{digest_bytes(' '.join(sorted(members)).encode())[:16]}.parquet"
+
+
+def _sums_path(store: PriceStore) -> Path:
+    return store.folder.parent / "market_sums.parquet"
 
 
 def _kept_files(store: PriceStore) -> list[Path]:
@@ -363,19 +426,6 @@ def _mark_as_used(store: PriceStore, compositions: Iterable[tuple[str, ...]]) ->
     for path in _kept_files(store)[:-MOST_COMPOSITIONS]:
         with suppress(OSError):
             path.unlink()
-
-
-def _price_files(folder: Path) -> dict[str, str]:
-    """By name, the size and the time of every price file."""
-    files = {}
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith(".parquet") and not entry.name.startswith("."):
-                size, changed = 0, 0
-                with suppress(OSError):  # a link that leads nowhere
-                    size, changed = entry.stat().st_size, entry.stat().st_mtime_ns
-                files[entry.name] = f"{size} {changed}"
-    return files
 
 
 def _fingerprint(files: Mapping[str, str], members: Collection[str] | None) -> str:
@@ -421,10 +471,10 @@ def _write(path: Path, market: MarketSeries, fingerprint: str) -> None:
     import pyarrow.parquet as pq
 
     columns = {
-        "date": _arrow(market.dates.astype("datetime64[D]").astype("i4"), pa.date32()),
-        "mean": _arrow(market.mean, pa.float64()),
-        "tickers": _arrow(market.tickers, pa.int64()),
-        "listed": _arrow(market.listed, pa.int64()),
+        "date": arrow_array(market.dates.astype("datetime64[D]").astype("i4"), pa.date32()),
+        "mean": arrow_array(market.mean, pa.float64()),
+        "tickers": arrow_array(market.tickers, pa.int64()),
+        "listed": arrow_array(market.listed, pa.int64()),
     }
     spans = {name: (rows.start, rows.stop) for name, rows in market.calendars.items()}
     about = {
@@ -437,10 +487,3 @@ def _write(path: Path, market: MarketSeries, fingerprint: str) -> None:
     table = table.replace_schema_metadata(about)
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="lz4")
-
-
-def _arrow(values: NDArray[Any], kind: "pa.DataType") -> "pa.Array":
-    """As PyArrow's own conversion, which imports pandas: that takes longer than a whole forecast."""
-    import pyarrow as pa
-
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])

@@ -7,7 +7,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -22,6 +22,7 @@ from forecaster.files import (
     atomic_path,
     clear_leftovers,
     digest_bytes,
+    open_regular,
     read_regular,
     set_folder_aside,
     unreadable,
@@ -85,17 +86,44 @@ class PriceStore:
     """The prices of one home folder; with `as_of`, those alone that were known at that moment.
 
     Bars of sessions that had not closed by then are not read. What a file says of itself (`info`), and what
-    `verify` finds, is of all of it.
+    `verify` finds, is of all of it. With `files`, which an earlier look at the folder has found, `look` gives
+    them: one look at thousands of files will do for a command.
     """
 
-    def __init__(self, home: Path, as_of: datetime | None = None) -> None:
+    def __init__(
+        self, home: Path, as_of: datetime | None = None, files: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home
         self.folder = home / "data" / "prices"
         self.as_of = as_of
+        self.files = files
 
     def whole(self) -> "PriceStore":
         """The same store with all its bars."""
-        return PriceStore(self.home)
+        return PriceStore(self.home, files=self.files)
+
+    def look(self) -> Mapping[str, str]:
+        """By name, the size and the time of every file of prices: another text once one is rewritten."""
+        if self.files is not None:
+            return self.files
+        files = {}
+        with suppress(OSError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".parquet") and not entry.name.startswith("."):
+                    size, changed = 0, 0
+                    with suppress(OSError):  # a link that leads nowhere
+                        found = entry.stat()
+                        size, changed = found.st_size, found.st_mtime_ns
+                    files[entry.name] = f"{size} {changed}"
+        return files
+
+    def is_empty(self) -> bool:
+        """Whether no ticker has a file; quicker than to list them all.
+
+        Raises:
+            DiskError: the system does not let us look.
+        """
+        return next(self._names(), None) is None
 
     def path(self, ticker: str) -> Path:
         """Where the ticker's file is or would be.
@@ -107,13 +135,18 @@ class PriceStore:
 
     def tickers(self) -> list[str]:
         """All tickers that have a file, sorted."""
+        return sorted(self._names())
+
+    def _names(self) -> Iterator[str]:
         try:
-            names = [path.name for path in self.folder.iterdir() if path.suffix == ".parquet"]
+            with os.scandir(self.folder) as entries:
+                for entry in entries:
+                    if entry.name.endswith(".parquet") and _names_ticker(entry.name):
+                        yield entry.name.removesuffix(".parquet")
         except (FileNotFoundError, NotADirectoryError):
-            return []
+            return
         except OSError as error:
             raise unreadable(error, self.folder) from error
-        return sorted(name.removesuffix(".parquet") for name in names if _names_ticker(name))
 
     def require(self, ticker: str) -> None:
         """See that a ticker has a file, be it damaged.
@@ -145,13 +178,13 @@ class PriceStore:
         """
         return self._read(checked_ticker(ticker), columns)[0]
 
-    def read_with_info(self, ticker: str) -> tuple[PriceTable, StoredInfo]:
-        """All bars of a ticker, and what its file says of itself.
+    def read_with_info(self, ticker: str, columns: Sequence[str] = COLUMNS) -> tuple[PriceTable, StoredInfo]:
+        """All bars of a ticker, as `read` gives them, and what its file says of itself.
 
         Raises:
             NotFoundError, BadInputError, DiskError, UsageError: as `read`.
         """
-        return self._read(checked_ticker(ticker), COLUMNS)
+        return self._read(checked_ticker(ticker), columns)
 
     def read_many(self, tickers: Sequence[str]) -> Iterator[PriceTable]:
         """The tables of `tickers`, in that order, read ahead by several threads.
@@ -199,7 +232,7 @@ class PriceStore:
         Raises:
             NotFoundError, BadInputError, DiskError, UsageError: as `read`.
         """
-        with self._opened(checked_ticker(ticker)) as (_, info):
+        with self._opened(checked_ticker(ticker), in_parts=True) as (_, info):
             return info
 
     def write(
@@ -299,7 +332,7 @@ class PriceStore:
 
     def _load(self, ticker: str, columns: Sequence[str]) -> tuple[PriceTable, StoredInfo]:
         """As they stand in the file; whether they are what was written, `_changes` tells."""
-        with self._opened(ticker) as (file, info):
+        with self._opened(ticker, in_parts=not columns) as (file, info):
             # Without checksums, as earlier releases wrote, the digest is all there is: it is of every column.
             wanted = columns if info.checksums else COLUMNS
             table = file.read(columns=["date", *wanted], use_threads=False)
@@ -309,23 +342,27 @@ class PriceStore:
             return PriceTable(ticker, dates, values, info.calendar, info.currency), info
 
     @contextmanager
-    def _opened(self, ticker: str) -> Iterator[tuple["pq.ParquetFile", StoredInfo]]:
-        """A ticker's file, read whole and found to be a price file; PyArrow's complaints in our words.
+    def _opened(self, ticker: str, *, in_parts: bool) -> Iterator[tuple["pq.ParquetFile", StoredInfo]]:
+        """A ticker's file, found to be a price file; PyArrow's complaints in our words.
 
-        Mapped into memory it would take twice as long, and end the process if it were cut meanwhile.
+        Read whole or, where little of it is wanted, in parts. Mapped into memory it would take twice as long,
+        and end the process if it were cut meanwhile.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self.path(ticker)
         try:
-            content = read_regular(path, _REPAIR, most_bytes=MOST_BYTES)
+            if in_parts:
+                content = pa.PythonFile(open_regular(path, _REPAIR, most_bytes=MOST_BYTES))
+            else:
+                content = pa.BufferReader(read_regular(path, _REPAIR, most_bytes=MOST_BYTES))
         except FileNotFoundError:
             if path.is_symlink():
                 raise _damaged(path, "it is a link that leads nowhere") from None
             raise self._not_found(ticker) from None
         try:
-            with pq.ParquetFile(pa.BufferReader(content)) as file:
+            with content, pq.ParquetFile(content) as file:
                 info = _parse_info(path, file.metadata)
                 if file.schema_arrow.remove_metadata() != _schema():
                     raise _damaged(path, "its columns are not those of a price file")
@@ -389,7 +426,7 @@ def _names_ticker(name: str) -> bool:
 
 def _checksum(values: NDArray[Any]) -> int:
     """CRC-32 of a column: days since 1970 as int64, or float64; little-endian."""
-    return zlib.crc32(values.view("u8").astype("<u8", copy=False).tobytes())
+    return zlib.crc32(np.ascontiguousarray(values).view("u8").astype("<u8", copy=False).data)
 
 
 def _changes(prices: PriceTable, columns: Sequence[str], info: StoredInfo) -> list[str]:

@@ -1,5 +1,7 @@
 """Which ticker continues another's prices under a new name."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from forecaster.errors import ForecastError
@@ -10,30 +12,44 @@ SHARED_DAYS = 60
 TOLERANCE = 1e-4
 
 
-def find_successor(store: PriceStore, table: PriceTable) -> PriceTable | None:
-    """The ticker whose prices go on where `table` ends, and were the same before; None if there is none.
+def find_successors(store: PriceStore, tables: Sequence[PriceTable]) -> dict[str, PriceTable]:
+    """By ticker of `tables`, the ticker whose prices go on where it ends, and were the same before.
 
-    The same are the adjusted log returns of the last 60 days of `table`, each within 1e-4: a later
-    split or dividend changes prices, not returns.
+    The same are the adjusted log returns of the last 60 days of a table, each within 1e-4: a later split or
+    dividend changes prices, not returns. The store is read once, however many tables there are; of the
+    successors close and adj_close alone.
     """
-    last = table.dates[-1]
-    days, returns = _last_returns(table, last)
-    if len(returns) < SHARED_DAYS or not np.any(returns):
-        return None
-    for ticker in store.tickers():
+    ended: dict[np.datetime64, list[tuple[str, Days, Floats]]] = {}
+    for table in tables:
+        days, returns = _last_returns(table, table.dates[-1])
+        if len(returns) >= SHARED_DAYS and np.any(returns):
+            ended.setdefault(table.dates[-1], []).append((table.ticker, days, returns))
+    found: dict[str, PriceTable] = {}
+    for ticker in store.tickers() if ended else ():
         try:
             info = store.info(ticker)
-            if info.last <= last or info.first > days[0]:
+            if all(info.last <= last or info.first > last for last in ended):
                 continue
-            other = store.read(ticker)
-            if other.dates[-1] <= last:
-                continue
+            other = store.read(ticker, ("close", "adj_close"))
         except ForecastError:
             continue  # a damaged file is nobody's successor
-        others_days, others = _last_returns(other, last)
-        if np.array_equal(days, others_days) and np.allclose(returns, others, rtol=0, atol=TOLERANCE):
-            return other
-    return None
+        for last, each in ended.items():
+            if other.dates[0] <= last < other.dates[-1]:
+                others_days, others = _last_returns(other, last)
+                for name, days, returns in each:
+                    if name not in found and _are_alike(days, returns, others_days, others):
+                        found[name] = other
+    return found
+
+
+def _are_alike(days: Days, returns: Floats, others_days: Days, others: Floats) -> bool:
+    # The last return tells nearly all that differ, in a hundredth of the time.
+    return (
+        len(returns) == len(others)
+        and abs(returns[-1] - others[-1]) <= TOLERANCE
+        and np.array_equal(days, others_days)
+        and bool(np.allclose(returns, others, rtol=0, atol=TOLERANCE))
+    )
 
 
 def _last_returns(table: PriceTable, last: np.datetime64) -> tuple[Days, Floats]:

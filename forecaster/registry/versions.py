@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,11 @@ class RegisteredModel:
     reference: str
     network: Network
     card: dict[str, Any]
+
+    @cached_property
+    def trained_on(self) -> frozenset[str]:
+        """The tickers that it was trained on."""
+        return frozenset(self.card["tickers"])
 
     def recurrent(self) -> RecurrentNetwork:
         """Its network, of which cells and gates can be looked at.

@@ -229,6 +229,8 @@ def predict_step(settings: Settings, now: datetime) -> str:
     Raises:
         ForecastError: a champion cannot be loaded, or can forecast no ticker at all.
     """
+    from threadpoolctl import threadpool_limits
+
     registry, store = ModelRegistry(settings.home), known_prices(settings.home, now, os.environ)
     new, left_out, thin, fault = 0, set[str](), set[str](), ""
     failures: list[ForecastError] = []
@@ -237,13 +239,14 @@ def predict_step(settings: Settings, now: datetime) -> str:
             model = registry.load(name)
             check_recordable(model, store, now)
             reference = registry.load_reference(*registry.resolve(model.reference))
-            batch = predict_stored(
-                store,
-                model.network,
-                store.tickers(),
-                composition=model.card.get("market", ()),
-                reference=reference,
-            )
+            with threadpool_limits(limits=1, user_api="blas"):  # more threads wait longer than they compute
+                batch = predict_stored(
+                    store,
+                    model.network,
+                    store.tickers(),
+                    composition=model.card.get("market", ()),
+                    reference=reference,
+                )
             if batch.failures and not batch.predictions:
                 raise next(iter(batch.failures.values()))
         except ForecastError as error:

@@ -1,22 +1,30 @@
 """Predict tickers from a registered network, all of them as one batch and without Keras."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features, compute_features
-from forecaster.dataset.panel import BRIDGE_SPAN, LATEST_COLUMNS, MOST_BRIDGED, LatestDays, latest_days
+from forecaster.dataset.panel import (
+    BRIDGE_SPAN,
+    MOST_BRIDGED,
+    PANEL_COLUMNS,
+    LatestDays,
+    last_bars,
+    latest_days,
+)
 from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.reports_ahead import ReportAhead, reports_ahead
 from forecaster.dataset.volatility import WARM_UP
 from forecaster.errors import BadInputError, ForecastError, UsageError, name_some
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, random_walk, riskmetrics_walk
 from forecaster.evaluation.forecasts import Origins, in_returns
-from forecaster.ledger.ledger import ForecastRows
 from forecaster.network.calibrated import CalibratedDistribution, LevelMap
 from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
@@ -29,10 +37,15 @@ from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
 from forecaster.registry.versions import RegisteredModel
 
+if TYPE_CHECKING:
+    from forecaster.ledger.ledger import ForecastRows
+
 # By then the slowest of the features' exponential means has forgotten all but 1e-13 of its start.
 _WARM_UP_DAYS = 1000
 # A quarter is a step of the means over reports: 32 leave 0.1 % of the usual reaction's start.
 _REPORTS_WARM_UP_DAYS = 2000
+_TICKERS_AT_ONCE = 512
+"""As many as the network answers at once; thousands with all their days would take gigabytes."""
 _MOVE_LEVEL = 68
 LEAST_LEVEL, MOST_LEVEL = 1, 99.9
 _HISTORY_DAYS = 63
@@ -157,21 +170,23 @@ def predict_stored(
     """
     check_levels(levels)
     checked_steps(horizon, network.horizon)
-    tables: list[PriceTable] = []
     failures: dict[str, ForecastError] = {}
-    for ticker, read in zip(tickers, store.read_each(tickers, LATEST_COLUMNS), strict=True):
-        if isinstance(read, ForecastError):
-            failures[ticker] = read
-        else:
-            tables.append(read)
-    if not tables:
-        return Batch((), failures)
+
+    def sound() -> Iterator[PriceTable]:
+        for ticker, read in zip(tickers, store.read_each(tickers, PANEL_COLUMNS), strict=True):
+            if isinstance(read, ForecastError):
+                failures[ticker] = read
+            else:
+                yield read
+
     known_market = market or read_market(store, composition)
-    known = read_reports(store.home, [table.ticker for table in tables])
+    known = read_reports(store.home, tickers)
     today = None if store.as_of is None else local_date(store.as_of)
     batch = predict_tables(
-        network, tables, known_market, horizon, levels, reference, known.table, today, level_map
+        network, sound(), known_market, horizon, levels, reference, known.table, today, level_map
     )
+    if len(failures) == len(tickers):
+        return Batch((), failures)
     failures |= batch.failures
     ordered = {ticker: failures[ticker] for ticker in tickers if ticker in failures}
     return Batch(batch.predictions, ordered, known.fault, known.any_kept)
@@ -179,7 +194,7 @@ def predict_stored(
 
 def predict_tables(
     network: Network,
-    tables: Sequence[PriceTable],
+    tables: Iterable[PriceTable],
     market: MarketSeries,
     horizon: int | None = None,
     levels: Sequence[float] = (50, 90),
@@ -188,7 +203,7 @@ def predict_tables(
     as_of: np.datetime64 | None = None,
     level_map: LevelMap | None = None,
 ) -> Batch:
-    """As `predict_stored`, from price tables and the market's daily return.
+    """As `predict_stored`, from price tables and the market's daily return; few tables are held at a time.
 
     `reports` are the tickers' announcements, as known on the day `as_of`.
 
@@ -197,9 +212,34 @@ def predict_tables(
     """
     check_levels(levels)
     steps = checked_steps(horizon, network.horizon)
+    days = _days_read(network)
+    predictions: list[Prediction] = []
+    failures: dict[str, ForecastError] = {}
+    waiting = (last_bars(table, days) for table in tables)
+    while part := list(islice(waiting, _TICKERS_AT_ONCE)):
+        bars, spreads = zip(*part, strict=True)
+        own = None if reports is None else reports.of([table.ticker for table in bars])
+        latest = latest_days(bars, market, days, own, as_of, spreads)
+        batch = _predict_latest(network, latest, bars, market, steps, levels, reference, level_map)
+        predictions += batch.predictions
+        failures |= batch.failures
+    return Batch(tuple(predictions), failures)
+
+
+def _predict_latest(
+    network: Network,
+    latest: LatestDays,
+    tables: Sequence[PriceTable],
+    market: MarketSeries,
+    steps: int,
+    levels: Sequence[float],
+    reference: Network | None,
+    level_map: LevelMap | None,
+) -> Batch:
+    """As `predict_tables`, from the last bars of tickers that are held all at once."""
     reads_reports = any(is_report_feature(name) for name in network.features)
-    latest, features = latest_features(network, tables, market, reports, as_of)
-    outlooks = reports_ahead(latest, reports, features.volatility, steps)
+    features = compute_features(latest, network.features)
+    outlooks = reports_ahead(latest, latest.reports, features.volatility, steps)
     forecast, valid = forecast_latest(network, features)
     walk = random_walk(0.0, latest.past_spread, np.inf, network.horizon)  # the naive forecast
     simple = _simple_forecast(reference, features, network.horizon)
@@ -261,10 +301,14 @@ def latest_features(
 
     The arguments are those of `predict_tables`.
     """
-    reads_reports = any(is_report_feature(name) for name in network.features)
-    days = network.lookback + (_REPORTS_WARM_UP_DAYS if reads_reports else _WARM_UP_DAYS)
-    latest = latest_days(tables, market, days, reports, as_of)
+    latest = latest_days(tables, market, _days_read(network), reports, as_of)
     return latest, compute_features(latest, network.features)
+
+
+def _days_read(network: Network) -> int:
+    """The days that it looks back on, and those before them that its inputs' means rest on."""
+    reads_reports = any(is_report_feature(name) for name in network.features)
+    return network.lookback + (_REPORTS_WARM_UP_DAYS if reads_reports else _WARM_UP_DAYS)
 
 
 def forecast_latest(network: Network, features: Features) -> tuple[ForecastDistribution, NDArray[np.int64]]:
@@ -287,8 +331,10 @@ def _simple_forecast(reference: Network | None, features: Features, horizon: int
     return forecast_latest(reference, features)[0]
 
 
-def ledger_rows(model: str, predictions: Sequence[Prediction]) -> ForecastRows:
+def ledger_rows(model: str, predictions: Sequence[Prediction]) -> "ForecastRows":
     """The predictions of NAME@VERSION as the ledger records them, a row for each ticker and step."""
+    from forecaster.ledger.ledger import ForecastRows  # SQLite, for those who record
+
     name, _, version = model.partition("@")
     counts = [len(each.dates) for each in predictions]
     return ForecastRows(

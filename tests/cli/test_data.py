@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import closes_table, filled_store, random_walk_table
+from factories import WRITTEN, closes_table, filled_store, random_walk_table
 
 from forecaster.cli.main import run
+from forecaster.prices.market import read_market
+from forecaster.prices.store import PriceStore
+from forecaster.prices.table import COLUMNS
 
 Capture = pytest.CaptureFixture[str]
 
@@ -96,3 +99,37 @@ def test_status_and_doctor_tell_what_forecasts_bridge(tmp_path: Path, capsys: Ca
         out = " ".join(capsys.readouterr().out.split())
         assert "with recent gaps that forecasts bridge: 1" in out
         assert "with too many to bridge: CCC" in out
+
+
+def test_status_takes_dates_alone_of_what_is_known_to_be_sound_and_says_the_same(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = random_walk_table("ODD", 200, 1)
+    odd.columns["adj_close"][100:] *= 100
+    store = filled_store(
+        tmp_path, odd, *(random_walk_table(f"T{number}", 200, number) for number in range(4))
+    )
+    store.write(random_walk_table("^IDX", 200, 9), source="test", fetched_at=WRITTEN)
+    read: dict[str, int] = {}
+    reader = PriceStore.read_with_info
+
+    def watched(store: PriceStore, ticker: str, columns: tuple[str, ...] = COLUMNS) -> object:
+        read[ticker] = len(columns)
+        return reader(store, ticker, columns)
+
+    monkeypatch.setattr(PriceStore, "read_with_info", watched)
+
+    def status() -> list[dict]:
+        read.clear()
+        assert run(["data", "status", "--json"]) == 0
+        rows: list[dict] = json.loads(capsys.readouterr().out)["tickers"]
+        return rows
+
+    before = status()
+    assert set(read.values()) == {len(COLUMNS)}
+    read_market(store)
+    assert status() == before
+    assert [ticker for ticker, columns in read.items() if columns] == ["ODD", "^IDX"]
+    content = store.path("T2").read_bytes()
+    store.path("T2").write_bytes(content[:200] + bytes([content[200] ^ 1]) + content[201:])
+    assert [row["ticker"] for row in status() if row["damage"]] == ["T2"]

@@ -10,14 +10,14 @@ from typer.main import get_command
 
 from forecaster import __version__
 from forecaster.cli import main
-from forecaster.cli.main import app, run
+from forecaster.cli.main import command_line, run
 from forecaster.errors import ExitCode, TryLaterError
 
 ROOT = Path(__file__).parents[2]
 
 
 def commands(command: Any = None, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    children = getattr(command or get_command(app), "commands", {})
+    children = getattr(command or get_command(command_line()), "commands", {})
     return [words, *(path for name, child in children.items() for path in commands(child, (*words, name)))]
 
 
@@ -51,7 +51,7 @@ def test_each_failure_is_one_line_and_a_code(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(main, "_commands", lambda: fail)
+    monkeypatch.setattr(main, "_commands", lambda _: fail)
     assert run(["train"]) == code
     message = capsys.readouterr().err
     assert message.startswith(f"forecast: {line}")

@@ -426,6 +426,21 @@ def test_help_needs_no_numpy() -> None:
         assert command in ran.stdout
 
 
+HEAVY = (
+    *("pandas", "tensorflow", "scipy.special", "scipy.optimize", "sqlite3", "numpy.f2py"),
+    *("forecaster.cli.train", "forecaster.dataset.training_set", "forecaster.network.fitting"),
+)
+
+
+@pytest.mark.parametrize("how", [["AAA", "--json"], ["AAA", "--risk", "--touch", "+5%"], ["AAA", "BBB"]])
+def test_it_loads_nothing_heavy(trained_home: Path, how: list[str]) -> None:
+    words = ["predict", *how, "--home", str(trained_home)]
+    script = f"import sys; from forecaster.cli.main import run; code = run({words!r});"
+    script += f"print(code, [name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stderr.splitlines()[-1] == "0 []"
+
+
 def test_a_bridged_gap_is_named_and_drawn(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = PriceStore(own_home)
     table = store.read("AAA")

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from factories import filled_store, random_walk_table
 
-from forecaster.dataset.training_set import choose, load_training_set, split_by
+from forecaster.dataset.panel import PANEL_COLUMNS
+from forecaster.dataset.training_set import choose, load_training_set, read_inputs, split_by
 from forecaster.errors import BadInputError, NotFoundError
-from forecaster.prices.market import mean_log_return
+from forecaster.prices.market import mean_log_return, read_market
 from forecaster.prices.store import PriceStore
+from forecaster.prices.table import PriceTable
 from forecaster.prices.universe import Universe, find_universe
 from forecaster.settings import Recipe
 
@@ -60,6 +62,26 @@ def test_a_universe_restricts_targets_to_days_of_membership(store: PriceStore, t
     assert mask[1].sum() == len(dates) - 200
     everywhere = load_training_set(store, choose(store, universe=listed, all_days=True), split_by(RECIPE))
     assert everywhere.panel.target_mask is None
+
+
+def test_no_more_columns_are_read_than_a_panel_has(
+    store: PriceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read_inputs(store, choose(store))
+    assert all(table.known("open") for table in whole.tables)
+    read: set[tuple[str, ...]] = set()
+    reader = PriceStore.read
+
+    def watched(store: PriceStore, ticker: str, columns: tuple[str, ...]) -> PriceTable:
+        read.add(columns)
+        return reader(store, ticker, columns)
+
+    monkeypatch.setattr(PriceStore, "read", watched)
+    market = read_market(store)
+    read.clear()
+    data = load_training_set(store, choose(store), split_by(RECIPE), market)
+    assert read == {PANEL_COLUMNS}
+    assert data.panel.digest() == whole.panel().digest()
 
 
 def damage(store: PriceStore, ticker: str, *, footer: bool) -> None:

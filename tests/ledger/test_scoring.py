@@ -1,5 +1,6 @@
 """The actual of recorded forecasts, filled in and scored as evaluation.scoring would score it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from forecaster.ledger.live_scores import GROUPS, daily_scores, live_scores, p_v
 from forecaster.ledger.scoring import fill_outcomes
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.prices.calendar import closing_time, sessions_between
+from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
 
 MONDAY = np.datetime64("2026-11-16")
@@ -173,3 +175,22 @@ def test_another_ticker_is_no_successor(tmp_path: Path, shared: int, after: int,
     filled = fill_outcomes(Ledger(tmp_path), filled_store(tmp_path, old, new), LATER)
     assert (filled.scored, filled.renamed) == (0, {})
     assert filled.reasons == {"FB": f"the prices end on {MONDAY}"}
+
+
+def test_many_that_ended_are_followed_with_one_look_at_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = renamed(80, 5)
+    other_old, other_new = (replace(each, ticker=f"{each.ticker}X") for each in renamed(90, 4))
+    other_new.columns["adj_close"][:] **= 2  # returns of its own
+    other_old.columns["adj_close"][:] **= 2
+    for ticker in ("FB", "FBX", "GONE"):
+        record_now(tmp_path, prediction(ticker, MONDAY, normal([0.01, 0.014]), normal([0.02, 0.028])))
+    store = filled_store(tmp_path, old, new, other_old, other_new)
+    read: list[str] = []
+    reader = PriceStore.read
+    monkeypatch.setattr(PriceStore, "read", lambda *given: read.append(given[1]) or reader(*given))
+    filled = fill_outcomes(Ledger(tmp_path), store, LATER)
+    assert filled.renamed == {"FB": "META", "FBX": "METAX"}
+    assert (filled.scored, filled.still_open, list(filled.reasons)) == (4, 2, ["GONE"])
+    assert sorted(read) == ["FB", "FBX", "GONE", "META", "METAX"]

@@ -18,6 +18,7 @@ from forecaster.prices.market import (
     refresh_markets,
     thin_days,
 )
+from forecaster.prices.market_sums import LISTED_DAYS
 from forecaster.prices.store import PriceStore
 from forecaster.prices.table import PriceTable
 
@@ -87,7 +88,7 @@ def same(one: market.MarketSeries, other: market.MarketSeries) -> bool:
 
 
 def test_the_numbers_that_decide() -> None:
-    assert (market.ENOUGH, market.LEAST_LISTED, market.LISTED_DAYS) == (0.5, 0.5, 365)
+    assert (market.ENOUGH, market.LEAST_LISTED, LISTED_DAYS) == (0.5, 0.5, 365)
     assert market.MOST_COMPOSITIONS == 8
     usual = np.exp(2 * (MARKET_SHIFT - VOLATILITY_SHIFT)) - 1  # a stock's variance over the market's, less it
     assert pytest.approx(usual, rel=0.1) == market.OWN_VARIANCE

@@ -98,3 +98,26 @@ def test_a_step_that_is_not_asked_for_has_no_report(own_home: Path) -> None:
     network = ModelRegistry(own_home).load("main").network
     batch = predict_stored(PriceStore(own_home), network, ["AAA"], horizon=1)
     assert (batch.predictions[0].reports, batch.predictions[0].reports_known) == ((), True)
+
+
+def test_however_many_tickers_are_held_at_once_the_forecasts_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tables = [recent_table(name, seed=seed) for seed, name in enumerate(("AAA", "BBB", "CCC", "DDD", "EEE"))]
+    tables[3] = tables[3].take(slice(5))
+    lines = [f"{table.ticker} 2026-11-2{3 + row % 3} before scheduled" for row, table in enumerate(tables)]
+    found = reports(after(*(("2026-11-20", said("yahoo", line)) for line in lines)))
+
+    def forecasts(at_once: int) -> Batch:
+        monkeypatch.setattr("forecaster.service.prediction._TICKERS_AT_ONCE", at_once)
+        whole = mean_log_return(tables)
+        return predict_tables(dated_network(), iter(tables), whole, reports=found)
+
+    def told(batch: Batch) -> list[str]:
+        return [repr(vars(each)) for each in batch.predictions]
+
+    together, apart = forecasts(512), forecasts(2)
+    assert told(apart) == told(together)
+    assert any(each.reports for each in together.predictions)
+    assert [str(each) for each in apart.failures.values()] == [str(e) for e in together.failures.values()]
+    assert list(together.failures) == ["DDD"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.dataset.panel import LATEST_COLUMNS
+from forecaster.dataset.panel import PANEL_COLUMNS
 from forecaster.errors import UsageError
 from forecaster.laboratory.cells.explained import OUTPUTS, UNIT, Explained, explained
 from forecaster.prices.calendar import local_date
@@ -149,7 +149,7 @@ def study_inputs(
     today = None if store.as_of is None else local_date(store.as_of)
     latest, features = latest_features(
         network,
-        [store.read(ticker, LATEST_COLUMNS)],
+        [store.read(ticker, PANEL_COLUMNS)],
         read_market(store, composition),
         read_reports(store.home, [ticker]).table,
         today,

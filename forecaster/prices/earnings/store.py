@@ -179,8 +179,10 @@ def read_reports(home: Path, tickers: Sequence[str]) -> KnownReports:
         everything = EarningsStore(home).read().table
     except FILE_ERRORS as error:
         return KnownReports(fault=str(error))
+    if not len(everything):
+        return KnownReports()
     stored = everything.of(tickers)
-    return KnownReports(reports(stored) if len(stored) else None, any_kept=bool(len(everything)))
+    return KnownReports(reports(stored) if len(stored) else None, any_kept=True)
 
 
 def _schema() -> "pa.Schema":
