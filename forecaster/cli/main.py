@@ -24,12 +24,14 @@ from forecaster.cli.report import report
 from forecaster.cli.retrain import retrain
 from forecaster.cli.schedule import run_daily, schedule_app
 from forecaster.cli.score import score
-from forecaster.cli.screen import write_note
+from forecaster.cli.screen import visible, write_note
 from forecaster.cli.streams import drop_stdout, finish_stdout, prepare_streams
 from forecaster.cli.train import train
 from forecaster.cli.tune import tune
 from forecaster.errors import ExitCode, ForecastError
 from forecaster.report.kept import COMMAND
+
+_TITLES = {"keras": "Keras", "tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 # Rich draws the help on a terminal; a pipe gets plain text, in half the time.
 app = typer.Typer(
@@ -42,9 +44,32 @@ app = typer.Typer(
 
 
 def _show_version(wanted: bool) -> None:
+    """The version, in a line that scripts read; then what it runs on."""
     if wanted:
         typer.echo(f"forecast {__version__}")
+        typer.echo(visible(_engine()))
         raise typer.Exit
+
+
+def _engine() -> str:
+    """Python, Keras and the engine that would train, found without importing them: TensorFlow takes seconds.
+
+    As `start_engine` has it, `KERAS_BACKEND` chooses; the user's keras.json does not.
+    """
+    from platform import python_version
+
+    engine = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    return f"Python {python_version()}, {_installed('keras')} with {_installed(engine)}"
+
+
+def _installed(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    title = _TITLES.get(package, package)
+    try:
+        return f"{title} {version(package)}"
+    except PackageNotFoundError:
+        return f"{title} (not installed)"
 
 
 @app.callback()
@@ -55,7 +80,9 @@ def forecast(
     ] = None,
     version: Annotated[  # noqa: ARG001  (its callback does the work)
         bool,
-        typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_show_version),
+        typer.Option(
+            "--version", help="Print version and engine, and leave.", is_eager=True, callback=_show_version
+        ),
     ] = False,
 ) -> None:
     """What a recurrent network can honestly say about a stock."""
