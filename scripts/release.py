@@ -22,12 +22,12 @@ NAMED = 5
 
 def main() -> int:
     """Make the release; 1 if it must not be published."""
-    print(f"Building forecaster {__version__} …")
+    print(f"Building forecaster {__version__} …", flush=True)
     _run(sys.executable, "-m", "hatchling", "build", "--directory", DIST)
     _write_sbom(
         DIST / f"forecaster-{__version__}-py3-none-any.whl", DIST / f"forecaster-{__version__}.cdx.json"
     )
-    print("Looking for known vulnerabilities of the pinned versions …")
+    print("Looking for known vulnerabilities of the pinned versions …", flush=True)
     words = (
         "--requirement",
         PINS,
