@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.slow
 REQUIRED = os.environ.get("FORECAST_TEST_PYTHONS", "").split()
 """Versions whose absence is a failure, not a skip; read before a test's environment is cleaned."""
 UV = Path(sys.executable).with_name("uv")
+NUMPY_WARNS = "The 'generic' unit for NumPy timedelta"
 SMALL = ("--epochs", "1", "--units", "4", "--lookback", "20", "--quiet")
 
 
@@ -30,11 +32,12 @@ def interpreter(version: str) -> str:
     return found.stdout.strip()
 
 
-def empty_environment(folder: Path, version: str) -> Path:
-    """A virtual environment that holds nothing, and the folder of its commands."""
-    python = interpreter(version)
-    subprocess.run([UV, "venv", "--quiet", "--no-config", "--python", python, folder], check=True)
-    return folder / "bin"
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[Path]:
+    """The place of a virtual environment, which takes two gigabytes and does not stay."""
+    folder = tmp_path / "environment"
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def forecast(commands: Path, folder: Path, *words: str, **variables: str) -> str:
@@ -62,9 +65,10 @@ def forecast(commands: Path, folder: Path, *words: str, **variables: str) -> str
     ],
 )
 def test_the_installed_wheel_does_the_demo(
-    version: str, resolution: str, wheel: Path, tmp_path: Path
+    version: str, resolution: str, wheel: Path, environment: Path, tmp_path: Path
 ) -> None:
-    commands = empty_environment(tmp_path / "environment", version)
+    python, commands = interpreter(version), environment / "bin"
+    subprocess.run([UV, "venv", "--quiet", "--no-config", "--python", python, environment], check=True)
     install = [UV, "pip", "install", "--quiet", "--python", commands / "python", "--resolution", resolution]
     installed = subprocess.run([*install, wheel], capture_output=True, text=True, check=False)
     assert installed.returncode == 0, installed.stderr
@@ -84,6 +88,13 @@ def test_the_installed_wheel_does_the_demo(
     if resolution == "highest":
         # What the newest libraries will no longer allow is told as a warning first.
         forecast(commands, folder, "predict", "AAPL", "--json", "--quiet", PYTHONWARNINGS="error")
+        # A night after the sample's last day: nothing is fetched, all is predicted, recorded and scored.
+        then = {
+            "FORECAST_NOW": "2022-12-29T22:30",
+            "PYTHONWARNINGS": f"error:{NUMPY_WARNS}:DeprecationWarning",
+        }
+        for command in ("data status", "data earnings", "data verify", "run", "score", "report --quiet"):
+            forecast(commands, folder, *command.split(), **then)
 
 
 def test_the_sdist_passes_its_tests_of_documents_and_commands(sdist: Path, tmp_path: Path) -> None:
