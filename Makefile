@@ -9,7 +9,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test trials slow test-lowest lint docs bench bench-scale mutants fuzz clean
+.PHONY: help setup demo test trials slow packages test-lowest lint docs bench bench-scale mutants fuzz release clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ trials: .venv/dev  ## run the trials that take some ten seconds each
 slow: .venv/dev  ## run the trials that take minutes
 	$(BIN)/python -m pytest -m slow
 
+packages: .venv/dev  ## install the wheel into empty environments, on each Python that is here, and try it
+	$(BIN)/python -m pytest -m 'slow or not slow' tests/packages
+
 test-lowest: .venv/dev  ## install the lowest versions that are allowed, and try the tool with them
 	bash scripts/check_lowest.sh
 
@@ -74,6 +77,10 @@ bench-scale: .venv/dev  ## measure how the commands grow from 20 to 5,000 ticker
 mutants: .venv/dev  ## change the deciding modules, and count the changes that a test notices
 	@$(PIP) --editable '.[mutants]'
 	$(BIN)/python scripts/mutants.py
+
+release: .venv/dev  ## build wheel and sdist into dist/, with an SBOM, and audit the pins; UNAUDITED=1 does without
+	@$(PIP) --editable '.[release]'
+	$(BIN)/python scripts/release.py $(if $(UNAUDITED),--unaudited)
 
 clean:  ## remove .venv, caches and the site; prices and models stay
 	rm -rf .venv .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site

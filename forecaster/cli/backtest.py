@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from forecaster.cli.completion import complete_models
 from forecaster.cli.flags import (
     AddressFlag,
     AllDaysFlag,
@@ -72,6 +73,7 @@ def backtest(
             metavar="NAME[@V]",
             help="Test this network as it is, on days after its training; flags that train are ignored.",
             show_default=False,
+            autocompletion=complete_models,
         ),
     ] = None,
     match: MatchFlag = "units",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli import screen
+from forecaster.cli.completion import complete_tickers, complete_universes
 from forecaster.cli.earnings import show_earnings
 from forecaster.errors import DiskError, ExitCode, UsageError, name_some
 
@@ -29,7 +30,12 @@ data_app = typer.Typer(
     help="What is in the store, how old it is, and whether it is sound.", no_args_is_help=True
 )
 TickersArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[TICKER]...", help="Only these; all of them if none is given.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[TICKER]...",
+        help="Only these; all of them if none is given.",
+        autocompletion=complete_tickers,
+    ),
 ]
 
 
@@ -304,6 +310,7 @@ UniverseFlag = Annotated[
         metavar="sp500|sample|FILE",
         help="These tickers: the S&P 500's, the sample's, or a file's, one a line.",
         show_default=False,
+        autocompletion=complete_universes,
     ),
 ]
 AsOfFlag = Annotated[
@@ -316,7 +323,12 @@ def show_universe(
     context: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[sp500|sample|FILE]", help="Which universe.", show_default="sp500"),
+        typer.Argument(
+            metavar="[sp500|sample|FILE]",
+            help="Which universe.",
+            show_default="sp500",
+            autocompletion=complete_universes,
+        ),
     ] = None,
     universe: UniverseFlag = None,
     as_of: AsOfFlag = None,

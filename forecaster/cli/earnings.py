@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli import screen
+from forecaster.cli.completion import complete_tickers
 from forecaster.errors import NotFoundError, name_some
 
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ def show_earnings(
     context: typer.Context,
     tickers: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TICKER]...", help="Only these; all of them if none is given."),
+        typer.Argument(
+            metavar="[TICKER]...",
+            help="Only these; all of them if none is given.",
+            autocompletion=complete_tickers,
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="List every date, however many there are.")] = False,
     json: screen.JsonFlag = False,

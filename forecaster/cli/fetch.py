@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli import screen
+from forecaster.cli.completion import complete_tickers
 from forecaster.cli.data import AsOfFlag, UniverseFlag
 from forecaster.cli.progress import Tally, fetch_progress
 from forecaster.errors import (
@@ -30,7 +31,12 @@ NAMED_REASONS = 10
 NAMED_NOTES = 10
 
 TickersArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[TICKER]...", help="Only these; all of them if none is given.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[TICKER]...",
+        help="Only these; all of them if none is given.",
+        autocompletion=complete_tickers,
+    ),
 ]
 
 

@@ -3,11 +3,13 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.cli.completion import complete_cells, complete_choices, complete_tickers, complete_universes
 from forecaster.cli.screen import HomeFlag, open_settings, stderr_console
 from forecaster.errors import UsageError, name_some
 from forecaster.settings import CELLS, DEVICES, Recipe, override
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
 
 
 TrainingTickers = Annotated[
-    list[str] | None, typer.Argument(help="Tickers to train on (all that are stored).", show_default=False)
+    list[str] | None,
+    typer.Argument(
+        help="Tickers to train on (all that are stored).", show_default=False, autocompletion=complete_tickers
+    ),
 ]
 TrainingUniverse = Annotated[
     str | None,
@@ -30,12 +35,15 @@ TrainingUniverse = Annotated[
         metavar="sp500|sample|FILE",
         help="Train on its stored members, each while it was one.",
         show_default=False,
+        autocompletion=complete_universes,
     ),
 ]
 AllDaysFlag = Annotated[
     bool, typer.Option("--all-days", help="With --universe: count days before and after membership too.")
 ]
-CellsFlag = Annotated[str, typer.Option("--cells", help="Cells to compare, with commas.")]
+CellsFlag = Annotated[
+    str, typer.Option("--cells", help="Cells to compare, with commas.", autocompletion=complete_cells)
+]
 MatchFlag = Annotated[
     str, typer.Option("--match", help="units: equal units; parameters: about equal parameters.")
 ]
@@ -74,12 +82,20 @@ ForecastsFlag = Annotated[
 ]
 
 _DEFAULT = Recipe()
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    part.name: part.metadata["bounds"].choices for part in fields(Recipe)
+}
 
 
 def _flag(kind: Any, name: str, help_text: str, default: str | None = None) -> inspect.Parameter:
     """One flag that is None unless given, so that the settings decide; the help shows their default."""
-    flag = "--" + name.replace("_", "-")
-    option = typer.Option(flag, help=help_text, show_default=default or str(getattr(_DEFAULT, name)))
+    flag, choices = "--" + name.replace("_", "-"), _CHOICES[name]
+    option = typer.Option(
+        flag,
+        help=help_text,
+        show_default=default or str(getattr(_DEFAULT, name)),
+        autocompletion=complete_choices(*choices) if choices else None,
+    )
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )

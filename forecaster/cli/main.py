@@ -13,7 +13,7 @@ import typer
 from typer.main import get_command
 
 from forecaster import __version__
-from forecaster.cli.screen import write_note
+from forecaster.cli.screen import visible, write_note
 from forecaster.cli.streams import drop_stdout, finish_stdout, prepare_streams
 from forecaster.errors import ExitCode, ForecastError
 from forecaster.report.kept import COMMAND
@@ -37,12 +37,36 @@ COMMANDS = {
     "doctor": "doctor:doctor",
 }
 """Every command, and the module and name of its function or group. The module is loaded when it is needed."""
+_TITLES = {"keras": "Keras", "tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
 def _show_version(wanted: bool) -> None:
+    """The version, in a line that scripts read; then what it runs on."""
     if wanted:
         typer.echo(f"forecast {__version__}")
+        typer.echo(visible(_engine()))
         raise typer.Exit
+
+
+def _engine() -> str:
+    """Python, Keras and the engine that would train, found without importing them: TensorFlow takes seconds.
+
+    As `start_engine` has it, `KERAS_BACKEND` chooses; the user's keras.json does not.
+    """
+    from platform import python_version
+
+    engine = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    return f"Python {python_version()}, {_installed('keras')} with {_installed(engine)}"
+
+
+def _installed(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    title = _TITLES.get(package, package)
+    try:
+        return f"{title} {version(package)}"
+    except PackageNotFoundError:
+        return f"{title} (not installed)"
 
 
 def forecast(
@@ -52,7 +76,9 @@ def forecast(
     ] = None,
     version: Annotated[  # noqa: ARG001  (its callback does the work)
         bool,
-        typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_show_version),
+        typer.Option(
+            "--version", help="Print version and engine, and leave.", is_eager=True, callback=_show_version
+        ),
     ] = False,
 ) -> None:
     """What a recurrent network can honestly say about a stock."""

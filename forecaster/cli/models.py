@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.cli.completion import complete_models, complete_names
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -49,7 +50,9 @@ def list_models(context: typer.Context, json: JsonFlag = False, home: HomeFlag =
 @models_app.command("show")
 def show_model(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="NAME or NAME@VERSION.", show_default=False)],
+    model: Annotated[
+        str, typer.Argument(help="NAME or NAME@VERSION.", show_default=False, autocompletion=complete_models)
+    ],
     json: JsonFlag = False,
     home: HomeFlag = None,
 ) -> None:
@@ -231,7 +234,13 @@ FORMATS = ("keras", "onnx", "mlflow")
 def export(
     context: typer.Context,
     model: Annotated[
-        str, typer.Argument(metavar="NAME[@VERSION]", help="What to export.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="NAME[@VERSION]",
+            help="What to export.",
+            show_default=False,
+            autocompletion=complete_models,
+        ),
     ],
     folder: Annotated[
         str | None,
@@ -279,13 +288,21 @@ def export(
         stdout_console().print(f"Exported: {told}", soft_wrap=True)
 
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The model.", show_default=False)]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="The model.", show_default=False, autocompletion=complete_names)
+]
 
 
 def promote(
     context: typer.Context,
     model: Annotated[
-        str, typer.Argument(metavar="NAME@VERSION", help="The version to serve.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="NAME@VERSION",
+            help="The version to serve.",
+            show_default=False,
+            autocompletion=complete_models,
+        ),
     ],
     json: JsonFlag = False,
     home: HomeFlag = None,
@@ -314,7 +331,10 @@ def verify(
     model: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME[@VERSION]]", help="Only this; all if none is given.", show_default=False
+            metavar="[NAME[@VERSION]]",
+            help="Only this; all if none is given.",
+            show_default=False,
+            autocompletion=complete_models,
         ),
     ] = None,
     json: JsonFlag = False,
@@ -344,7 +364,13 @@ def verify(
 def remove(
     context: typer.Context,
     model: Annotated[
-        str, typer.Argument(metavar="NAME[@VERSION]", help="What to remove.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="NAME[@VERSION]",
+            help="What to remove.",
+            show_default=False,
+            autocompletion=complete_models,
+        ),
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Remove all of NAME, what is in service too.")] = False,
     json: JsonFlag = False,

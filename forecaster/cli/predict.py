@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forecaster.cli.completion import complete_models, complete_tickers, complete_universes
 from forecaster.cli.flags import warn_of_dates
 from forecaster.cli.results import SaveFlag, check_save, write_picture
 from forecaster.cli.screen import (
@@ -37,7 +38,12 @@ if TYPE_CHECKING:
 def predict(
     context: typer.Context,
     tickers: Annotated[
-        list[str] | None, typer.Argument(help="Tickers to predict (all that are stored).", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            help="Tickers to predict (all that are stored).",
+            show_default=False,
+            autocompletion=complete_tickers,
+        ),
     ] = None,
     universe: Annotated[
         str | None,
@@ -46,6 +52,7 @@ def predict(
             metavar="sp500|sample|FILE",
             help="Predict its members of today.",
             show_default=False,
+            autocompletion=complete_universes,
         ),
     ] = None,
     horizon: Annotated[
@@ -53,7 +60,13 @@ def predict(
         typer.Option("--horizon", help="Sessions ahead.", show_default="all the model was trained for"),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", help="NAME or NAME@VERSION.", show_default="main's champion")
+        str | None,
+        typer.Option(
+            "--model",
+            help="NAME or NAME@VERSION.",
+            show_default="main's champion",
+            autocompletion=complete_models,
+        ),
     ] = None,
     levels: Annotated[
         str | None,

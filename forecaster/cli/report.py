@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from forecaster.cli.completion import complete_models, complete_tickers
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -22,7 +23,10 @@ from forecaster.cli.screen import (
 def report(
     context: typer.Context,
     tickers: Annotated[
-        list[str] | None, typer.Argument(help="Tickers to show (all that are stored).", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            help="Tickers to show (all that are stored).", show_default=False, autocompletion=complete_tickers
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -34,7 +38,13 @@ def report(
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", help="NAME or NAME@VERSION.", show_default="main's champion")
+        str | None,
+        typer.Option(
+            "--model",
+            help="NAME or NAME@VERSION.",
+            show_default="main's champion",
+            autocompletion=complete_models,
+        ),
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     json: JsonFlag = False,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forecaster.cli.completion import complete_names
 from forecaster.cli.flags import show_survivorship, warn_of_damaged, warn_of_dates
 from forecaster.cli.screen import (
     HomeFlag,
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 def retrain(
     context: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Models.", show_default="all")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help="Models.", show_default="all", autocompletion=complete_names
+        ),
     ] = None,
     if_stale: Annotated[
         int,

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -19,6 +19,8 @@ from forecaster.cli.screen import (
     stderr_console,
     stdout_console,
 )
+from forecaster.errors import UsageError
+from forecaster.settings import is_replay
 
 if TYPE_CHECKING:
     from forecaster.service.schedule.install import ScheduleStatus
@@ -133,19 +135,55 @@ def _too_early(run: datetime) -> Iterator[str]:
         )
 
 
-def run_daily(context: typer.Context, home: HomeFlag = None) -> None:
+def run_daily(
+    context: typer.Context,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="CRON",
+            help="Stay and run at these times, as in a container: five fields as of `schedule install`.",
+            show_default=False,
+        ),
+    ] = None,
+    home: HomeFlag = None,
+) -> None:
     """Fetch, retrain if due, predict and record every ticker, score.
 
     Nothing is printed when all is well, except on a terminal; else one line on stderr, and the exit code
     of the first step that failed. Each step has a time limit, and one that fails does not stop the next.
     Settings, in forecast.toml under [run]: retrain_after (21 sessions), fetch_minutes, retrain_minutes,
     predict_minutes, score_minutes. What happened stands in logs/events.jsonl and logs/run_status.json.
+
+    With --at it stays until it is interrupted, says on stderr when the next run begins, and does not end
+    when one fails. A run that was missed while it was away begins at once.
     """
+    settings = open_settings(context, home)
+    if at is not None:
+        _stay(settings.home, at)
     from forecaster.service.nightly import daily_run
 
-    settings, quiet = open_settings(context, home), not sys.stdout.isatty()
+    quiet = not sys.stdout.isatty()
     note_replay(settings.home, quiet=quiet)
     report = daily_run(settings, now())
     report.complain()
     summary = "; ".join(f"{step.name}: {step.text}" for step in report.steps)
     stdout_console(quiet=quiet).print(summary, soft_wrap=True)
+
+
+def _stay(home: Path, at: str) -> NoReturn:
+    """Start a run whenever one is due, until somebody interrupts.
+
+    Raises:
+        UsageError: `at` names no time to come, or FORECAST_NOW has stopped the clock.
+    """
+    from forecaster.service.schedule.staying import due_runs, run_once, wait_until
+
+    if is_replay(os.environ):
+        raise UsageError("--at waits for the clock, which FORECAST_NOW has stopped", "unset FORECAST_NOW")
+    for moment in due_runs(home, at, now):
+        stderr_console().print(f"next run: {moment:%Y-%m-%d %H:%M %Z}", soft_wrap=True)
+        wait_until(moment, now)
+        if code := run_once(home):
+            stderr_console().print(f"that run ended with exit code {code}", style="yellow", soft_wrap=True)
+    raise AssertionError("the runs to come have no end")

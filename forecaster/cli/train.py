@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forecaster.cli.completion import complete_names
 from forecaster.cli.flags import (
     AllDaysFlag,
     TrainingTickers,
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 @training_flags()
 def train(
     tickers: TrainingTickers = None,
-    name: Annotated[str, typer.Option("--name", help="Model to add a version to.")] = "main",
+    name: Annotated[
+        str, typer.Option("--name", help="Model to add a version to.", autocompletion=complete_names)
+    ] = "main",
     universe: TrainingUniverse = None,
     all_days: AllDaysFlag = False,
     json: JsonFlag = False,

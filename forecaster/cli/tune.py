@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from forecaster.cli.completion import complete_cells
 from forecaster.cli.flags import (
     AddressFlag,
     AllDaysFlag,
@@ -29,9 +30,10 @@ from forecaster.settings import Recipe, Settings
 @training_flags("cell")
 def tune(
     tickers: TrainingTickers = None,
-    cells: Annotated[str, typer.Option("--cells", help="Cells to search among, with commas.")] = (
-        "rnn,lstm,gru"
-    ),
+    cells: Annotated[
+        str,
+        typer.Option("--cells", help="Cells to search among, with commas.", autocompletion=complete_cells),
+    ] = ("rnn,lstm,gru"),
     trials: Annotated[
         int, typer.Option("--trials", help="Recipes to try, with those kept from before.", min=1, max=100_000)
     ] = 30,

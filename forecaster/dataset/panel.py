@@ -310,7 +310,7 @@ def latest_days(
         spreads: N, where the tables are what `last_bars` has left of the tickers' bars, which it gives.
     """
     shape = (len(tables), days)
-    dates = np.full(shape, np.datetime64("NaT"), dtype="datetime64[D]")
+    dates = np.full(shape, np.datetime64("NaT", "D"), dtype="datetime64[D]")
     columns = {name: np.full(shape, np.nan) for name in PANEL_COLUMNS}
     log_return, market_return = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
     bridged = np.zeros(shape, dtype=bool)
@@ -419,7 +419,7 @@ def _shared_days(spans: Sequence[Days], calendar: str) -> Days:
     seen, traded = seen[others], traded[others]
     # Most of those with a bar in the week before: who will be delisted later must not matter.
     active = sum(
-        (np.searchsorted(days, seen) > np.searchsorted(days, seen - np.timedelta64(7))).astype(int)
+        (np.searchsorted(days, seen) > np.searchsorted(days, seen - np.timedelta64(7, "D"))).astype(int)
         for days in spans
     )
     days: Days = np.union1d(sessions_between(first, last, calendar), seen[2 * traded > active])

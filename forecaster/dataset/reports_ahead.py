@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from forecaster.dataset.panel import LatestDays
 from forecaster.dataset.reactions import lay_out, read_habit
 from forecaster.dataset.report_features import coming_sessions
-from forecaster.prices.earnings.projection import YEAR_DAYS, project
+from forecaster.prices.earnings.projection import YEAR, project
 from forecaster.prices.earnings.table import PROJECTED, EarningsTable, joined, known_on
 
 
@@ -89,7 +89,7 @@ def reports_ahead(
             )
             for place in inside[np.argsort(step[inside], kind="stable")].tolist()
         )
-        recent = expected.date[mine] + YEAR_DAYS >= final
+        recent = expected.date[mine] + YEAR >= final
         outlooks[row] = Outlook(reports, bool(recent.any()))
     return outlooks
 

@@ -33,7 +33,7 @@ def count_survivors(panel: Panel, split: Split, selection: Selection | None) -> 
     last = panel.dates[len(panel.dates) - 1 - traded[:, ::-1].argmax(1)]
     found: dict[str, Any] = {
         "tickers": len(panel.tickers),
-        "ended_early": int((panel.dates[-1] - last > np.timedelta64(ENDED_DAYS)).sum()),
+        "ended_early": int((panel.dates[-1] - last > np.timedelta64(ENDED_DAYS, "D")).sum()),
         "last_day": str(panel.dates[-1]),
         "members_day": None,
         "members": None,

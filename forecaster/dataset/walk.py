@@ -157,9 +157,9 @@ def _refits(dates: Days, anchor: np.datetime64, last: int, period: Period) -> li
 def _same_day_of_months(anchor: np.datetime64, until: np.datetime64, months: int) -> Days:
     """The day `anchor`, and that day of every so many months after it; a short month's last day at most."""
     first = anchor.astype("M8[M]")
-    each = np.arange(first, until.astype("M8[M]") + 1, months)
+    each = np.arange(first, until.astype("M8[M]") + np.timedelta64(1, "M"), np.timedelta64(months, "M"))
     days = each.astype("M8[D]") + (anchor - first.astype("M8[D]"))
-    days = np.minimum(days, (each + 1).astype("M8[D]") - np.timedelta64(1, "D"))
+    days = np.minimum(days, (each + np.timedelta64(1, "M")).astype("M8[D]") - np.timedelta64(1, "D"))
     found: Days = days[days <= until]
     return found
 

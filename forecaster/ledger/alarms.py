@@ -65,7 +65,7 @@ def find_alarms(ledger: Ledger, models: Collection[str], now: datetime) -> list[
         ForecastError: as `Ledger`.
     """
     today = last_closed_session(now)
-    since = str((today.astype("datetime64[M]") - (MONTHS - 1)).astype("datetime64[D]"))
+    since = str((today.astype("datetime64[M]") - np.timedelta64(MONTHS - 1, "M")).astype("datetime64[D]"))
     steps: dict[str, list[int]] = {}
     for row in live_scores(ledger, today):
         if row.model in models:

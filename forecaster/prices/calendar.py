@@ -26,7 +26,9 @@ _PLAIN = {
     WEEKDAYS: "UTC 24:00 1111100 1900-01-01 2100-12-31",
 }
 # The longest closure that is known: Shanghai's and Riyadh's holidays last ten days, New York's in 1933 nine.
-_LONGEST_CLOSURE = 30
+ONE_DAY = np.timedelta64(1, "D")
+"""NumPy no longer takes a bare 1 for it."""
+_LONGEST_CLOSURE = np.timedelta64(30, "D")
 # Of exchanges with the same days the better known comes first.
 _MAJOR = (XNYS, EVERY_DAY, WEEKDAYS, "XLON", "XETR", "XPAR", "XTSE", "XTKS", "XHKG", "XSHG", "XBOM", "XASX")
 A_USUAL_DAY = np.datetime64("2024-07-01", "D")
@@ -99,7 +101,7 @@ def sessions_between(first: np.datetime64, last: np.datetime64, calendar: str = 
 
     Many tickers span the same days, so the latest answers are kept.
     """
-    days: Days = np.arange(first, max(first, last + 1), dtype="datetime64[D]")
+    days: Days = np.arange(first, max(first, last + ONE_DAY), dtype="datetime64[D]")
     days = days[is_session(days, calendar)]
     days.flags.writeable = False
     return days
@@ -122,7 +124,7 @@ def session_count(after: np.datetime64, through: np.datetime64, calendar: str = 
     """How many sessions lie in (after, through]; negative where `through` comes first."""
     if through < after:
         return -session_count(through, after, calendar)
-    return int(np.busday_count(after + 1, through + 1, busdaycal=_rules(calendar).busdays))
+    return int(np.busday_count(after + ONE_DAY, through + ONE_DAY, busdaycal=_rules(calendar).busdays))
 
 
 def closing_time(session: np.datetime64, calendar: str = XNYS) -> datetime:
@@ -233,5 +235,5 @@ def _misfits(dates: Days, calendar: str) -> int:
         return 0 if calendar == XNYS else np.iinfo(np.int64).max
     on_sessions = int(is_session(dates, calendar).sum())
     strays = len(dates) - on_sessions
-    missing = session_count(dates[0] - 1, dates[-1], calendar) - on_sessions
+    missing = session_count(dates[0] - ONE_DAY, dates[-1], calendar) - on_sessions
     return _STRAY_WEIGHT * strays + missing

@@ -78,7 +78,9 @@ def check_health(store: PriceStore, ticker: str, now: datetime, *, sound: bool =
         return TickerHealth(ticker, damage=error.message, unreadable=isinstance(error, DiskError))
     first, last = table.dates[0], table.dates[-1]
     gaps = missing_sessions(table)
-    recent = sessions_between(last - 2 * RECENT_SESSIONS, last, table.calendar)[-RECENT_SESSIONS:]
+    recent = sessions_between(last - np.timedelta64(2 * RECENT_SESSIONS, "D"), last, table.calendar)[
+        -RECENT_SESSIONS:
+    ]
     return TickerHealth(
         ticker=ticker,
         first=str(first),

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
 from forecaster.errors import BadInputError, ForecastError, TryLaterError, UsageError, name_some
 from forecaster.files import home_lock
 from forecaster.prices.calendar import last_closed_session, local_date, sessions_between
@@ -179,5 +181,6 @@ def reject_unfit_prices(store: PriceStore, tickers: Sequence[str], now: datetime
 def _recent_gaps(health: TickerHealth, now: datetime) -> int:
     """How many of the last 60 sessions of its exchange a ticker has no bar of."""
     today = last_closed_session(now, health.calendar)
-    recent = sessions_between(today - 2 * RECENT_SESSIONS, today, health.calendar)[-RECENT_SESSIONS:]
+    since = today - np.timedelta64(2 * RECENT_SESSIONS, "D")
+    recent = sessions_between(since, today, health.calendar)[-RECENT_SESSIONS:]
     return int((health.gaps >= recent[0]).sum())

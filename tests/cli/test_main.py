@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import Any
 
 import pytest
@@ -27,9 +29,38 @@ def test_every_command_has_help(words: tuple[str, ...], capsys: pytest.CaptureFi
     assert "Usage: forecast" in capsys.readouterr().out
 
 
-def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("backend", "engine"),
+    [
+        pytest.param(None, f"TensorFlow {version('tensorflow')}", id="default"),
+        pytest.param("", f"TensorFlow {version('tensorflow')}", id="an empty variable counts as unset"),
+        pytest.param("jax", f"JAX {version('jax')}", id="chosen"),
+        pytest.param("no-engine", "no-engine (not installed)", id="not installed"),
+    ],
+)
+def test_the_version_is_printed_with_the_engine(
+    backend: str | None,
+    engine: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if backend is None:
+        monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    else:
+        monkeypatch.setenv("KERAS_BACKEND", backend)
     assert run(["--version"]) == 0
-    assert capsys.readouterr().out == f"forecast {__version__}\n"
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"forecast {__version__}"
+    assert second == f"Python {python_version()}, Keras {version('keras')} with {engine}"
+
+
+def test_the_version_imports_no_engine() -> None:
+    code = (
+        "import sys; from forecaster.cli.main import run; run(['--version'])\n"
+        "print(sorted({'keras', 'tensorflow', 'pandas', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.cli.completion import complete_choices, complete_models, complete_tickers
 from forecaster.cli.results import SaveFlag, check_save, save_picture
 from forecaster.cli.screen import (
     HomeFlag,
@@ -31,12 +32,22 @@ _ROUNDING = 1e-12
 def cell(
     context: typer.Context,
     ticker: Annotated[
-        str | None, typer.Argument(help="A ticker; its return over its volatility is the input.")
+        str | None,
+        typer.Argument(
+            help="A ticker; its return over its volatility is the input.", autocompletion=complete_tickers
+        ),
     ] = None,
     series: Annotated[str | None, typer.Option("--series", help="Numbers instead, like 0.5,-1,0.25.")] = None,
-    kind: Annotated[str, typer.Option("--cell", help="rnn, lstm or gru.")] = "lstm",
+    kind: Annotated[
+        str, typer.Option("--cell", help="rnn, lstm or gru.", autocompletion=complete_choices(*CELLS))
+    ] = "lstm",
     model: Annotated[
-        str | None, typer.Option("--model", help="A trained model's first layer: NAME or NAME@VERSION.")
+        str | None,
+        typer.Option(
+            "--model",
+            help="A trained model's first layer: NAME or NAME@VERSION.",
+            autocompletion=complete_models,
+        ),
     ] = None,
     units: Annotated[int, typer.Option("--units", help="Units, if untrained.", min=1, max=64)] = 2,
     days: Annotated[int, typer.Option("--days", help="Last days to run through.", min=1, max=5000)] = 8,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forecaster.cli.completion import complete_tickers
 from forecaster.cli.lab.flags import JobsFlag
 from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
@@ -29,7 +30,12 @@ _STYLES = {"supported": "green", "not supported": "red", "undecided": "yellow"}
 def claims(
     context: typer.Context,
     tickers: Annotated[
-        list[str] | None, typer.Argument(help="Tickers to measure on (all in the store).", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            help="Tickers to measure on (all in the store).",
+            show_default=False,
+            autocompletion=complete_tickers,
+        ),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Two seeds, fewer epochs, a shorter lag: some minutes.")

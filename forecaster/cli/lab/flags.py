@@ -4,10 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forecaster.cli.completion import complete_cells
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-CellsFlag = Annotated[str, typer.Option("--cells", help="rnn, lstm, gru, with commas, or all.")]
+CellsFlag = Annotated[
+    str, typer.Option("--cells", help="rnn, lstm, gru, with commas, or all.", autocompletion=complete_cells)
+]
 JobsFlag = Annotated[int, typer.Option("--jobs", help="Processes at once.", min=1, max=1024)]
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.cli.completion import complete_models, complete_tickers
 from forecaster.cli.flags import chosen_cells
 from forecaster.cli.lab.flags import CellsFlag, with_colour
 from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
@@ -40,12 +41,18 @@ which each halves, by the slope of its logarithm over all distances."""
 def gradients(
     context: typer.Context,
     tickers: Annotated[
-        list[str] | None, typer.Argument(help="Tickers to take windows from (all).", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            help="Tickers to take windows from (all).", show_default=False, autocompletion=complete_tickers
+        ),
     ] = None,
     on: Annotated[str, typer.Option("--on", help="prices, adding or order.")] = "prices",
     cells: CellsFlag = "all",
     model: Annotated[
-        str | None, typer.Option("--model", help="A trained model beside the untrained cells.")
+        str | None,
+        typer.Option(
+            "--model", help="A trained model beside the untrained cells.", autocompletion=complete_models
+        ),
     ] = None,
     train_steps: Annotated[
         int, typer.Option("--train-steps", help="Train on the synthetic task first.", min=0, max=100_000)

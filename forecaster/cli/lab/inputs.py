@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.cli.completion import complete_models, complete_tickers
 from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
     HomeFlag,
@@ -30,9 +31,18 @@ _MOST_BARS = 60
 
 def inputs(
     context: typer.Context,
-    ticker: Annotated[str, typer.Argument(help="A ticker in the store.", show_default=False)],
+    ticker: Annotated[
+        str,
+        typer.Argument(help="A ticker in the store.", show_default=False, autocompletion=complete_tickers),
+    ],
     model: Annotated[
-        str | None, typer.Option("--model", help="NAME or NAME@VERSION.", show_default="main's champion")
+        str | None,
+        typer.Option(
+            "--model",
+            help="NAME or NAME@VERSION.",
+            show_default="main's champion",
+            autocompletion=complete_models,
+        ),
     ] = None,
     step: Annotated[
         int | None,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecaster.cli.completion import complete_tickers
 from forecaster.cli.flags import (
     AddressFlag,
     EngineFlag,
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 @training_flags("cell")
 def sweep(
     tickers: Annotated[
-        list[str] | None, typer.Argument(help="Tickers to work on (all in the store).", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            help="Tickers to work on (all in the store).", show_default=False, autocompletion=complete_tickers
+        ),
     ] = None,
     over: Annotated[
         str, typer.Option("--over", help="lookback, tickers, years, units or layers.")

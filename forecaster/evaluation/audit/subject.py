@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.training_set import Inputs
-from forecaster.prices.calendar import sessions_between
+from forecaster.prices.calendar import ONE_DAY, sessions_between
 from forecaster.prices.earnings.table import (
     AFTER,
     BEFORE,
@@ -34,7 +34,7 @@ _SHAKE = 0.15
 the days after a cut that none of them makes a move before it look like a slip in the data, and few moves are
 so large that they are looked at (`prices.soundness`), which takes time."""
 _ENDS = 3  # of so many tickers one ends at the cut, as if it were delisted
-_UNRECORDED_AHEAD = 14
+_UNRECORDED_AHEAD = np.timedelta64(14, "D")
 """Days before its date from which a report may count as known where that is not recorded. The audit states
 this by itself, as docs/method.md does: a rule is not checked by itself."""
 _SMALLEST_MOVE = 1e-3
@@ -133,8 +133,11 @@ def with_other_dates(found: EarningsTable, tickers: Sequence[str], cut: np.datet
     known_from = np.where(np.isnat(found.announced), found.date - _UNRECORDED_AHEAD, found.announced)
     known, later = found.take(known_from <= cut), found.take(known_from > cut)
     known = replace(known, withdrawn=np.where(known.withdrawn > cut, NO_DAY, known.withdrawn))
-    moved = replace(later, date=later.date + 9, when=np.where(later.when == AFTER, BEFORE, AFTER))
-    said = [_announced(tickers, cut + 1, cut + 1), _announced(tickers, cut + 1 + _UNRECORDED_AHEAD, NO_DAY)]
+    moved = replace(
+        later, date=later.date + np.timedelta64(9, "D"), when=np.where(later.when == AFTER, BEFORE, AFTER)
+    )
+    after = cut + ONE_DAY
+    said = [_announced(tickers, after, after), _announced(tickers, after + _UNRECORDED_AHEAD, NO_DAY)]
     return joined(known, moved, *said)
 
 

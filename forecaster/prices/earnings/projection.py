@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from forecaster.prices.calendar import next_sessions
+from forecaster.prices.calendar import ONE_DAY, next_sessions
 from forecaster.prices.earnings.clock import calendar_of
 from forecaster.prices.earnings.table import (
     HALF_QUARTER,
@@ -17,6 +17,7 @@ from forecaster.prices.earnings.table import (
 )
 
 YEAR_DAYS = 364
+YEAR = np.timedelta64(YEAR_DAYS, "D")
 """From a report to the same quarter's in the next year: 52 weeks, for companies keep their weekday."""
 SOURCE = "projection"
 _SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
@@ -34,15 +35,16 @@ def project(found: EarningsTable, today: np.datetime64) -> EarningsTable:
     """
     found = found.take(found.live)
     past = (found.date < today) & (found.status != PROJECTED)
-    rows = np.flatnonzero(past & (found.date + YEAR_DAYS >= today))
-    likely = [found.date[row] + YEAR_DAYS for row in rows]
+    rows = np.flatnonzero(past & (found.date + YEAR >= today))
+    likely = [found.date[row] + YEAR for row in rows]
     kept = [
         place
         for place, (row, day) in enumerate(zip(rows, likely, strict=True))
         if not _known_near(found, str(found.ticker[row]), day)
     ]
     days = [
-        next_sessions(likely[place] - 1, 1, calendar_of(str(found.ticker[rows[place]])))[0] for place in kept
+        next_sessions(likely[place] - ONE_DAY, 1, calendar_of(str(found.ticker[rows[place]])))[0]
+        for place in kept
     ]
     rows = rows[kept]
     return table_of(

@@ -37,7 +37,7 @@ MOST_ROWS = 1_000_000
 MOST_NAME = 255
 """Letters in the name of a source, which may be a file's."""
 FIRST_DAY, LAST_DAY = np.datetime64("1900-01-01"), np.datetime64("2100-12-31")
-MOST_AHEAD = 2 * 366
+MOST_AHEAD = np.timedelta64(2 * 366, "D")
 """Days; no company says so long before when it will report."""
 _TEXT_COLUMNS = ("ticker", "when", "status", "source")
 _MAY_BE_EMPTY = ("announced", "withdrawn")
@@ -264,5 +264,5 @@ def _days(table: "pa.Table", name: str) -> NDArray[Any]:
     days = np.from_dlpack(whole).astype("datetime64[D]")
     if bool(((days < FIRST_DAY) | (days > LAST_DAY))[~empty].any()):
         raise ValueError(f"its column {name} has days that are not possible")
-    days[empty] = np.datetime64("NaT")
+    days[empty] = np.datetime64("NaT", "D")
     return days

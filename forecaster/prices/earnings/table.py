@@ -90,7 +90,9 @@ class EarningsTable:
     @property
     def known_from(self) -> Days:
         """(rows,) the first day on which the date was known."""
-        days: Days = np.where(np.isnat(self.announced), self.date - KNOWN_AHEAD, self.announced)
+        days: Days = np.where(
+            np.isnat(self.announced), self.date - np.timedelta64(KNOWN_AHEAD, "D"), self.announced
+        )
         return days
 
 

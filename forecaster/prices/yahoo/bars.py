@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import BadInputError
-from forecaster.prices.calendar import last_closed_session, local_date, zone_of
+from forecaster.prices.calendar import ONE_DAY, last_closed_session, local_date, zone_of
 from forecaster.prices.exchanges import calendar_of_answer
 from forecaster.prices.table import Days, PriceTable, clear_bad_fields, day_faults, row_faults
 from forecaster.prices.yahoo.answers import NoPricesError
@@ -104,4 +104,4 @@ def _last_final_session(meta: Mapping[str, Any], now: datetime, calendar: str) -
     except (KeyError, TypeError, ValueError, OverflowError, OSError):  # not every answer has these
         return newest
     session = np.datetime64(opened, "D")
-    return min(newest, session - 1) if still_open else newest
+    return min(newest, session - ONE_DAY) if still_open else newest

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecaster.errors import BadInputError, ForecastError, NotFoundError
-from forecaster.prices.calendar import zone_of
+from forecaster.prices.calendar import ONE_DAY, zone_of
 from forecaster.prices.exchanges import XNYS, calendar_of_symbol
 from forecaster.prices.table import Days, Floats
 from forecaster.prices.yahoo.answers import SHOWN, Facts
@@ -93,7 +93,7 @@ class YahooClient:
         try:
             frame = asked.history(
                 start=str(first),
-                end=str(last + 1),
+                end=str(last + ONE_DAY),
                 auto_adjust=False,
                 actions=True,
                 keepna=True,

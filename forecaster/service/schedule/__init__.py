@@ -1,1 +1,1 @@
-"""When the nightly run starts: cron or systemd."""
+"""When the nightly run starts: cron, systemd, or a process that stays."""

@@ -1,7 +1,7 @@
 """Cron expressions: five fields that name the minutes at which something is to happen."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from forecaster.errors import UsageError
 
@@ -62,6 +62,17 @@ def next_time(expression: str, after: datetime) -> datetime | None:
                 if moment >= first:
                     return moment
     return None
+
+
+def next_moment(expression: str, after: datetime) -> datetime | None:
+    """As `next_time`, of an aware moment, by the clock on the machine's wall.
+
+    Raises:
+        UsageError: it is no expression.
+    """
+    upcoming = next_time(expression, after.astimezone().replace(tzinfo=None))
+    # By way of the timestamp: `astimezone` alone puts an hour that the clock skips an hour too early.
+    return None if upcoming is None else datetime.fromtimestamp(upcoming.timestamp(), UTC).astimezone()
 
 
 def _numbers(part: str, name: str, least: int, most: int) -> range:

@@ -10,7 +10,7 @@ from forecaster.files import check_writable
 from forecaster.service.nightly import RUN_LOG
 from forecaster.service.run_status import RunStatus, read_run_status
 from forecaster.service.schedule import crontab, systemd
-from forecaster.service.schedule.cron_expression import next_time
+from forecaster.service.schedule.cron_expression import next_moment
 
 CRON, SYSTEMD = "cron", "systemd"
 GRACE = timedelta(hours=1)
@@ -103,8 +103,8 @@ def missed_run(expression: str, last_run: RunStatus | None, now: datetime) -> st
 
 
 def _next_run(expression: str, now: datetime) -> str | None:
-    upcoming = next_time(expression, now.astimezone().replace(tzinfo=None))
-    return None if upcoming is None else upcoming.astimezone().isoformat(timespec="minutes")
+    upcoming = next_moment(expression, now)
+    return None if upcoming is None else upcoming.isoformat(timespec="minutes")
 
 
 def _crontab() -> bytes:

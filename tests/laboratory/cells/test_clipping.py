@@ -30,7 +30,8 @@ def test_backpropagation_through_time_equals_finite_differences() -> None:
 
 
 def test_without_clipping_it_diverges_and_with_it_does_not() -> None:
-    free, clipped = (descend(16, 50, 1.5, clip, 200, 0) for clip in (None, 1.0))
+    # At a scale of 1.5 it is the rounding of a processor or a NumPy that decides whether it does so in time.
+    free, clipped = (descend(16, 50, 2.0, clip, 200, 0) for clip in (None, 1.0))
     assert free.diverged
     assert len(free.losses) < 200
     assert not clipped.diverged
