@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from forecaster.cli.main import app
+from forecaster.cli.main import command_line
 from forecaster.service.schedule.cron_expression import parse_expression
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def read_yaml(name: str) -> Any:
 
 def command_of(words: list[str]) -> Any:
     """The command that words after `forecast` lead to, which must exist with its flags."""
-    command: Any = get_command(app)
+    command: Any = get_command(command_line())
     rest = list(words)
     while rest and rest[0] in getattr(command, "commands", {}):
         command = command.commands[rest.pop(0)]
