@@ -31,6 +31,7 @@ BLOCKS = 64
 LISTED_DAYS = 365
 """So many days after its last return a member counts as delisted, no longer as missing."""
 _FORMAT = 1
+"""Another one also where other returns are summed, as when other moves count as odd."""
 _FORMAT_KEY, _BLOCKS_KEY = b"forecast.market-sums.format", b"forecast.market-sums.blocks"
 _MOST_ROWS = 4_000_000
 _MOST_BYTES = 64_000_000
