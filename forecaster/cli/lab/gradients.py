@@ -42,7 +42,7 @@ def gradients(
     tickers: Annotated[
         list[str] | None, typer.Argument(help="Tickers to take windows from (all).", show_default=False)
     ] = None,
-    on: Annotated[str, typer.Option("--on", help="prices, adding or order.")] = "prices",
+    on: Annotated[str, typer.Option("--on", help="prices, adding, order or agreement.")] = "prices",
     cells: CellsFlag = "all",
     model: Annotated[
         str | None, typer.Option("--model", help="A trained model beside the untrained cells.")
@@ -160,6 +160,7 @@ def _on_task(
         trial = Trial(task, cell, units, length, seed, train_steps)
         stderr_console(quiet=quiet).print(f"Training {CELL_TITLES[cell]} on {task} …")
         result = train_on_task(trial)
+        assert result.network is not None  # noqa: S101  (one layer of a usual cell)
         state = "solved" if result.solved else "unsolved"
         probes.append(task_probe(task, result.network, f"{cell} trained, {state}", examples))
     return probes
