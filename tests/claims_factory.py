@@ -37,7 +37,7 @@ def task_run(steps: int, seed: int = 0, **others: object) -> dict[str, object]:
         "steps": steps,
         "solved": solved,
         "error": 0.001 if solved else 0.2,
-        "half_life": 5.0 + 0.1 * seed,
+        "growth": -0.2 + 0.01 * seed,
         "pulse": {"hidden": 5.0 + seed, "cell": 5.0 + seed},
     }
     return usual | others

@@ -59,10 +59,14 @@ class Rule:
             return ""
         if effect.repeats < FEWEST_SEEDS or math.isinf(effect.margin):
             return f"at least {FEWEST_SEEDS} {effect.of}"
-        distance = self._distance(effect)
-        if distance <= effect.floor:
+        distance = abs(self._for(effect)[1])
+        if effect.margin == 0:
+            return f"{effect.of} that differ: all came out alike"
+        if 0 < effect.floor >= distance:
             times = (effect.floor / distance) ** 2 if distance else math.inf
             return f"{_about(times)} times as many test days, whatever the seeds"
+        if distance == 0:
+            return f"more than {_MOST:,} {effect.of} (now {effect.repeats})"
         excess = max(effect.margin**2 - effect.floor**2, 0.0)
         runs = effect.repeats * excess / (distance**2 - effect.floor**2)
         return f"{_about(max(runs, effect.repeats + 1))} {effect.of} (now {effect.repeats})"
@@ -89,8 +93,9 @@ class Rule:
         nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
         return self.bound - max(abs(low), abs(high)), self.bound - abs(value), self.bound - nearest
 
-    def _distance(self, effect: Effect) -> float:
-        return abs(self._for(effect)[1])
+    def least(self, effect: Effect) -> float:
+        """How far the end of the interval that speaks least for the claim is on its side of the bound."""
+        return self._for(effect)[0]
 
 
 @dataclass(frozen=True)
@@ -180,13 +185,11 @@ def weakest(rule: Rule, effects: Mapping[str, Effect]) -> str:
     One that refutes the claim comes first, then one that leaves it open.
     """
     order = (NOT_SUPPORTED, UNDECIDED, SUPPORTED)
-    return min(
-        effects, key=lambda name: (order.index(rule.verdict(effects[name])), _least(rule, effects[name]))
-    )
 
+    def rank(name: str) -> tuple[int, float]:
+        return order.index(rule.verdict(effects[name])), rule.least(effects[name])
 
-def _least(rule: Rule, effect: Effect) -> float:
-    return rule.scaled(effect)[0]
+    return min(effects, key=rank)
 
 
 def tally(claims: Sequence[Claim]) -> str:

@@ -13,6 +13,7 @@ from forecaster.laboratory.claims.claim import ABOVE, BELOW, WITHIN, Claim, Rule
 from forecaster.laboratory.claims.effects import Effect, difference_of_forecasts
 from forecaster.laboratory.claims.memory import fewer_steps, outcomes
 from forecaster.laboratory.claims.prices import EQUAL, LOWER, lower, scored
+from forecaster.laboratory.claims.prices import trained as trained_on
 from forecaster.laboratory.claims.runs import FEW_YEARS, REMOVED, USUAL_RATE, Evidence, TrialResult
 from forecaster.laboratory.memory.variants import VARIANTS, base_of
 from forecaster.laboratory.prices.forms import CONVOLUTION, FEED_FORWARD, reach_of
@@ -146,7 +147,8 @@ def dense_claim(evidence: Evidence) -> Claim:
     ratio = _seconds(one) / _seconds(many)
     return lower(
         DENSE, many, one,
-        f"{scored(evidence, years=FEW_YEARS)}; with one target a window an epoch takes one day in "
+        f"{scored(evidence, None, FEW_YEARS, 'years/one target')}; with one target a window an epoch takes "
+        f"one day in "
         f"{training_stride(evidence.lookback, 1)}",
         f"one target a window takes {ratio:.1f} times as long to train",
     )  # fmt: skip
@@ -161,13 +163,15 @@ def lengths_claim(evidence: Evidence) -> Claim:
         for length in map(str, evidence.size.lengths)
         if length != trained
     }
+    days = len(runs[0]["used_at"][trained]["days"])
     length = weakest(LENGTHS.rule, effects)
-    shown = ", ".join(f"{days} days {effect.value:+.2f} %" for days, effect in effects.items())
+    shown = ", ".join(f"{each} days {effect.value:+.2f} %" for each, effect in effects.items())
     return LENGTHS.judged(
         effects[length],
-        f"the same networks at their last day; {scored(evidence)}",
+        f"CRPS one day ahead of the same networks at a window's last day, {days:,} test days; "
+        f"{trained_on(evidence)}",
         f"at {length} days, which decides, against {trained}; {shown}",
-        {days: effect.value for days, effect in effects.items()},
+        {each: effect.value for each, effect in effects.items()},
     )
 
 
@@ -176,7 +180,7 @@ def both_ways_claim(evidence: Evidence) -> Claim:
     prices = evidence.prices
     return lower(
         BOTH_WAYS, prices["years/both ways"], prices["years/one target"],
-        f"{scored(evidence, years=FEW_YEARS)}; both have one target a window, its last day",
+        f"{scored(evidence, None, FEW_YEARS, 'years/one target')}; both have one target a window",
         _sizes(prices["years/both ways"], prices["years/one target"]),
     )  # fmt: skip
 

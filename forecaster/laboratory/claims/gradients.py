@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from forecaster.dataset.features import available_features
 from forecaster.dataset.panel import load_panel
-from forecaster.laboratory.cells.carousel import carousel
+from forecaster.laboratory.cells.carousel import carousel, pulse_lives
 from forecaster.laboratory.cells.clipping import descend
 from forecaster.laboratory.cells.gradients import (
     LARGEST_RADIUS,
@@ -36,23 +36,24 @@ from forecaster.settings import CELL_TITLES, CELLS
 Float = NDArray[np.float64]
 
 _GROUP = "gradients"
-_RATE = "halvings a step"
+_RATE = "halvings a step fewer"
 _SEEDS, _WINDOWS, _UNITS = 5, 4, 16
+_TERM_SEEDS = 20
 _LARGE = 2.5  # spectral radius at which explosion is looked for in every cell
 _NEAR_ONE = 1.1
 _DISTANCE = 10  # steps over which the paths of an LSTM's gradient are compared
 _ADDS_LITTLE = 1.1
 _CLIP_SEEDS, _CLIP_STEPS, _CLIP_LAG, _CLIP_SCALE = 8, 100, 50, 1.5
 _IDENTICAL = 1e-12
-_LESS = Rule(BELOW, 0.0)
+_MORE = Rule(ABOVE, 0.0)
 
 UNTRAINED = Said(
     "gradient, untrained", _GROUP, "By their design alone gated cells carry the gradient further than a "
-    "SimpleRNN.", _LESS, "forecast lab gradients",
+    "SimpleRNN.", _MORE, "forecast lab gradients",
 )  # fmt: skip
 TRAINED = Said(
     "gradient, trained", _GROUP, "Trained to equal loss, gated cells carry the gradient further than a "
-    "SimpleRNN.", _LESS, "forecast lab gradients --on adding --train-steps 500",
+    "SimpleRNN.", _MORE, "forecast lab gradients --on adding --train-steps 500",
 )  # fmt: skip
 EXPLODES = Said(
     "explosion", _GROUP, "The gradient of a SimpleRNN can explode as well as vanish.", Rule(ABOVE, 0.0),
@@ -96,12 +97,12 @@ def gradient_claims(evidence: Evidence) -> list[Claim]:
     """
     inputs = _inputs(evidence.setup, evidence.lookback)
     return [
-        untrained_claim(untrained_half_lives(evidence.setup, evidence.lookback), evidence.lookback),
+        untrained_claim(untrained_growth(evidence.setup, evidence.lookback), evidence.lookback),
         trained_claim(evidence),
         *explosion_claims(inputs),
         clipping_claim(),
         *carousel_claims(inputs),
-        terms_claim(evidence),
+        terms_claim(evidence, inputs),
     ]
 
 
@@ -112,57 +113,51 @@ def _inputs(setup: TrialSetup, lookback: int) -> Float:
     return price_windows(panel, names, lookback, _WINDOWS, setup.recipe.horizon)[0]
 
 
-def untrained_half_lives(setup: TrialSetup, lookback: int) -> dict[str, list[float]]:
-    """Half-lives of the gradient on windows of these prices before any training, a seed each.
+def untrained_growth(setup: TrialSetup, lookback: int) -> dict[str, list[float]]:
+    """Growth of the gradient a step back on windows of these prices before any training, a seed each.
 
     Raises:
         BadInputError: no ticker has a whole window.
     """
     panel = load_panel(PriceStore(setup.home), setup.tickers)
-    lives: dict[str, list[float]] = {cell: [] for cell in CELLS}
+    grown: dict[str, list[float]] = {cell: [] for cell in CELLS}
     for seed in range(_SEEDS):
         for probe in untrained_price_probes(panel, CELLS, setup.recipe.units, lookback, _WINDOWS, seed):
-            lives[probe.cell].append(profile(probe).half_life)
-    return lives
+            grown[probe.cell].append(growth(profile(probe).state))
+    return grown
 
 
-def untrained_claim(lives: Mapping[str, Sequence[float]], lookback: int) -> Claim:
+def untrained_claim(grown: Mapping[str, Sequence[float]], lookback: int) -> Claim:
     """Whether gates alone, as they are drawn, carry the gradient further."""
-    measured = f"half-life of ∂h(T)/∂s(t) on prices, {lookback} days, initial weights, {_SEEDS} seeds"
-    return _further(UNTRAINED, lives, measured)
+    measured = f"slope of log ∂h(T)/∂s(t) on prices, {lookback} days, initial weights, {_SEEDS} seeds"
+    return _further(UNTRAINED, grown, measured)
 
 
 def trained_claim(evidence: Evidence) -> Claim:
-    """Half-life of the gradient in networks that have all solved the same task."""
-    lives = {
-        cell: [
-            math.inf if run["half_life"] is None else run["half_life"]
-            for run in evidence.tasks[f"short/{cell}"]
-            if run["solved"]
-        ]
-        for cell in CELLS
+    """Growth of the gradient a step back in networks that have all solved the same task."""
+    grown = {
+        cell: [run["growth"] for run in evidence.tasks[f"short/{cell}"] if run["solved"]] for cell in CELLS
     }
-    lag, seeds = evidence.size.short_lag, min(map(len, lives.values()))
+    lag, seeds = evidence.size.short_lag, min(map(len, grown.values()))
     measured = (
-        f"half-life of ∂h(T)/∂s(t) in networks that solved the adding problem, lag {lag}, equal parameters, "
+        f"slope of log ∂h(T)/∂s(t) in networks that solved the adding problem, lag {lag}, equal parameters, "
         f"{seeds} seeds or more"
     )
-    return _further(TRAINED, lives, measured)
+    return _further(TRAINED, grown, measured)
 
 
-def _further(said: Said, lives: Mapping[str, Sequence[float]], measured: str) -> Claim:
-    """Whether both gated cells' gradients halve less often; refuted where one's do more often."""
-    rates = {cell: [1 / life for life in values] for cell, values in lives.items()}
+def _further(said: Said, grown: Mapping[str, Sequence[float]], measured: str) -> Claim:
+    """Whether both gated cells' gradients halve less often a step; refuted where one's do more often."""
     effects = {
-        cell: difference_of_means(rates[cell], rates["rnn"], _RATE)
-        if all(rates.values())
-        else Effect.about(math.nan, math.inf, _RATE, repeats=0)
+        cell: difference_of_means(grown[cell], grown["rnn"], _RATE)
+        if grown[cell] and grown["rnn"]
+        else Effect.about(math.nan, math.inf, _RATE)
         for cell in GATED
     }
     cell = weakest(said.rule, effects)
-    shown = ", ".join(f"{CELL_TITLES[each]} {_lives(values)}" for each, values in lives.items())
-    more = f"{CELL_TITLES[cell]} − SimpleRNN decides; half-lives in steps: {shown}"
-    return said.judged(effects[cell], measured, more, dict(lives))
+    shown = ", ".join(f"{CELL_TITLES[each]} {_halving(values)}" for each, values in grown.items())
+    more = f"{CELL_TITLES[cell]} than SimpleRNN, which decides; {shown}"
+    return said.judged(effects[cell], measured, more, dict(grown))
 
 
 def explosion_claims(inputs: Float) -> list[Claim]:
@@ -257,22 +252,35 @@ def carousel_claims(inputs: Float) -> list[Claim]:
     ]
 
 
-def terms_claim(evidence: Evidence) -> Claim:
-    """How long a pulse survives in c and in h of the same trained networks."""
-    lag = evidence.size.long_lag
-    lives = [run["pulse"] for run in evidence.tasks["long/lstm"]]
+def terms_claim(evidence: Evidence, inputs: Float) -> Claim:
+    """How long a pulse survives in c and in h of the same networks, as they start.
+
+    In those trained on a lag half of it is left at the end in both, so that they decide nothing.
+
+    Args:
+        evidence: with the trained ones.
+        inputs: (N, T, F) windows.
+    """
+    lives = [
+        pulse_lives("lstm", untrained_weights("lstm", inputs.shape[2], _UNITS, seed), inputs, 1)
+        for seed in range(_TERM_SEEDS)
+    ]
+    trained = [run["pulse"] for run in evidence.tasks["long/lstm"]]
     hidden, cell = ([each[state] for each in lives] for state in ("hidden", "cell"))
+    held = [spread([each[state] for each in trained]) for state in ("cell", "hidden")]
     return TERMS.judged(
         ratio_of_means([1 + each for each in cell], [1 + each for each in hidden]),
-        f"steps for which half of a pulse in x is left, LSTM trained on the adding problem, lag {lag}, gates "
-        f"begin open, {len(lives)} seeds",
-        f"steps: c {spread(cell)}, h {spread(hidden)}",
+        f"steps for which half of a pulse in x is left, LSTM, {_UNITS} units, initial weights, "
+        f"{inputs.shape[1]} days of prices, {_TERM_SEEDS} seeds",
+        f"steps: c {spread(cell)}, h {spread(hidden)}; trained on the adding problem, lag "
+        f"{evidence.size.long_lag}: c {held[0]}, h {held[1]}",
         {"hidden": hidden, "cell": cell},
     )
 
 
-def _lives(values: Sequence[float]) -> str:
-    endless = sum(not math.isfinite(value) for value in values)
-    if not values:
+def _halving(growths: Sequence[float]) -> str:
+    """In how many steps the gradient halves, or doubles, by the mean of its growth."""
+    if not growths:
         return "no seed solved it"
-    return f"does not fall in {endless} of {len(values)} seeds" if endless else spread(values)
+    mean = float(np.mean(growths))
+    return f"{'halves' if mean < 0 else 'doubles'} in {abs(1 / mean):.3g} steps" if mean else "is constant"

@@ -30,6 +30,10 @@ LONG = Said(
     "long lags", _GROUP, "Gated cells bridge long lags that a SimpleRNN does not.", Rule(ABOVE, 0.0),
     "forecast lab memory",
 )  # fmt: skip
+ORDER = Said(
+    "temporal order", _GROUP, "Gated cells learn which of two signals came first over a long lag, a "
+    "SimpleRNN does not.", Rule(ABOVE, 0.0), "forecast lab memory --task order",
+)  # fmt: skip
 REACH = {
     start: Said(
         f"LSTM or GRU, {title}", _GROUP, f"An LSTM learns a long lag sooner than a GRU, {sentence}, at rates "
@@ -63,7 +67,8 @@ def memory_claims(evidence: Evidence) -> list[Claim]:
     """All claims about memory."""
     return [
         short_claim(evidence),
-        long_claim(evidence),
+        bridging_claim(evidence, LONG, "long", "adding problem"),
+        bridging_claim(evidence, ORDER, "order", "temporal order"),
         *(reach_claim(evidence, start) for start in (OPEN, KERAS)),
         stacked_claim(evidence),
         sooner_claim(evidence),
@@ -96,15 +101,15 @@ def short_claim(evidence: Evidence) -> Claim:
     )
 
 
-def long_claim(evidence: Evidence) -> Claim:
-    """Who solves the long lag, the weaker of the gated cells against the SimpleRNN."""
-    plain = evidence.solved("long/rnn")
-    effects = {cell: difference_of_shares(evidence.solved(f"long/{cell}"), plain) for cell in GATED}
-    cell = weakest(LONG.rule, effects)
-    return LONG.judged(
+def bridging_claim(evidence: Evidence, said: Said, kind: str, task: str) -> Claim:
+    """Who solves a task over the long lag, the weaker of the gated cells against the SimpleRNN."""
+    plain = evidence.solved(f"{kind}/rnn")
+    effects = {cell: difference_of_shares(evidence.solved(f"{kind}/{cell}"), plain) for cell in GATED}
+    cell = weakest(said.rule, effects)
+    return said.judged(
         effects[cell],
-        f"adding problem, lag {evidence.size.long_lag}, {_usual(evidence)}",
-        f"{CELL_TITLES[cell]} − SimpleRNN, which decides; {_by_cell(evidence, 'long')}",
+        f"{task}, lag {evidence.size.long_lag}, {_usual(evidence)}",
+        f"{CELL_TITLES[cell]} − SimpleRNN, which decides; {_by_cell(evidence, kind)}",
     )
 
 

@@ -75,9 +75,11 @@ def price_claims(evidence: Evidence) -> list[Claim]:
     ]
 
 
-def scored(evidence: Evidence, tickers: int | None = None, years: int | None = None) -> str:
-    """On what forecasts were scored, and how the networks were trained."""
-    days = len(evidence.prices["large/gru"][0]["days"])
+def scored(
+    evidence: Evidence, tickers: int | None = None, years: int | None = None, group: str = "large/gru"
+) -> str:
+    """On what a group's forecasts were scored, and how the networks were trained."""
+    days = len(evidence.prices[group][0]["days"])
     return f"CRPS one day ahead, {days:,} test days; {trained(evidence, tickers, years)}"
 
 

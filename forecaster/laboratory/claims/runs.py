@@ -148,6 +148,7 @@ def task_groups(size: Size) -> dict[str, list[Trial]]:
         groups[f"short/{cell}"] = trials(cell, size.short_lag, size.short_seeds)
         groups[f"long/{cell}"] = trials(cell, size.long_lag)
         groups[f"agreement/{cell}"] = trials(cell, size.distance, task="agreement", start=KERAS)
+        groups[f"order/{cell}"] = trials(cell, size.long_lag, task="order")
         groups[f"sigmoid/{cell}"] = trials(f"{cell}-sigmoid", size.short_lag, size.short_seeds)
     for cell in GATED:
         for start in STARTS:

@@ -17,7 +17,8 @@ Document = Mapping[str, Any]
 MOST_INPUTS = 12
 """In a picture; the table has them all."""
 _GATE_COLOURS = ("blue", "orange", "green", "purple")
-_CLAIM_HEIGHT, _CLAIM_TEXT = 20, 648
+_CLAIM_HEIGHT, _CLAIM_TEXT, _CLAIM_EDGE = 20, 1.1, 3.6  # effects are written beside the intervals
+_CLAIM_AXIS = alt.Axis(labels=False, ticks=False, grid=False, domain=False, titleAnchor="start")
 _CLAIM_TIPS = ["claim:N", "group:N", "verdict:N", "effect:N", "said:N"]
 
 
@@ -258,19 +259,18 @@ def claims_picture(document: Document) -> Spec:
         "verdict:N", title=None, scale=alt.Scale(domain=verdicts, range=["circle", "cross", "diamond"])
     )
     y = alt.Y("claim:N", sort=[row["claim"] for row in rows], title=None)
-    x_title = "against the claim  ←  evidence, each scaled to its interval  →  for the claim"
-    x = alt.X(
-        "low:Q", title=x_title, scale=alt.Scale(domain=[-1, 1]), axis=alt.Axis(labels=False, ticks=False)
+    x_title = "against  ←  each scaled to its interval  →  for the claim;  effect (95 % interval)"
+    scale = alt.Scale(domain=[-1, _CLAIM_EDGE])
+    x = alt.X("low:Q", title=x_title, scale=scale, axis=_CLAIM_AXIS)
+    base = alt.Chart(alt.InlineData(rows)).encode(y=y, color=colour)
+    zero = alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(strokeDash=[4, 3]).encode(x="zero:Q")
+    points = base.mark_point(size=60, filled=True, opacity=1).encode(
+        x=alt.X("value:Q", title=x_title), shape=shape, tooltip=_CLAIM_TIPS
     )
-    base = alt.Chart(alt.InlineData(rows))
-    layers = [
-        alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(strokeDash=[4, 3]).encode(x="zero:Q"),
-        base.mark_rule(strokeWidth=2).encode(y=y, x=x, x2="high:Q", color=colour),
-        base.mark_point(size=60, filled=True, opacity=1).encode(
-            y=y, x=alt.X("value:Q", title=x_title), color=colour, shape=shape, tooltip=_CLAIM_TIPS
-        ),
-        base.mark_text(align="left", x=_CLAIM_TEXT, fontSize=11).encode(y=y, text="effect:N", color=colour),
-    ]
+    texts = base.mark_text(align="left", fontSize=11, limit=0).encode(
+        x=alt.datum(_CLAIM_TEXT), text="effect:N"
+    )
+    layers = [zero, base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q"), points, texts]
     return finished(alt.layer(*layers), "What became of each claim", _CLAIM_HEIGHT * len(rows) + 60)
 
 

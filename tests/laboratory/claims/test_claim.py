@@ -59,6 +59,8 @@ def test_what_decides_otherwise_is_said() -> None:
             id="the days alone hide it",
         ),
         pytest.param(Effect.about(-0.01, 2, repeats=3), "more than 1,000 seeds (now 3)", id="too alike"),
+        pytest.param(Effect.about(0, 2, repeats=3), "more than 1,000 seeds (now 3)", id="no effect"),
+        pytest.param(Effect.about(0, 0, repeats=3), "seeds that differ: all came out alike", id="all alike"),
         pytest.param(
             Effect.about(-1, 2, repeats=10, of="timings"), "about 40 timings (now 10)", id="other repeats"
         ),
@@ -99,6 +101,7 @@ def test_the_weakest_of_several_decides() -> None:
     assert weakest(rule, {"a": well, "b": less}) == "b"
     assert weakest(rule, {"a": well, "b": open_}) == "b"
     assert weakest(rule, {"a": open_, "b": against}) == "b"
+    assert weakest(rule, {"a": against, "b": Effect(-9, -9, -9)}) == "b"
 
 
 def claim(effect: Effect) -> Claim:

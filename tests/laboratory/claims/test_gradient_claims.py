@@ -15,45 +15,42 @@ from forecaster.laboratory.claims.gradients import (
     terms_claim,
     trained_claim,
     untrained_claim,
-    untrained_half_lives,
+    untrained_growth,
 )
 from forecaster.settings import CELLS
 
 
-def test_untrained_half_lives_are_of_every_cell_and_seed(tmp_path: Path) -> None:
+def test_untrained_growth_is_of_every_cell_and_seed(tmp_path: Path) -> None:
     filled_store(tmp_path)
     setup = replace(SETUP, home=tmp_path, tickers=("AAA", "BBB"))
-    lives = untrained_half_lives(setup, 60)
-    assert {cell: len(values) for cell, values in lives.items()} == dict.fromkeys(CELLS, 5)
-    found = untrained_claim(lives, 60)
+    grown = untrained_growth(setup, 60)
+    assert {cell: len(values) for cell, values in grown.items()} == dict.fromkeys(CELLS, 5)
+    found = untrained_claim(grown, 60)
     assert found.verdict == "not supported"  # a GRU's update gate starts at one half
-    assert np.mean(lives["gru"]) < np.mean(lives["rnn"])
+    assert np.mean(grown["gru"]) < np.mean(grown["rnn"])
 
 
 @pytest.mark.parametrize(
     ("lstm", "gru", "expected"),
     [
-        pytest.param([8.0, 8.1, 7.9], [6.0, 6.1, 5.9], "supported", id="both further"),
-        pytest.param([8.0, 8.1, math.inf], [8.0, 8.1, 8.2], "undecided", id="one does not fall in a seed"),
-        pytest.param([8.0, 8.1, 7.9], [3.0, 3.1, 2.9], "not supported", id="the GRU less far"),
-        pytest.param([3.0, 3.1, 2.9], [8.0, 8.1, 7.9], "not supported", id="the LSTM less far"),
-        pytest.param([8.0, 8.1, 7.9], [3.9, 4.2, 4.0], "undecided", id="the GRU as far"),
+        pytest.param([-0.10, -0.11, -0.09], [-0.20, -0.21, -0.19], "supported", id="both further"),
+        pytest.param([-0.10, -0.11, -0.09], [-0.50, -0.51, -0.49], "not supported", id="the GRU less far"),
+        pytest.param([-0.50, -0.51, -0.49], [-0.10, -0.11, -0.09], "not supported", id="the LSTM less far"),
+        pytest.param([-0.10, -0.11, -0.09], [-0.40, -0.39, -0.41], "undecided", id="the GRU as far"),
     ],
 )
 def test_gates_alone(lstm: list[float], gru: list[float], expected: str) -> None:
-    lives = {"rnn": [4.0, 4.1, 3.9], "lstm": lstm, "gru": gru}
-    assert untrained_claim(lives, 60).verdict == expected
-
-
-@pytest.mark.parametrize(
-    ("rnn", "expected"), [(2.0, "supported"), (None, "not supported"), (50.0, "not supported")]
-)
-def test_trained_networks_are_compared_where_all_have_solved_the_task(
-    rnn: float | None, expected: str
-) -> None:
-    found = trained_claim(evidence(tasks={"short/rnn": {"half_life": rnn}}))
+    grown = {"rnn": [-0.40, -0.41, -0.39], "lstm": lstm, "gru": gru}
+    found = untrained_claim(grown, 60)
     assert found.verdict == expected
-    assert ("does not fall" in found.figure) == (rnn is None)
+    assert "SimpleRNN halves in 2.5 steps" in found.figure
+
+
+@pytest.mark.parametrize(("rnn", "expected"), [(-0.5, "supported"), (0.5, "not supported")])
+def test_trained_networks_are_compared_where_all_have_solved_the_task(rnn: float, expected: str) -> None:
+    found = trained_claim(evidence(tasks={"short/rnn": {"growth": rnn}}))
+    assert found.verdict == expected
+    assert f"SimpleRNN {'halves' if rnn < 0 else 'doubles'} in 2 steps" in found.figure
     unsolved = trained_claim(evidence(steps={"short/rnn": 400}))
     assert unsolved.verdict == "undecided"
     assert "SimpleRNN no seed solved it" in unsolved.figure
@@ -98,9 +95,16 @@ def test_the_cell_state_is_an_identity_and_not_all_of_the_gradient() -> None:
 @pytest.mark.parametrize(
     ("cell", "expected"), [(25.0, "supported"), (5.0, "undecided"), (1.0, "not supported")]
 )
-def test_terms_are_told_by_a_pulse(cell: float, expected: str) -> None:
-    runs = evidence(tasks={"long/lstm": {"pulse": {"hidden": 5.0, "cell": cell}}})
-    assert terms_claim(runs).verdict == expected
+def test_terms_are_told_by_a_pulse(monkeypatch: pytest.MonkeyPatch, cell: float, expected: str) -> None:
+    lives = iter(range(100))
+    monkeypatch.setattr(
+        gradients,
+        "pulse_lives",
+        lambda *_: {"hidden": 5.0 + 0.01 * next(lives), "cell": cell + 0.01 * next(lives)},
+    )
+    found = terms_claim(evidence(), np.zeros((1, 10, 2)))
+    assert found.verdict == expected
+    assert "trained on the adding problem, lag 30: c 6 ± 1, h 6 ± 1" in found.figure
 
 
 def test_no_growth_is_said_to_be_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,10 +23,11 @@ def judged(**steps: int) -> list[Claim]:
         pytest.param(NEVER, NEVER, 100, "undecided", id="one gated cell fails too"),
     ],
 )
-def test_long_lags(rnn: int, lstm: int, gru: int, expected: str) -> None:
-    found = judged(long_rnn=rnn, long_lstm=lstm, long_gru=gru)
-    assert verdict("long lags", found) == expected
-    figure = next(claim.figure for claim in found if claim.name == "long lags")
+@pytest.mark.parametrize(("name", "kind"), [("long lags", "long"), ("temporal order", "order")])
+def test_long_lags(name: str, kind: str, rnn: int, lstm: int, gru: int, expected: str) -> None:
+    found = judged(**{f"{kind}_rnn": rnn, f"{kind}_lstm": lstm, f"{kind}_gru": gru})
+    assert verdict(name, found) == expected
+    figure = next(claim.figure for claim in found if claim.name == name)
     assert f"SimpleRNN {3 if rnn < NEVER else 0} of 3" in figure
 
 
