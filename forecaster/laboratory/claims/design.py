@@ -58,13 +58,13 @@ BOTH_WAYS = Said(
     "both ways − one way",
 )  # fmt: skip
 _GATE_SENTENCES = {
-    "lstm-no-forget": ("forget gate", "An LSTM needs its forget gate: without it, it learns more slowly."),
-    "lstm-no-output": ("output gate", "An LSTM needs its output gate: without it, it learns more slowly."),
+    "lstm-no-forget": ("forget gate", "An LSTM needs its forget gate: without it, it trains more slowly."),
+    "lstm-no-output": ("output gate", "An LSTM needs its output gate: without it, it trains more slowly."),
     "lstm-coupled": (
         "input and forget gate",
         "An LSTM may couple its input and forget gate (i = 1 − f): it takes at most a quarter more steps.",
     ),
-    "gru-no-reset": ("reset gate", "A GRU needs its reset gate: without it, it learns more slowly."),
+    "gru-no-reset": ("reset gate", "A GRU needs its reset gate: without it, it trains more slowly."),
 }
 GATES = {
     variant: Said(
@@ -78,7 +78,7 @@ GATES = {
     for variant, (name, sentence) in _GATE_SENTENCES.items()
 }
 SIGMOID = Said(
-    "tanh as state", _GROUP, "With σ in place of tanh a cell learns more slowly.", Rule(ABOVE, 1.0),
+    "tanh as state", _GROUP, "With σ in place of tanh a cell trains more slowly.", Rule(ABOVE, 1.0),
     "forecast lab memory --lags 10",
 )  # fmt: skip
 
@@ -129,10 +129,10 @@ def without_recurrence_claims(evidence: Evidence) -> list[Claim]:
     """The GRU against what reads the same windows without a state."""
     prices, on = evidence.prices, scored(evidence)
     gru = prices["large/gru"]
-    sees = f"which sees the last {reach_of(evidence.lookback)} days; {on}"
+    sees = f"over the last {reach_of(evidence.lookback)} days; {on}"
     rows = (
-        (FEED, FEED_FORWARD, f"one hidden layer, {sees}"),
-        (CONVOLVED, CONVOLUTION, f"causal layers of three days, {sees}"),
+        (FEED, FEED_FORWARD, f"one hidden layer {sees}"),
+        (CONVOLVED, CONVOLUTION, f"causal layers of three days {sees}"),
         (LINEAR, LINEAR_T, f"{on}; linear-t is fitted exactly"),
     )
     return [
@@ -189,12 +189,16 @@ def gate_claim(evidence: Evidence, variant: str) -> Claim:
     """A cell with a gate taken out against the whole one, at equal units."""
     base = base_of(variant)
     groups = [f"removed/{variant}", f"long/{base}"]
-    size = evidence.size
+    size, on_prices = evidence.size, evidence.prices.get(groups[0])
+    shown = outcomes(evidence, groups, ["without", "whole"])
+    if on_prices:
+        difference = difference_of_forecasts(on_prices, evidence.prices[f"large/{base}"])
+        shown = f"{shown}; CRPS on prices, without − whole {difference}"
     return GATES[variant].judged(
         fewer_steps(evidence, *groups),
         f"steps until the adding problem is solved, lag {size.long_lag}, equal units, gates begin open, rate "
         f"{USUAL_RATE:g}, {size.seeds} seeds, {size.steps:,} steps at most",
-        outcomes(evidence, groups, ["without", "whole"]),
+        shown,
     )
 
 

@@ -46,7 +46,7 @@ REACH = {
     )
 }  # fmt: skip
 STACKED = Said(
-    "stacked LSTM", _GROUP, "A second LSTM layer extends the lag that is learnt.", _FEWER,
+    "stacked LSTM", _GROUP, "A second LSTM layer extends the lag that a network bridges.", _FEWER,
     "forecast lab memory --cells lstm", "steps, two layers / one:",
 )  # fmt: skip
 SOONER = Said(

@@ -46,6 +46,7 @@ class Size:
         distance: words of a sentence in the made-up language.
         examples: in the small set with a long lag.
         repeats: of each timing.
+        removed_on_prices: whether cells with a gate taken out are trained on prices too.
     """
 
     seeds: int
@@ -60,15 +61,16 @@ class Size:
     distance: int
     examples: int
     repeats: int
+    removed_on_prices: bool
 
 
 QUICK = Size(
     seeds=3, epochs=3, lookback=60, lengths=(20, 60, 250), every=5, short_seeds=4, steps=400, short_lag=10,
-    long_lag=30, distance=30, examples=64, repeats=10,
+    long_lag=30, distance=30, examples=64, repeats=10, removed_on_prices=False,
 )  # fmt: skip
 FULL = Size(
     seeds=5, epochs=None, lookback=None, lengths=(20, 60, 120, 250, 500), every=2, short_seeds=10, steps=2000,
-    short_lag=10, long_lag=100, distance=100, examples=256, repeats=30,
+    short_lag=10, long_lag=100, distance=100, examples=256, repeats=30, removed_on_prices=True,
 )  # fmt: skip
 
 
@@ -131,6 +133,10 @@ def price_groups(setup: TrialSetup, size: Size) -> dict[str, list[PriceTrial]]:
     groups["years/both ways"] = replace(single, recipe=replace(gru, bidirectional=True))
     groups["returns/gru"] = replace(usual, features=("return",))
     groups |= {form: replace(usual, form=form) for form in (FEED_FORWARD, CONVOLUTION)}
+    if size.removed_on_prices:
+        for variant in REMOVED:
+            whole = setup.trial(replace(recipe, cell=base_of(variant)))
+            groups[f"removed/{variant}"] = replace(whole, form=variant)
     seeded = {name: _seeds(trial, size.seeds) for name, trial in groups.items()}
     return seeded | {LINEAR_T: [replace(usual, form=LINEAR_T)]}
 

@@ -1,7 +1,8 @@
-"""Networks without recurrence over the same windows: what a cell is compared with on prices.
+"""Networks of another kind over the same windows: what a cell is compared with on prices.
 
-Each reads a window of days, answers at every day of it from the days up to that one, and is trained by the
-same step on the same windows as a recurrent network.
+Those without recurrence, and cells with a part taken out. Each reads a window of days, answers at every day
+of it from the days up to that one, and is trained by the same step on the same windows as a recurrent
+network.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecaster.laboratory.memory.variants import VARIANTS, keras_layer
 from forecaster.network.cells import Shape, nearest_units
 from forecaster.network.network import Float32, Network
 from forecaster.network.recurrent import network_parameters
@@ -34,23 +36,24 @@ def build_form(form: str, features: int, recipe: Recipe) -> "keras.Model":
     `feed-forward` is one hidden layer over the last days side by side: a convolution whose kernel is as
     long as they are, so that it answers at every day of a window. `convolution` is a stack of causal
     convolutions of three days, each twice as far apart as those below (van den Oord et al., "WaveNet: a
-    generative model for raw audio", 2016), until it sees as many days.
+    generative model for raw audio", 2016), until it sees as many days. A variant of a cell has the
+    recipe's units.
 
     Args:
-        form: "feed-forward" or "convolution".
+        form: "feed-forward", "convolution", or one of `VARIANTS`.
         features: F.
         recipe: of the recurrent network that it is compared with.
     """
     import keras
 
-    spreads = _spreads(form, recipe.lookback)
-    kernel = reach_of(recipe.lookback) if form == FEED_FORWARD else _KERNEL
-    units = _units(features, recipe, kernel, len(spreads))
     inputs = hidden = keras.Input((None, features))
-    for spread in spreads:
-        hidden = keras.layers.Conv1D(
-            units, kernel, padding="causal", dilation_rate=spread, activation="tanh"
-        )(hidden)
+    layers = (
+        [keras_layer(form, recipe.units, return_sequences=True)]
+        if form in VARIANTS
+        else _convolutions(form, features, recipe)
+    )
+    for layer in layers:
+        hidden = layer(hidden)
         if recipe.dropout:
             hidden = keras.layers.Dropout(recipe.dropout)(hidden)
     start = keras.initializers.RandomNormal(stddev=_HEAD_START)
@@ -89,6 +92,18 @@ def kept_in_keras(model: "keras.Model", recipe: Recipe, features: tuple[str, ...
         weights=weights,
         model=model,
     )
+
+
+def _convolutions(form: str, features: int, recipe: Recipe) -> "list[keras.layers.Layer]":
+    import keras
+
+    spreads = _spreads(form, recipe.lookback)
+    kernel = reach_of(recipe.lookback) if form == FEED_FORWARD else _KERNEL
+    units = _units(features, recipe, kernel, len(spreads))
+    return [
+        keras.layers.Conv1D(units, kernel, padding="causal", dilation_rate=spread, activation="tanh")
+        for spread in spreads
+    ]
 
 
 def _spreads(form: str, lookback: int) -> list[int]:

@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import pytest
 from claims_factory import SETUP, evidence, price_run, verdict
 
 from forecaster.laboratory.cells.accounting import account
 from forecaster.laboratory.cells.coupling import Difference
 from forecaster.laboratory.claims import design
-from forecaster.laboratory.claims.design import coupling_claim, design_claims, parameter_claim
-from forecaster.laboratory.claims.runs import QUICK
+from forecaster.laboratory.claims.design import coupling_claim, design_claims, gate_claim, parameter_claim
+from forecaster.laboratory.claims.runs import FULL, QUICK, price_groups
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,15 @@ def test_a_gate_is_needed_where_a_cell_is_slower_without_it(name: str, group: st
     faster = {group: 50, "long/lstm": 350, "long/gru": 350}
     assert verdict(name, design_claims(evidence(steps=faster))) == "not supported"
     assert verdict(name, design_claims(evidence())) == "undecided"
+
+
+def test_a_gate_is_taken_out_on_prices_too_in_a_full_run() -> None:
+    found = evidence()
+    assert not any(name.startswith("removed") for name in found.prices)
+    assert "removed/gru-no-reset" in price_groups(SETUP, FULL)
+    runs = dict(found.prices) | {"removed/gru-no-reset": [price_run(1.1, seed) for seed in range(3)]}
+    claim = gate_claim(replace(found, prices=runs), "gru-no-reset")
+    assert "; CRPS on prices, without − whole +10.1" in claim.figure
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(50, "supported"), (250, "not supported")])

@@ -52,6 +52,7 @@ def test_a_form_has_about_as_many_parameters_and_sees_no_day_ahead(form: str) ->
     [
         pytest.param({"form": FEED_FORWARD}, id="feed-forward"),
         pytest.param({"form": "linear-t"}, id="linear"),
+        pytest.param({"form": "gru-no-reset"}, id="a gate taken out"),
         pytest.param({"features": ("return",)}, id="returns alone"),
         pytest.param({"one_target": True, "every": 3}, id="one target"),
         pytest.param({"used_at": (10, 40), "every": 2, "shocked": True}, id="other lengths, a shock"),
