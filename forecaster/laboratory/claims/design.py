@@ -159,7 +159,7 @@ def lengths_claim(evidence: Evidence) -> Claim:
     runs = evidence.prices["used at/gru"]
     trained = str(evidence.lookback)
     effects = {
-        length: difference_of_forecasts(_used(runs, length), _used(runs, trained))
+        length: difference_of_forecasts(_used(runs, length), _used(runs, trained), same_networks=True)
         for length in map(str, evidence.size.lengths)
         if length != trained
     }

@@ -83,7 +83,7 @@ class Effect:
 
 
 def difference_of_forecasts(
-    first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]
+    first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]], *, same_networks: bool = False
 ) -> Effect:
     """First's CRPS less second's, in per cent of the second's, from outcomes over seeds.
 
@@ -95,12 +95,15 @@ def difference_of_forecasts(
     Args:
         first: outcomes, one a seed, each with "days" and "daily_crps".
         second: those that it is compared with.
+        same_networks: whether a seed's outcomes on both sides are of one network: the seeds' differences
+            then have one variance in place of two.
     """
     days = np.intersect1d(np.array(first[0]["days"]), np.array(second[0]["days"]))
     one, other = (_losses(runs, days) for runs in (first, second))
     daily = one.mean(axis=0) - other.mean(axis=0)
     over_days = _mean_variance(daily)
-    margin = _margin([over_days, _mean_variance(one.mean(axis=1)), _mean_variance(other.mean(axis=1))])
+    sides = [one - other] if same_networks else [one, other]
+    margin = _margin([over_days, *(_mean_variance(side.mean(axis=1)) for side in sides)])
     scale = 100 / float(other.mean())
     return Effect.about(
         float(daily.mean()) * scale,

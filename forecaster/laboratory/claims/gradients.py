@@ -36,7 +36,7 @@ from forecaster.settings import CELL_TITLES, CELLS
 Float = NDArray[np.float64]
 
 _GROUP = "gradients"
-_RATE = "halvings a step fewer"
+_RATE = "doublings a step"
 _SEEDS, _WINDOWS, _UNITS = 5, 4, 16
 _TERM_SEEDS = 20
 _LARGE = 2.5  # spectral radius at which explosion is looked for in every cell
@@ -147,7 +147,7 @@ def trained_claim(evidence: Evidence) -> Claim:
 
 
 def _further(said: Said, grown: Mapping[str, Sequence[float]], measured: str) -> Claim:
-    """Whether both gated cells' gradients halve less often a step; refuted where one's do more often."""
+    """Whether both gated cells' gradients grow more, or fall less; refuted where one's fall more."""
     effects = {
         cell: difference_of_means(grown[cell], grown["rnn"], _RATE)
         if grown[cell] and grown["rnn"]
@@ -156,7 +156,7 @@ def _further(said: Said, grown: Mapping[str, Sequence[float]], measured: str) ->
     }
     cell = weakest(said.rule, effects)
     shown = ", ".join(f"{CELL_TITLES[each]} {_halving(values)}" for each, values in grown.items())
-    more = f"{CELL_TITLES[cell]} than SimpleRNN, which decides; {shown}"
+    more = f"{CELL_TITLES[cell]} − SimpleRNN, which decides; {shown}"
     return said.judged(effects[cell], measured, more, dict(grown))
 
 

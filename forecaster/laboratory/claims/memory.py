@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from forecaster.laboratory.claims.claim import ABOVE, BELOW, Claim, Rule, Said, weakest
 from forecaster.laboratory.claims.effects import (
+    POINTS,
     Effect,
     difference_of_means,
     difference_of_shares,
@@ -32,7 +33,7 @@ LONG = Said(
 )  # fmt: skip
 ORDER = Said(
     "temporal order", _GROUP, "Gated cells learn which of two signals came first over a long lag, a "
-    "SimpleRNN does not.", Rule(ABOVE, 0.0), "forecast lab memory --task order",
+    "SimpleRNN does not.", Rule(ABOVE, _WRONG), "forecast lab memory --task order",
 )  # fmt: skip
 REACH = {
     start: Said(
@@ -67,8 +68,8 @@ def memory_claims(evidence: Evidence) -> list[Claim]:
     """All claims about memory."""
     return [
         short_claim(evidence),
-        bridging_claim(evidence, LONG, "long", "adding problem"),
-        bridging_claim(evidence, ORDER, "order", "temporal order"),
+        long_claim(evidence),
+        order_claim(evidence),
         *(reach_claim(evidence, start) for start in (OPEN, KERAS)),
         stacked_claim(evidence),
         sooner_claim(evidence),
@@ -101,15 +102,15 @@ def short_claim(evidence: Evidence) -> Claim:
     )
 
 
-def bridging_claim(evidence: Evidence, said: Said, kind: str, task: str) -> Claim:
-    """Who solves a task over the long lag, the weaker of the gated cells against the SimpleRNN."""
-    plain = evidence.solved(f"{kind}/rnn")
-    effects = {cell: difference_of_shares(evidence.solved(f"{kind}/{cell}"), plain) for cell in GATED}
-    cell = weakest(said.rule, effects)
-    return said.judged(
+def long_claim(evidence: Evidence) -> Claim:
+    """Who solves the long lag, the weaker of the gated cells against the SimpleRNN."""
+    plain = evidence.solved("long/rnn")
+    effects = {cell: difference_of_shares(evidence.solved(f"long/{cell}"), plain) for cell in GATED}
+    cell = weakest(LONG.rule, effects)
+    return LONG.judged(
         effects[cell],
-        f"{task}, lag {evidence.size.long_lag}, {_usual(evidence)}",
-        f"{CELL_TITLES[cell]} − SimpleRNN, which decides; {_by_cell(evidence, kind)}",
+        f"adding problem, lag {evidence.size.long_lag}, {_usual(evidence)}",
+        f"{CELL_TITLES[cell]} − SimpleRNN, which decides; {_by_cell(evidence, 'long')}",
     )
 
 
@@ -152,24 +153,34 @@ def sooner_claim(evidence: Evidence) -> Claim:
     )
 
 
+def order_claim(evidence: Evidence) -> Claim:
+    """Temporal order over the long lag."""
+    measured = f"wrong orders of two signals in noise, lag {evidence.size.long_lag}, {_usual(evidence)}"
+    return _fewer_wrong(ORDER, evidence, "order", measured)
+
+
 def agreement_claim(evidence: Evidence) -> Claim:
-    """Wrong verbs of the SimpleRNN, less those of the weaker gated cell."""
-    wrong = {
-        cell: [100 * float(run["error"] or 0.0) for run in evidence.tasks[f"agreement/{cell}"]]
-        for cell in CELLS
-    }
-    effects = {cell: difference_of_means(wrong["rnn"], wrong[cell], "points") for cell in GATED}
-    cell = weakest(AGREEMENT.rule, effects)
-    shown = ", ".join(
-        f"{CELL_TITLES[each]} {sum(values) / len(values):.1f}" for each, values in wrong.items()
+    """The verb's number after a long sentence."""
+    size = evidence.size
+    measured = (
+        f"wrong verbs in a made-up language, {size.distance - 3} words between subject and verb, every fourth "
+        f"a noun; Keras's initial weights, {size.seeds} seeds, {size.steps:,} steps at most"
     )
-    distance = evidence.size.distance
-    return AGREEMENT.judged(
+    return _fewer_wrong(AGREEMENT, evidence, "agreement", measured)
+
+
+def _fewer_wrong(said: Said, evidence: Evidence, kind: str, measured: str) -> Claim:
+    """Wrong answers of the SimpleRNN, less those of the weaker gated cell."""
+    wrong = {
+        cell: [100 * float(run["error"] or 0.0) for run in evidence.tasks[f"{kind}/{cell}"]] for cell in CELLS
+    }
+    effects = {cell: difference_of_means(wrong["rnn"], wrong[cell], POINTS) for cell in GATED}
+    cell = weakest(said.rule, effects)
+    shown = ", ".join(f"{CELL_TITLES[each]} {sum(runs) / len(runs):.1f}" for each, runs in wrong.items())
+    return said.judged(
         effects[cell],
-        f"wrong verbs in a made-up language, {distance - 3} words between subject and verb, every fourth a "
-        f"noun; Keras's initial weights, {evidence.size.seeds} seeds, {evidence.size.steps:,} steps at most",
-        f"SimpleRNN − {CELL_TITLES[cell]}, which decides; % wrong: {shown}; "
-        f"{_by_cell(evidence, 'agreement')}",
+        measured,
+        f"SimpleRNN − {CELL_TITLES[cell]}, which decides; % wrong: {shown}; {_by_cell(evidence, kind)}",
         wrong,
     )
 

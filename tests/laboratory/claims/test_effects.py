@@ -87,6 +87,17 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     assert wild.margin > 5 * calm.margin
 
 
+def test_the_same_networks_are_compared_seed_by_seed() -> None:
+    """Seeds that are far apart, each with the same difference day by day: only the days count."""
+    rises = np.array([1.0, 2.0, 1.0, 2.0])
+    levels = [np.full(4, level) for level in (1.0, 5.0, 9.0)]
+    first, second = [outcome(level + rises) for level in levels], [outcome(level) for level in levels]
+    found = difference_of_forecasts(first, second, same_networks=True)
+    assert found.value == pytest.approx(30)
+    assert found.margin == pytest.approx(3.18245 * math.sqrt(1 / 3 / 4) / 5 * 100, rel=1e-5)
+    assert difference_of_forecasts(first, second).margin > 3 * found.margin
+
+
 def test_only_common_days_are_compared() -> None:
     losses = np.arange(1.0, 11.0)
     found = difference_of_forecasts([outcome(losses)], [outcome(losses[2:] * 2, first_day=2)])
