@@ -163,8 +163,8 @@ def agreement_claim(evidence: Evidence) -> Claim:
     """The verb's number after a long sentence."""
     size = evidence.size
     measured = (
-        f"wrong verbs in a made-up language, {size.distance - 3} words between subject and verb, every fourth "
-        f"a noun; Keras's initial weights, {size.seeds} seeds, {size.steps:,} steps at most"
+        f"wrong verbs in a made-up language, {size.distance - 3} words between subject and verb, every "
+        f"fourth a noun; Keras's initial weights, {size.seeds} seeds, {size.steps:,} steps at most"
     )
     return _fewer_wrong(AGREEMENT, evidence, "agreement", measured)
 
