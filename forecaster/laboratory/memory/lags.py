@@ -99,11 +99,10 @@ def run_trial(trial: Trial) -> dict[str, Any]:
 
 
 def _looked_into(trial: Trial, network: TaskNetwork) -> dict[str, Any]:
-    """Of a trained network: how its gradient fades or grows going back, and how long a pulse in x lasts."""
+    """Of a trained network: by how much its gradient grows a step back, and how long a pulse in x lasts."""
     examples = draw(trial.task, np.random.default_rng(trial.seed), _PROBED, trial.lag)
     found = profile(task_probe(trial.task, network, trial.cell, examples))
     return {
-        "half_life": found.half_life if np.isfinite(found.half_life) else None,
         "growth": growth(found.state),
         "pulse": pulse_lives(network.cell, network.weights, examples.inputs.astype(np.float64), _PULSED),
     }
