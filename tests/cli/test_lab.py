@@ -326,8 +326,8 @@ def test_claims_shows_each_with_its_verdict(
     picture = tmp_path / "claims.svg"
     out = shown(capsys, "claims", "--quick", "--save", str(picture), "--home", str(tmp_path))
     for text in (
-        "What a cell is (design): 1 supported, 0 not supported, 1 undecided",
-        "What it costs (cost): 0 supported, 1 not supported, 1 undecided",
+        "Design: what a cell is\n1 supported, 0 not supported, 1 undecided\n",
+        "Cost: what it costs\n0 supported, 1 not supported, 1 undecided\n",
         "found: GRU − LSTM +1.00 % (-1.00 to +3.00); ",
         "otherwise: an interval wholly above 0 %",
         "needs: about 12 seeds (now 3)",

@@ -67,8 +67,8 @@ def claims(
     for group, title in GROUPS.items():
         inside = [claim for claim in judged if claim.group == group]
         if inside:
-            screen.print(f"{title} ({group}): {tally(inside)}", style="bold", soft_wrap=True)
-            screen.print()
+            screen.print(f"{group.capitalize()}: {title}", style="bold")
+            screen.print(f"{tally(inside)}\n", style="dim")
         for claim in inside:
             number += 1
             _show(number, claim, screen)

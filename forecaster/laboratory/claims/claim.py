@@ -10,11 +10,11 @@ from forecaster.laboratory.claims.effects import FEWEST_SEEDS, Effect
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
 VERDICTS = (SUPPORTED, NOT_SUPPORTED, UNDECIDED)
 GROUPS: Mapping[str, str] = {
-    "design": "What a cell is",
-    "gradients": "How far its gradient reaches",
-    "memory": "What it can learn to remember",
-    "prices": "What that is worth on prices",
-    "cost": "What it costs",
+    "design": "what a cell is",
+    "gradients": "how far its gradient reaches",
+    "memory": "what it can learn to remember",
+    "prices": "what that is worth on prices",
+    "cost": "what it costs",
 }
 """The kinds of claims, in the order in which they are shown."""
 ABOVE, BELOW, WITHIN = "above", "below", "within"
