@@ -68,7 +68,8 @@ def claims(
         inside = [claim for claim in judged if claim.group == group]
         if inside:
             screen.print(f"{group.capitalize()}: {title}", style="bold")
-            screen.print(f"{tally(inside)}\n", style="dim")
+            screen.print(tally(inside), style="dim")
+            screen.print()
         for claim in inside:
             number += 1
             _show(number, claim, screen)
