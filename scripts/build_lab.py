@@ -4,6 +4,7 @@
                                    sample's prices and a trained model, and write what they print
     build_lab.py --check           run the commands marked as checked, and compare
 
+A command that saves a picture names it as docs/lab/NAME.svg: it runs in the repository's root.
 A block marked `<!-- checked -->` needs neither prices nor training, and prints the same everywhere.
 """
 
@@ -14,7 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-CHAPTERS = Path(__file__).parent.parent / "docs" / "lab"
+ROOT = Path(__file__).parent.parent
+CHAPTERS = ROOT / "docs" / "lab"
 _BLOCK = re.compile(
     r"(?P<mark><!-- checked -->\n)?```console\n\$ (?P<command>forecast [^\n]*)\n.*?```", re.DOTALL
 )
@@ -55,9 +57,10 @@ def printed(command: str, home: str | None) -> str:
     """What a command prints in 80 columns without colour."""
     environment = os.environ | {"COLUMNS": "80", "NO_COLOR": "1"}
     if home is not None:
-        environment["FORECAST_HOME"] = home
+        environment["FORECAST_HOME"] = str(Path(home).resolve())
     arguments = [sys.executable, "-m", "forecaster.cli.main", *shlex.split(command)[1:]]
-    run = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)
+    # A chapter's picture is saved as docs/lab/….svg, wherever this script is started.
+    run = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     return "\n".join(line.rstrip() for line in run.stdout.splitlines()) + "\n"
 
 

@@ -29,6 +29,20 @@ _REFIT_STEP = 1 / 3
 
 
 @dataclass(frozen=True)
+class Form:
+    """Another network than the recipe's recurrent one, for the laboratory.
+
+    Attributes:
+        build: from the number of features and the recipe, a Keras model with the shapes of
+            `keras_network.build_network`.
+        export: from that model as trained, the recipe and the features, what answers for it.
+    """
+
+    build: Callable[[int, Recipe], Any]
+    export: Callable[[Any, Recipe, tuple[str, ...]], Network]
+
+
+@dataclass(frozen=True)
 class TrainedNetwork:
     """A fitted network with what a reader needs to judge and repeat the fit.
 
@@ -72,6 +86,8 @@ def train_network(
     engine: Engine,
     report: Callable[[Progress], None] = lambda _: None,
     start: Network | None = None,
+    form: Form | None = None,
+    supervised: int | None = None,
 ) -> TrainedNetwork:
     """Fit the recipe's network to the training origins, stopping early on the validation origins.
 
@@ -83,12 +99,15 @@ def train_network(
         engine: as started.
         report: called after every batch.
         start: a network of the same shape whose weights training begins from; random ones without it.
+        form: another network in place of the recipe's.
+        supervised: how many last days of a window are origins; None: as `supervised_days` has it.
 
     Raises:
         BadInputError: a part has not one window.
         ForecastError: the loss became NaN.
     """
-    return _fit(panel, feature_names, (split.train, split.validation), recipe, engine, report, start)
+    parts = (split.train, split.validation)
+    return _fit(panel, feature_names, parts, recipe, engine, report, start, form, supervised)
 
 
 def refit_network(
@@ -130,6 +149,8 @@ def _fit(
     engine: Engine,
     report: Callable[[Progress], None],
     start: Network | None,
+    form: Form | None = None,
+    supervised: int | None = None,
 ) -> TrainedNetwork:
     """Fit to the first of `origins`; stop early on the second, if there is one."""
     from forecaster.network.keras_network import (
@@ -141,7 +162,7 @@ def _fit(
     )
 
     features = compute_features(panel, names)
-    supervised = supervised_days(recipe.lookback, bidirectional=recipe.bidirectional)
+    supervised = supervised or supervised_days(recipe.lookback, bidirectional=recipe.bidirectional)
     stride = training_stride(recipe.lookback, supervised)
     known_steps = count_known_steps(panel.log_return, recipe.horizon)
     train = OriginSet(
@@ -155,7 +176,10 @@ def _fit(
     budget = _budget(available, recipe)
     make_repeatable(recipe.seed, engine.backend)
     with on_device(engine):
-        network = build_network(len(names), recipe, sum(map(is_report_feature, names)))
+        if form is None:
+            network = build_network(len(names), recipe, sum(map(is_report_feature, names)))
+        else:
+            network = form.build(len(names), recipe)
         if start is not None:
             begin_from(network, start)
         trainer = WindowTrainer(network, features, panel.log_return, recipe, supervised)
@@ -167,7 +191,7 @@ def _fit(
         fit = Fit(trainer, train, validation, stride, budget, recipe.seed, report)
         fit.run()
     return TrainedNetwork(
-        network=without_keras(network, recipe, names),
+        network=(without_keras if form is None else form.export)(network, recipe, names),
         keras_file=keras_file(network),
         keras_parameters=network.count_params(),
         losses=tuple(fit.losses),

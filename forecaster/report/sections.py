@@ -493,11 +493,11 @@ def _laboratory(data: ReportData) -> Section:
         blocks.append(Missing("The claims about these cells are not measured here:", "forecast lab claims"))
     else:
         rows = [
-            (claim["name"], claim["verdict"], claim["sentence"], claim["figure"])
+            (claim["group"], claim["name"], claim["verdict"], claim["figure"], claim["sentence"])
             for claim in claims.document["claims"]
         ]
-        blocks.append(Table("Claims", ("claim", "verdict", "what is said", "what was found"), rows))
-        blocks.append(_made_by(claims))
+        headings = ("group", "claim", "verdict", "effect, with 95 % interval", "what is said")
+        blocks += [*_pictures(claims), Table("Claims", headings, rows), _made_by(claims)]
     return Section("laboratory", "Laboratory", blocks)
 
 

@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from network_factory import card_of, random_network
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
-from forecaster.laboratory.claims.evidence import FULL, QUICK
-from forecaster.laboratory.claims.verdicts import Claim
+from forecaster.laboratory.claims.claim import Claim, Rule, Said
+from forecaster.laboratory.claims.effects import Effect
+from forecaster.laboratory.claims.runs import FULL, QUICK
 from forecaster.registry.versions import ModelRegistry
 
 Screen = pytest.CaptureFixture[str]
@@ -299,10 +301,15 @@ def test_sweep_rejects_in_one_line(
 
 def some_claims() -> list[Claim]:
     long = "a long account of what was measured and on which days, with every seed and every ticker named"
+    below = Rule("below", 0.0)
     return [
-        Claim("one", "A cell is a cell.", long, f"{long} 1 ± 2 %", verdict, "forecast lab cell", {"x": 1.0})
-        for verdict in ("supported", "not supported", "undecided")
-    ]
+        Said(str(mean), group, "A cell is a cell.", below, "forecast lab cell", "GRU − LSTM").judged(
+            Effect.about(mean, margin, repeats=3), long, long, {"x": 1.0}
+        )
+        for group, mean, margin in (
+            ("design", -2.0, 1.0), ("cost", 2.0, 1.0), ("design", 1.0, 2.0), ("cost", 1.0, math.inf)
+        )
+    ]  # fmt: skip
 
 
 def test_claims_shows_each_with_its_verdict(
@@ -315,13 +322,24 @@ def test_claims_shows_each_with_its_verdict(
         asked.append(arguments[2])
         return some_claims()
 
-    monkeypatch.setattr("forecaster.laboratory.claims.claims.judge_claims", judge)
-    out = shown(capsys, "claims", "--quick", "--home", str(tmp_path))
-    for text in ("NOT SUPPORTED", "UNDECIDED", "3 claims: 1 supported, 1 not supported, 1 undecided"):
+    monkeypatch.setattr("forecaster.laboratory.claims.judge.judge_claims", judge)
+    picture = tmp_path / "claims.svg"
+    out = shown(capsys, "claims", "--quick", "--save", str(picture), "--home", str(tmp_path))
+    for text in (
+        "Design: what a cell is\n1 supported, 0 not supported, 1 undecided\n",
+        "Cost: what it costs\n0 supported, 1 not supported, 1 undecided\n",
+        "found: GRU − LSTM +1.00 % (-1.00 to +3.00); ",
+        "otherwise: an interval wholly above 0 %",
+        "needs: about 12 seeds (now 3)",
+        "4 claims: 1 supported, 1 not supported, 2 undecided",
+    ):
         assert text in out
+    assert "-2.00 % (-3.00 to -1.00)" in picture.read_text()
     found = document(capsys, "claims", "--home", str(tmp_path))
     assert found["schema"] == "forecast.lab-claims/1"
-    assert [claim["verdict"] for claim in found["claims"]] == ["supported", "not supported", "undecided"]
+    verdicts = ["supported", "not supported", "undecided", "undecided"]
+    assert [claim["verdict"] for claim in found["claims"]] == verdicts
+    assert [claim["high"] for claim in found["claims"]] == [-1, 3, 3, None]
     assert asked == [QUICK, FULL]
 
 
@@ -334,7 +352,7 @@ def test_quick_claims_on_the_sample(capsys: Screen, tmp_path: Path) -> None:
     assert run(["fetch", "--source", "sample", "--quiet", "--home", str(tmp_path)]) == ExitCode.DONE
     capsys.readouterr()
     found = document(capsys, "claims", "--quick", "--home", str(tmp_path))["claims"]
-    assert len(found) == 16
+    assert len(found) >= 40
     verdicts = {claim["name"]: claim["verdict"] for claim in found}
-    for certain in ("parameters", "coupling", "long lags", "short lags"):
+    for certain in ("parameters", "coupling", "carousel", "explosion", "long lags", "memory", "operations"):
         assert verdicts[certain] == "supported"

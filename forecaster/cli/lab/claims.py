@@ -21,7 +21,7 @@ from forecaster.cli.screen import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from forecaster.laboratory.claims.verdicts import Claim
+    from forecaster.laboratory.claims.claim import Claim
 
 _WIDTH = 78
 _STYLES = {"supported": "green", "not supported": "red", "undecided": "yellow"}
@@ -38,7 +38,7 @@ def claims(
         ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Two seeds, fewer epochs, a shorter lag: some minutes.")
+        bool, typer.Option("--quick", help="Three seeds, fewer epochs, shorter lags: some minutes.")
     ] = False,
     jobs: JobsFlag = 2,
     save: SaveFlag = None,
@@ -50,8 +50,9 @@ def claims(
 
     Finished runs are kept under reports/lab/ and not run again; stop it and go on at any time.
     """
-    from forecaster.laboratory.claims.claims import judge_claims
-    from forecaster.laboratory.claims.evidence import FULL, QUICK
+    from forecaster.laboratory.claims.claim import GROUPS, tally
+    from forecaster.laboratory.claims.judge import judge_claims
+    from forecaster.laboratory.claims.runs import FULL, QUICK
     from forecaster.laboratory.prices.trials import trial_setup
 
     check_save(save)
@@ -68,11 +69,21 @@ def claims(
         print_json("forecast.lab-claims/1", content)
         return
     screen = stdout_console(quiet=quiet)
-    for number, claim in enumerate(judged, 1):
-        _show(number, claim, screen)
-    tally = (f"{sum(claim.verdict == verdict for claim in judged)} {verdict}" for verdict in _STYLES)
-    screen.print(f"{len(judged)} claims: {', '.join(tally)}.")
-    screen.print("±: a 95 % interval of differences in per cent, else the seeds' deviation.", style="dim")
+    number = 0
+    for group, title in GROUPS.items():
+        inside = [claim for claim in judged if claim.group == group]
+        if inside:
+            screen.print(f"{group.capitalize()}: {title}", style="bold")
+            screen.print(tally(inside), style="dim")
+            screen.print()
+        for claim in inside:
+            number += 1
+            _show(number, claim, screen)
+    screen.print(f"{len(judged)} claims: {tally(judged)}.")
+    legend = (
+        "In brackets: a 95 % interval. ±: the seeds' deviation. needs: what would decide it, if the effect"
+    )
+    screen.print(f"{legend} stays as it is.", style="dim")
 
 
 def _show(number: int, claim: "Claim", screen: "Console") -> None:
@@ -82,7 +93,9 @@ def _show(number: int, claim: "Claim", screen: "Console") -> None:
 
     verdict = (claim.verdict.upper(), f"bold {_STYLES[claim.verdict]}")
     screen.print(Text.assemble(f"{number:2}  ", verdict, f"  {claim.name}"))
-    for text in (claim.sentence, f"measured: {claim.measured}", f"found: {claim.figure}"):
+    needs = [f"needs: {claim.needed}"] if claim.needed else []
+    texts = [f"measured: {claim.measured}", f"found: {claim.figure}", f"otherwise: {claim.otherwise}", *needs]
+    for text in (claim.sentence, *texts):
         lines = textwrap.wrap(text, _WIDTH, initial_indent="    ", subsequent_indent="      ")
         for line in lines:
             screen.print(line)

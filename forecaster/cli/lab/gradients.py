@@ -46,7 +46,7 @@ def gradients(
             help="Tickers to take windows from (all).", show_default=False, autocompletion=complete_tickers
         ),
     ] = None,
-    on: Annotated[str, typer.Option("--on", help="prices, adding or order.")] = "prices",
+    on: Annotated[str, typer.Option("--on", help="prices, adding, order or agreement.")] = "prices",
     cells: CellsFlag = "all",
     model: Annotated[
         str | None,
@@ -167,6 +167,7 @@ def _on_task(
         trial = Trial(task, cell, units, length, seed, train_steps)
         stderr_console(quiet=quiet).print(f"Training {CELL_TITLES[cell]} on {task} …")
         result = train_on_task(trial)
+        assert result.network is not None  # noqa: S101  (one layer of a usual cell)
         state = "solved" if result.solved else "unsolved"
         probes.append(task_probe(task, result.network, f"{cell} trained, {state}", examples))
     return probes

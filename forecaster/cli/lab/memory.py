@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from forecaster.laboratory.memory.lags import LagResult
     from forecaster.laboratory.memory.training import Trial
 
-_ERRORS = {"adding": "mean squared error", "order": "share of wrong orders"}
+_ERRORS = {
+    "adding": "mean squared error",
+    "order": "share of wrong orders",
+    "agreement": "share of wrong verbs",
+}
 
 
 def memory(
     context: typer.Context,
-    task: Annotated[str, typer.Option("--task", help="adding or order.")] = "adding",
+    task: Annotated[str, typer.Option("--task", help="adding, order or agreement.")] = "adding",
     lags: Annotated[str, typer.Option("--lags", help="Steps of a sequence.")] = "10,50,100,200,400",
     cells: CellsFlag = "all",
     seeds: Annotated[int, typer.Option("--seeds", help="Runs of each.", min=1, max=100)] = 3,
@@ -51,7 +55,7 @@ def memory(
     quiet: QuietFlag = False,
     home: HomeFlag = None,
 ) -> None:
-    """Success by lag on the adding problem or temporal order, at equal parameters.
+    """Success by lag on the adding problem, temporal order or number agreement, at equal parameters.
 
     Finished trials are kept under reports/lab/ and not run again; stop it and go on at any time.
     """

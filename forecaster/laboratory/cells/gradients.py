@@ -13,6 +13,9 @@ from forecaster.network.cells import CellWeights, run_layer
 Float = NDArray[np.float64]
 Slope = Callable[[Float, Float], Float]
 
+LARGEST_RADIUS = 4.0
+"""At which explosion is looked for."""
+_RADIUS_STEP = 0.01
 _TINIEST = 1e-300  # below it a logarithm has nothing left to say
 
 
@@ -90,13 +93,52 @@ def half_life(norms: Float) -> float:
     Example:
         norms 1, ½, ¼ have a half-life of one step.
     """
+    slope = growth(norms)
+    if slope >= 0:
+        return float("inf")
+    return -1 / slope
+
+
+def growth(norms: Float) -> float:
+    """Doublings of a norm a step back, from the slope of its logarithm over all distances.
+
+    Minus infinity where nothing is left after a step.
+
+    Example:
+        norms 1, 2, 4 grow by one doubling a step.
+    """
     logs = np.log2(np.maximum(norms, _TINIEST))
     known = logs > np.log2(_TINIEST)
     if known.sum() < 2:
-        return 0.0
-    distance = np.nonzero(known)[0]
-    slope = float(np.polyfit(distance, logs[known], 1)[0])
-    return -1 / slope if slope < 0 else float("inf")
+        return float("-inf")
+    return float(np.polyfit(np.nonzero(known)[0], logs[known], 1)[0])
+
+
+def explodes_from(cell: str, units: int, seed: int, inputs: Float) -> float:
+    """The spectral radius of an untrained recurrent matrix from which ∂h(T)/∂s(t) grows going back.
+
+    Keras draws a SimpleRNN's orthogonal: all eigenvalues are on the unit circle, and multiplied by a number
+    it has that spectral radius. Found by halving the span between 0.5 and `LARGEST_RADIUS`; that itself
+    where it does not grow there.
+
+    Args:
+        cell: "rnn", "lstm" or "gru".
+        units: u.
+        seed: of the weights.
+        inputs: (N, T, f).
+    """
+
+    def grows(scale: float) -> bool:
+        ((_, norms),) = at_scales(cell, (scale,), units, seed, inputs)
+        return growth(norms) > 0
+
+    low, high = 0.5, LARGEST_RADIUS
+    if not grows(high):
+        return high
+    while high - low > _RADIUS_STEP:
+        middle = (low + high) / 2
+        low, high = (low, middle) if grows(middle) else (middle, high)
+    return high
 
 
 def at_scales(

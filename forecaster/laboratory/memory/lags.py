@@ -3,21 +3,22 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from forecaster.laboratory.cells.gradients import profile
+from forecaster.laboratory.cells.carousel import pulse_lives
+from forecaster.laboratory.cells.gradients import growth, profile
 from forecaster.laboratory.cells.probes import task_probe
 from forecaster.laboratory.memory.tasks import draw, features_of
-from forecaster.laboratory.memory.training import TaskNetwork, Trial, train_on_task
+from forecaster.laboratory.memory.training import TaskNetwork, Trial, stack_parameters, train_on_task
 from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
 from forecaster.network.cells import nearest_units, parameter_count
 
 REFERENCE_CELL = "gru"
 RESULTS = "memory"
 _PROBED = 8  # sequences on which a trained network's gradient is measured
+_PULSED = 1  # step of a pulse, from 0
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,19 @@ def plan_trials(
     task: str, cells: Sequence[str], lags: Sequence[int], seeds: int, units: int, steps: int, start: str
 ) -> list[Trial]:
     """Every lag, cell and seed; short lags first, as they are done soonest."""
-    features = features_of(task)
-    wanted = parameter_count(REFERENCE_CELL, features, units)
-    matched = {cell: nearest_units(partial(parameter_count, cell, features), wanted) for cell in cells}
+    matched = {cell: equal_units(cell, features_of(task), units) for cell in cells}
     return [
         Trial(task, cell, matched[cell], lag, seed, steps, start)
         for lag in lags
         for cell in cells
         for seed in range(seeds)
     ]
+
+
+def equal_units(cell: str, features: int, units: int, layers: int = 1) -> int:
+    """The units that give a stack the parameters nearest to those of one GRU layer with `units`."""
+    wanted = parameter_count(REFERENCE_CELL, features, units)
+    return nearest_units(lambda number: stack_parameters(cell, features, number, layers), wanted)
 
 
 def run_memory(
@@ -89,15 +94,18 @@ def run_trial(trial: Trial) -> dict[str, Any]:
         "steps": result.steps,
         "seconds": result.seconds,
         "parameters": result.parameters,
-        "half_life": _half_life(trial, result.network),
+        **({} if result.network is None else _looked_into(trial, result.network)),
     }
 
 
-def _half_life(trial: Trial, network: TaskNetwork) -> float | None:
-    """Steps in which the trained network's gradient halves; None where it does not."""
+def _looked_into(trial: Trial, network: TaskNetwork) -> dict[str, Any]:
+    """Of a trained network: by how much its gradient grows a step back, and how long a pulse in x lasts."""
     examples = draw(trial.task, np.random.default_rng(trial.seed), _PROBED, trial.lag)
-    steps = profile(task_probe(trial.task, network, trial.cell, examples)).half_life
-    return steps if np.isfinite(steps) else None
+    found = profile(task_probe(trial.task, network, trial.cell, examples))
+    return {
+        "growth": growth(found.state),
+        "pulse": pulse_lives(network.cell, network.weights, examples.inputs.astype(np.float64), _PULSED),
+    }
 
 
 def _summary(runs: Sequence[Trial], outcomes: Sequence[dict[str, Any]]) -> LagResult:

@@ -1,4 +1,4 @@
-"""Two synthetic tasks that cannot be done without remembering, over any lag."""
+"""Three synthetic tasks that cannot be done without remembering, over any lag."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,20 @@ from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 
-TASKS = ("adding", "order")
+TASKS = ("adding", "order", "agreement")
 SHORTEST, LONGEST = 6, 5000
 _NOISE, _SIGNALS, _BEGIN, _END = range(4), (4, 5), 6, 7  # places of the eight symbols
 _SYMBOLS = 8
+# The words of the made-up language, by the same places.
+_NOUNS, _PREPOSITION, _RELATIVE, _ADJECTIVE, _ADVERB, _ARTICLE, _VERB = (0, 1), 2, 3, 4, 5, 6, 7
 
 
 @dataclass(frozen=True)
 class Examples:
     """Inputs (N, T, f), and what is to be answered after the last step, (N, K).
 
-    The answer is a sum for `adding` (K = 1) and a class in one-hot form for `order` (K = 4).
+    The answer is a sum for `adding` (K = 1), and a class in one-hot form for `order` (K = 4) and for
+    `agreement` (K = 2).
     """
 
     inputs: Float32
@@ -31,12 +34,12 @@ def features_of(task: str) -> int:
 
 def answers_of(task: str) -> int:
     """K, numbers answered."""
-    return 1 if task == "adding" else len(_SIGNALS) ** 2
+    return {"adding": 1, "order": len(_SIGNALS) ** 2, "agreement": len(_NOUNS)}[task]
 
 
 def draw(task: str, random: np.random.Generator, count: int, lag: int) -> Examples:
     """Draw `count` sequences of `lag` steps."""
-    return adding(random, count, lag) if task == "adding" else order(random, count, lag)
+    return {"adding": adding, "order": order, "agreement": agreement}[task](random, count, lag)
 
 
 def adding(random: np.random.Generator, count: int, lag: int) -> Examples:
@@ -81,3 +84,27 @@ def order(random: np.random.Generator, count: int, lag: int) -> Examples:
     return Examples(
         np.eye(_SYMBOLS, dtype=np.float32)[symbols], np.eye(answers_of("order"), dtype=np.float32)[classes]
     )
+
+
+def agreement(random: np.random.Generator, count: int, lag: int) -> Examples:
+    """Number agreement in a made-up language: "the cats … near the dog … were"; answer the verb's number.
+
+    A sentence is an article and the subject, singular or plural, then phrases (a preposition or a relative
+    pronoun, an article, adjectives and adverbs, and a noun of a number of its own), and the verb's place.
+    All words between subject and verb are drawn anew, every fourth of them a noun, so that the network has
+    to hold the first noun's number over lag − 2 words against others of the same form.
+
+    Source: Linzen, Dupoux & Goldberg, "Assessing the ability of LSTMs to learn syntax-sensitive
+    dependencies", TACL 4, 2016, who count such attractors in real sentences.
+    """
+    fillers = np.array([_ARTICLE, _ADJECTIVE, _ADVERB])
+    words = random.choice(fillers, (count, lag))
+    # Phrases of four words: what opens it, two words, and a noun.
+    opens = np.arange(2, lag - 1, 4)
+    words[:, opens] = random.choice([_PREPOSITION, _RELATIVE], (count, len(opens)))
+    nouns = np.arange(5, lag - 1, 4)
+    words[:, nouns] = random.integers(0, 2, (count, len(nouns)))
+    subject = random.integers(0, 2, count)
+    words[:, 0], words[:, 1], words[:, -1] = _ARTICLE, subject, _VERB
+    answers = np.eye(answers_of("agreement"), dtype=np.float32)[subject]
+    return Examples(np.eye(_SYMBOLS, dtype=np.float32)[words], answers)

@@ -12,19 +12,22 @@ from numpy.typing import NDArray
 
 from forecaster.laboratory.cells.weights import open_gates, untrained_weights
 from forecaster.laboratory.memory.tasks import Examples, answers_of, draw, features_of
-from forecaster.network.cells import CellWeights, parameter_count
+from forecaster.laboratory.memory.variants import base_of, used_parameters
+from forecaster.network.cells import CellWeights
 from forecaster.network.engine import make_repeatable, start_engine
+from forecaster.settings import CELLS
 
 if TYPE_CHECKING:
     import keras
 
 STARTS = ("open", "keras")
 _BATCH = 64
-_BATCHES_A_LOOK = 50
+BATCHES_A_LOOK = 50
+"""Optimiser steps from one look at whether the task is solved to the next."""
 _TEST = 1000
-# What counts as solved: a root mean squared error of 0.1 (guessing: 0.41), 1 in 100 orders wrong.
-SOLVED = {"adding": 0.01, "order": 0.01}
-GUESSING = {"adding": 1 / 6, "order": 3 / 4}
+# What counts as solved: a root mean squared error of 0.1 (guessing: 0.41), 1 in 100 answers wrong.
+SOLVED = {"adding": 0.01, "order": 0.01, "agreement": 0.01}
+GUESSING = {"adding": 1 / 6, "order": 3 / 4, "agreement": 1 / 2}
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,16 @@ class Trial:
     """One training: what tells it apart from every other.
 
     Attributes:
-        task: "adding" or "order".
-        cell: "rnn", "lstm" or "gru".
+        task: one of `TASKS`.
+        cell: "rnn", "lstm" or "gru", or one of `VARIANTS`.
         units: u.
         lag: steps of a sequence.
         seed: of weights and data.
         steps: the most optimiser steps, of 64 new sequences each.
         start: "open" (gates begin open, see `open_gates`) or "keras" (its defaults).
         learning_rate: Adam's.
+        layers: of the cell, one upon the other.
+        examples: of a fixed set that it is trained on again and again; 0: all are new.
     """
 
     task: str
@@ -50,6 +55,8 @@ class Trial:
     steps: int
     start: str = "open"
     learning_rate: float = 0.005
+    layers: int = 1
+    examples: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,8 +78,8 @@ class TaskResult:
         solved: whether it fell to what counts as solved.
         steps: optimiser steps taken.
         seconds: of training, engine's start left out.
-        parameters: of the recurrent layer.
-        network: as trained.
+        parameters: of the recurrent layers.
+        network: as trained; None for a cell or a stack that runs in Keras alone.
     """
 
     error: float
@@ -80,18 +87,21 @@ class TaskResult:
     steps: int
     seconds: float
     parameters: int
-    network: TaskNetwork
+    network: TaskNetwork | None
 
 
 def untrained_network(trial: Trial) -> TaskNetwork:
-    """The trial's network before its first step; its head is Glorot-uniform."""
+    """The trial's network of one layer before its first step; its head is Glorot-uniform."""
     features, answers = features_of(trial.task), answers_of(trial.task)
-    weights = untrained_weights(trial.cell, features, trial.units, trial.seed)
-    if trial.start == "open":
-        weights = open_gates(trial.cell, weights, trial.lag, trial.seed)
     limit = math.sqrt(6 / (trial.units + answers))
     head = np.random.default_rng(trial.seed + 1).uniform(-limit, limit, (trial.units, answers))
-    return TaskNetwork(trial.cell, weights, head, np.zeros(answers))
+    return TaskNetwork(trial.cell, _start_of(trial, features, trial.seed), head, np.zeros(answers))
+
+
+def _start_of(trial: Trial, features: int, seed: int) -> CellWeights:
+    cell = base_of(trial.cell)
+    weights = untrained_weights(cell, features, trial.units, seed)
+    return open_gates(cell, weights, trial.lag, seed) if trial.start == "open" else weights
 
 
 def train_on_task(trial: Trial, report: Callable[[str], None] = lambda _: None) -> TaskResult:
@@ -107,10 +117,11 @@ def train_on_task(trial: Trial, report: Callable[[str], None] = lambda _: None) 
     model = _build(trial)
     random = np.random.default_rng(trial.seed)
     test = draw(trial.task, np.random.default_rng(2**32 - 1), _TEST, trial.lag)
+    next_examples = _source(trial, random)
     started, taken, error = time.perf_counter(), 0, math.inf
     while taken < trial.steps and error > SOLVED[trial.task]:
-        batches = min(_BATCHES_A_LOOK, trial.steps - taken)
-        examples = draw(trial.task, random, batches * _BATCH, trial.lag)
+        batches = min(BATCHES_A_LOOK, trial.steps - taken)
+        examples = next_examples(batches * _BATCH)
         model.fit(examples.inputs, examples.answers, batch_size=_BATCH, shuffle=False, verbose=0)
         taken += batches
         error = _error(model, trial.task, test)
@@ -120,23 +131,49 @@ def train_on_task(trial: Trial, report: Callable[[str], None] = lambda _: None) 
         solved=error <= SOLVED[trial.task],
         steps=taken,
         seconds=time.perf_counter() - started,
-        parameters=parameter_count(trial.cell, features_of(trial.task), trial.units),
-        network=_without_keras(model, trial.cell),
+        parameters=stack_parameters(trial.cell, features_of(trial.task), trial.units, trial.layers),
+        network=_without_keras(model, trial) if trial.cell in CELLS and trial.layers == 1 else None,
     )
+
+
+def stack_parameters(cell: str, features: int, units: int, layers: int) -> int:
+    """Parameters of the recurrent layers of one stack."""
+    widths = [features] + [units] * (layers - 1)
+    return sum(used_parameters(cell, width, units) for width in widths)
+
+
+def _source(trial: Trial, random: np.random.Generator) -> Callable[[int], Examples]:
+    """What gives the next sequences: new ones, or the fixed set's in another order each time round."""
+    if not trial.examples:
+        return lambda count: draw(trial.task, random, count, trial.lag)
+    pool = draw(trial.task, random, trial.examples, trial.lag)
+
+    def from_pool(count: int) -> Examples:
+        rounds = -(-count // trial.examples)
+        chosen = np.concatenate([random.permutation(trial.examples) for _ in range(rounds)])[:count]
+        return Examples(pool.inputs[chosen], pool.answers[chosen])
+
+    return from_pool
 
 
 def _build(trial: Trial) -> "keras.Model":
     import keras
 
-    from forecaster.network.keras_network import LAYERS
+    from forecaster.laboratory.memory.variants import keras_layer
 
     start = untrained_network(trial)
-    inputs = keras.Input((trial.lag, features_of(trial.task)))
-    layer = LAYERS[trial.cell](trial.units)
-    classes = trial.task == "order"
+    features = features_of(trial.task)
+    inputs = hidden = keras.Input((trial.lag, features))
+    for number in range(trial.layers):
+        layer = keras_layer(trial.cell, trial.units, return_sequences=number < trial.layers - 1)
+        hidden = layer(hidden)
+        # Layers above the first are drawn with seeds of their own.
+        width = trial.units if number else features
+        weights = _start_of(trial, width, trial.seed + 1000 * number) if number else start.weights
+        layer.set_weights([weights.kernel, weights.recurrent, weights.bias])
+    classes = trial.task != "adding"
     head = keras.layers.Dense(answers_of(trial.task), activation="softmax" if classes else None)
-    model = keras.Model(inputs, head(layer(inputs)))
-    layer.set_weights([start.weights.kernel, start.weights.recurrent, start.weights.bias])
+    model = keras.Model(inputs, head(hidden))
     head.set_weights([start.head, start.head_bias])
     model.compile(
         optimizer=keras.optimizers.Adam(trial.learning_rate, global_clipnorm=1.0),
@@ -151,11 +188,11 @@ def _error(model: "keras.Model", task: str, test: Examples) -> float:
     answers = model.predict(test.inputs, batch_size=_TEST, verbose=0)
     if not np.isfinite(answers).all():
         return math.inf
-    if task == "order":
+    if task != "adding":
         return float((answers.argmax(1) != test.answers.argmax(1)).mean())
     return float(np.square(answers - test.answers).mean())
 
 
-def _without_keras(model: "keras.Model", cell: str) -> TaskNetwork:
+def _without_keras(model: "keras.Model", trial: Trial) -> TaskNetwork:
     kernel, recurrent, bias, head, head_bias = (part.astype(np.float64) for part in model.get_weights())
-    return TaskNetwork(cell, CellWeights(kernel, recurrent, bias), head, head_bias)
+    return TaskNetwork(trial.cell, CellWeights(kernel, recurrent, bias), head, head_bias)

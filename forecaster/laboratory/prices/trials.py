@@ -1,25 +1,34 @@
 """One training on prices, in a process of its own: what it cost and what its forecasts were worth."""
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from forecaster.dataset.features import available_features, compute_features
+from forecaster.dataset.features import Features, available_features, compute_features
 from forecaster.dataset.panel import Panel, load_panel
 from forecaster.dataset.split import split_dates
-from forecaster.dataset.training_set import Chosen, choose, load_training_set, split_by
-from forecaster.evaluation.baselines import BASELINES
-from forecaster.evaluation.forecasts import network_forecasts
-from forecaster.evaluation.scoring import actuals, score_step
+from forecaster.dataset.training_set import Chosen, TrainingSet, choose, load_training_set, split_by
+from forecaster.dataset.windows import Windows, gather, grid_windows
+from forecaster.evaluation.baselines import BASELINES, LINEAR_T
+from forecaster.evaluation.forecasts import dense_windows, window_forecasts
+from forecaster.evaluation.scoring import ScoredStep, actuals, score_step
+from forecaster.laboratory.prices.forms import build_form, kept_in_keras
 from forecaster.network.engine import start_engine
-from forecaster.network.training import train_network
+from forecaster.network.linear_training import train_linear
+from forecaster.network.network import Network
+from forecaster.network.training import Form, train_network
 from forecaster.prices.store import PriceStore
 from forecaster.processes import peak_memory_mb, run_isolated
 from forecaster.settings import Recipe
 
+SHOCK, AFTERWARDS = 8.0, 5
+"""Of a one-day shock: its size in σ, the largest that an input takes, and the days that are watched."""
+_SHOCK_STRIDE = 60
 REFERENCE = "riskmetrics-t"  # needs only the last months, so that it is the same however long the past
 
 
@@ -34,6 +43,12 @@ class PriceTrial:
         tested_on: tickers whose test days it forecasts, the same for all trials that are compared.
         years: how many of the last training years it is trained on; None: all.
         recipe: cell, sizes, seed, and both split dates.
+        form: "" for the recipe's cell; "linear-t", or one of `forms`.
+        features: that it reads; None: all that there are.
+        one_target: whether a window has one origin, its last day, in place of its last half.
+        used_at: lookbacks at which the trained network is tested too.
+        shocked: whether it is measured how a one-day shock moves its next forecasts.
+        every: test days, of which one in so many counts where each takes a window of its own.
     """
 
     home: Path
@@ -42,10 +57,17 @@ class PriceTrial:
     tested_on: tuple[str, ...]
     years: int | None
     recipe: Recipe
+    form: str = ""
+    features: tuple[str, ...] | None = None
+    one_target: bool = False
+    used_at: tuple[int, ...] = ()
+    shocked: bool = False
+    every: int = 1
 
     def described(self) -> dict[str, Any]:
-        """What tells it apart from other trials; not where the prices lie."""
-        return {name: value for name, value in asdict(self).items() if name != "home"}
+        """What tells it apart from other trials: not where the prices lie, nor what is as usual."""
+        usual = {each.name for each in fields(self) if getattr(self, each.name) == each.default}
+        return {name: value for name, value in asdict(self).items() if name not in usual | {"home"}}
 
 
 @dataclass(frozen=True)
@@ -87,16 +109,33 @@ def run_price_trial(trial: PriceTrial) -> dict[str, Any]:
     return run_isolated(_run, trial)
 
 
+def run_price_trial_here(trial: PriceTrial) -> dict[str, Any]:
+    """Train and test in this process, on one thread, so that several at once do not slow each other.
+
+    Without the process's peak of memory, which is not the trial's own.
+
+    Raises:
+        ForecastError: too little data.
+    """
+    for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(variable, "1")
+    outcome = _run(trial, lambda _: None)
+    del outcome["peak_memory_mb"]
+    return outcome
+
+
 def _run(trial: PriceTrial, report: Callable[[Any], None]) -> dict[str, Any]:
     del report  # nothing is worth showing before the end
     recipe, store = trial.recipe, PriceStore(trial.home)
     tested = load_training_set(store, Chosen(trial.tested_on), split_by(recipe))
-    whole, names = tested.panel, available_features(tested.panel, recipe)
-    panel = _training_panel(trial)
-    split = split_by(recipe)(panel.dates)
-    trained = train_network(panel, names, split, recipe, start_engine(recipe.device))
+    whole = tested.panel
+    names = trial.features or available_features(whole, recipe)
+    features = compute_features(whole, names)
+    network, fitted = _trained(trial, names)
     peak = peak_memory_mb()
-    origins, forecast = network_forecasts(trained.network, compute_features(whole, names), tested.split.test)
+    part = tested.split.test
+    windows = _windows(trial, network, features, part)
+    origins, forecast = window_forecasts(network, features, windows, part)
     truth = actuals(whole, origins, recipe.horizon, tested.split.train)
     scored = score_step(forecast, truth, 1)
     reference = score_step(BASELINES[REFERENCE](whole, origins, recipe.horizon), truth, 1)
@@ -104,17 +143,83 @@ def _run(trial: PriceTrial, report: Callable[[Any], None]) -> dict[str, Any]:
         "crps": scored.scores.crps,
         "reference_crps": reference.scores.crps,
         "forecasts": scored.scores.forecasts,
-        "parameters": trained.network.parameter_count(),
+        "parameters": network.parameter_count(),
+        **fitted,
+        "peak_memory_mb": peak,
+        **_daily(scored),
+        **({"used_at": _used_at(trial, network, features, tested)} if trial.used_at else {}),
+        **({"shock": shock_response(network, features, part)} if trial.shocked else {}),
+    }
+
+
+def _trained(trial: PriceTrial, names: tuple[str, ...]) -> tuple[Network, dict[str, Any]]:
+    """The network, and how its training went; a linear-t has no epochs."""
+    recipe, panel = trial.recipe, _training_panel(trial)
+    split = split_by(recipe)(panel.dates)
+    if trial.form == LINEAR_T:
+        return train_linear(panel, compute_features(panel, names), split.train, recipe).network, {}
+    form = None if not trial.form else Form(partial(build_form, trial.form), kept_in_keras)
+    engine = start_engine(recipe.device)
+    supervised = 1 if trial.one_target else None
+    trained = train_network(panel, names, split, recipe, engine, form=form, supervised=supervised)
+    return trained.network, {
         "seconds": trained.seconds,
         "epochs": len(trained.losses),
         "targets_per_second": trained.targets_per_second,
-        "peak_memory_mb": peak,
         "losses": list(trained.losses),
         "validation_losses": list(trained.validation_losses),
         "best_epoch": trained.best_epoch,
-        "days": scored.day.tolist(),
-        "daily_crps": [float(f"{loss:.6g}") for loss in scored.crps],
     }
+
+
+def _daily(scored: ScoredStep) -> dict[str, Any]:
+    """CRPS day by day, for differences on the same days."""
+    return {"days": scored.day.tolist(), "daily_crps": [float(f"{loss:.6g}") for loss in scored.crps]}
+
+
+def _windows(trial: PriceTrial, network: Network, features: Features, part: range) -> Windows:
+    """Windows that are answered as they were trained: at their last half, or at their last day."""
+    lookback = trial.recipe.lookback
+    if trial.one_target or network.bidirectional:
+        return grid_windows(features.valid_input, part, lookback, 1, stride=trial.every)
+    return dense_windows(features, part, lookback)
+
+
+def _used_at(
+    trial: PriceTrial, network: Network, features: Features, tested: TrainingSet
+) -> dict[str, dict[str, Any]]:
+    """Days and daily CRPS by lookback: the same network, reading windows of other lengths."""
+    part, horizon = tested.split.test, trial.recipe.horizon
+    found = {}
+    for lookback in trial.used_at:
+        windows = grid_windows(features.valid_input, part, lookback, 1, stride=trial.every)
+        origins, forecast = window_forecasts(network, features, windows, part)
+        truth = actuals(tested.panel, origins, horizon, tested.split.train)
+        found[str(lookback)] = _daily(score_step(forecast, truth, 1))
+    return found
+
+
+def shock_response(network: Network, features: Features, part: range) -> list[float]:
+    """How far one day's shock moves the log scale of the forecasts made on that day and those after it.
+
+    In windows spread over the part's days and tickers the return of one day is set to `SHOCK` of its
+    σ, and nothing else is touched.
+
+    Args:
+        network: trained.
+        features: of the panel.
+        part: days that are origins.
+
+    Returns:
+        Mean absolute changes of the log scale one day ahead, from the shocked day on, `AFTERWARDS` + 1.
+    """
+    windows = grid_windows(features.valid_input, part, network.lookback, 1, stride=_SHOCK_STRIDE)
+    inputs = gather(features, windows)
+    changed = inputs.copy()
+    changed[:, -1 - AFTERWARDS, network.features.index("return")] = SHOCK
+    answers = [network.head_output(each, AFTERWARDS + 1) for each in (inputs, changed)]
+    scales = [np.log(network.distribution(raw).scale[..., 0]) for raw in answers]
+    return [float(change) for change in np.abs(scales[1] - scales[0]).mean(axis=0)]
 
 
 def _training_panel(trial: PriceTrial) -> Panel:

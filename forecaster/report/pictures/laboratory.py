@@ -6,6 +6,8 @@ from typing import Any
 
 import altair as alt
 
+from forecaster.laboratory.claims.claim import GROUPS, VERDICTS, Rule
+from forecaster.laboratory.claims.effects import Effect, wilson
 from forecaster.report.pictures.look import MONTHS, finished, model_scale, tint
 from forecaster.settings import CELL_TITLES
 
@@ -15,6 +17,9 @@ Document = Mapping[str, Any]
 MOST_INPUTS = 12
 """In a picture; the table has them all."""
 _GATE_COLOURS = ("blue", "orange", "green", "purple")
+_CLAIM_HEIGHT, _CLAIM_TEXT, _CLAIM_EDGE = 20, 1.1, 3.6  # effects are written beside the intervals
+_CLAIM_AXIS = alt.Axis(labels=False, ticks=False, grid=False, domain=False, titleAnchor="start")
+_CLAIM_TIPS = ["claim:N", "group:N", "verdict:N", "effect:N", "said:N"]
 
 
 def memory_picture(document: Document) -> Spec:
@@ -46,18 +51,6 @@ def memory_picture(document: Document) -> Spec:
     return finished(
         alt.layer(*layers), f"The longest lag that each cell bridges in the task {document['task']}"
     )
-
-
-def wilson(hits: int, runs: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's interval of a share (Wilson 1927).
-
-    Example:
-        3 of 3 gives (0.44, 1).
-    """
-    share, more = hits / runs, z * z / runs
-    middle = (share + more / 2) / (1 + more)
-    reach = z / (1 + more) * math.sqrt(share * (1 - share) / runs + more / (4 * runs))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def gradients_picture(document: Document) -> Spec:
@@ -249,24 +242,61 @@ def _network_title(network: Document) -> str:
 
 
 def claims_picture(document: Document) -> Spec:
-    """Each claim under the verdict that it got."""
-    verdicts = ["supported", "undecided", "not supported"]
-    rows = [{"claim": claim["name"], "verdict": claim["verdict"]} for claim in document["claims"]]
-    dots = (
-        alt.Chart(alt.InlineData(rows))
-        .mark_circle(size=120, opacity=1)
-        .encode(
-            y=alt.Y("claim:N", sort=None, title=None),
-            x=alt.X("verdict:N", sort=verdicts, title=None, axis=alt.Axis(labelAngle=0, orient="top")),
-            color=alt.Color(
-                "verdict:N",
-                legend=None,
-                scale=alt.Scale(domain=verdicts, range=[tint(name) for name in ("green", "faint", "red")]),
-            ),
-            tooltip=["claim:N", "verdict:N"],
-        )
+    """Each claim's effect with its interval, on one scale for all units: right of zero speaks for it.
+
+    An effect's distance from the value that decides is divided by that of its interval's farther end, so
+    that every interval reaches one side of the picture.
+    """
+    rows = [_claim_row(claim) for claim in document["claims"]]
+    rows.sort(key=lambda row: list(GROUPS.values()).index(row["group"]))
+    verdicts = list(VERDICTS)
+    colour = alt.Color(
+        "verdict:N",
+        title=None,
+        scale=alt.Scale(domain=verdicts, range=[tint(name) for name in ("green", "red", "faint")]),
     )
-    return finished(dots, "What became of each claim", 24 * len(rows) + 60)
+    shape = alt.Shape(
+        "verdict:N", title=None, scale=alt.Scale(domain=verdicts, range=["circle", "cross", "diamond"])
+    )
+    y = alt.Y("claim:N", sort=[row["claim"] for row in rows], title=None)
+    x_title = "against  ←  each scaled to its interval  →  for the claim;  effect (95 % interval)"
+    scale = alt.Scale(domain=[-1, _CLAIM_EDGE])
+    x = alt.X("low:Q", title=x_title, scale=scale, axis=_CLAIM_AXIS)
+    base = alt.Chart(alt.InlineData(rows)).encode(y=y, color=colour)
+    zero = alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(strokeDash=[4, 3]).encode(x="zero:Q")
+    points = base.mark_point(size=60, filled=True, opacity=1).encode(
+        x=alt.X("value:Q", title=x_title), shape=shape, tooltip=_CLAIM_TIPS
+    )
+    texts = base.mark_text(align="left", fontSize=11, limit=0).encode(
+        x=alt.datum(_CLAIM_TEXT), text="effect:N"
+    )
+    layers = [zero, base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q"), points, texts]
+    return finished(alt.layer(*layers), "What became of each claim", _CLAIM_HEIGHT * len(rows) + 60)
+
+
+def _claim_row(claim: Document) -> dict[str, Any]:
+    """A claim as the picture has it; an interval's infinite end is null in a document."""
+    effect = Effect(
+        _number(claim["effect"], math.nan),
+        _number(claim["low"], -math.inf),
+        _number(claim["high"], math.inf),
+        claim["unit"],
+    )
+    low, value, high = Rule(claim["says"], claim["bound"]).scaled(effect)
+    return {
+        "claim": claim["name"],
+        "group": GROUPS[claim["group"]],
+        "verdict": claim["verdict"],
+        "low": low,
+        "value": value,
+        "high": high,
+        "effect": str(effect),
+        "said": claim["sentence"],
+    }
+
+
+def _number(value: float | None, missing: float) -> float:
+    return missing if value is None else value
 
 
 def cell_picture(document: Document) -> Spec:

@@ -6,7 +6,15 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
-from forecaster.laboratory.cells.gradients import Probe, at_scales, half_life, profile
+from forecaster.laboratory.cells.gradients import (
+    LARGEST_RADIUS,
+    Probe,
+    at_scales,
+    explodes_from,
+    growth,
+    half_life,
+    profile,
+)
 from forecaster.laboratory.cells.jacobians import cross_entropy_slope, squared_slope, student_t_slope
 from forecaster.laboratory.cells.weights import untrained_weights
 from forecaster.network.cells import CellWeights, run_layer
@@ -100,3 +108,21 @@ def test_an_orthogonal_matrix_times_two_doubles_the_gradient_at_every_step() -> 
     """With inputs of zero an Elman cell is linear: its Jacobian is the recurrent matrix itself."""
     ((_, norms),) = at_scales("rnn", (2.0,), 6, 0, np.zeros((2, 11, 3)))
     np.testing.assert_allclose(norms, 2.0 ** np.arange(11))
+
+
+@pytest.mark.parametrize(
+    ("norms", "doublings"),
+    [([1, 2, 4], 1), ([8, 4, 2, 1], -1), ([3, 3, 3], 0), ([1, 0, 0], -math.inf)],
+    ids=["doubling", "halving", "constant", "gone at once"],
+)
+def test_growth_by_hand(norms: list[float], doublings: float) -> None:
+    assert growth(np.array(norms, float)) == pytest.approx(doublings, abs=1e-12)
+
+
+def test_without_inputs_a_simple_rnn_explodes_from_a_spectral_radius_of_one() -> None:
+    """Its state is zero, where tanh has the slope 1: the norm goes as the radius to the power of steps."""
+    silent = np.zeros((1, 20, 2))
+    assert explodes_from("rnn", 8, 0, silent) == pytest.approx(1, abs=0.02)
+    loud = 5 * np.ones((1, 20, 2))
+    assert explodes_from("rnn", 8, 0, loud) > 1.5
+    assert explodes_from("gru", 8, 0, loud) == LARGEST_RADIUS

@@ -33,6 +33,7 @@ def test_a_trial_repeats_exactly() -> None:
     first, second = run_trial(trial), run_trial(trial)
     assert first | {"seconds": 0} == second | {"seconds": 0}
     assert first["steps"] == 20
+    assert first["pulse"].keys() == {"hidden"}
     assert not first["solved"]
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecaster.laboratory.memory.tasks import LONGEST, SHORTEST, adding, order
+from forecaster.laboratory.memory.tasks import LONGEST, SHORTEST, adding, agreement, order
 
 LAGS = st.integers(SHORTEST, min(LONGEST, 300))
 
@@ -35,3 +35,21 @@ def test_order_asks_which_signal_came_first(lag: int, seed: int) -> None:
 def test_guessing_the_mean_of_the_adding_problem_costs_a_sixth() -> None:
     answers = adding(np.random.default_rng(0), 50_000, 20).answers
     assert np.square(answers - 1).mean() == pytest.approx(1 / 6, rel=0.02)
+
+
+@given(lag=LAGS, seed=st.integers(0, 1000))
+def test_agreement_asks_for_the_number_of_the_first_noun(lag: int, seed: int) -> None:
+    found = agreement(np.random.default_rng(seed), 20, lag)
+    words, numbers = found.inputs.argmax(-1), found.answers.argmax(-1)
+    assert (found.inputs.sum(-1) == 1).all()
+    assert (words[:, 0] == 6).all()
+    assert (words[:, 1] == numbers).all()
+    assert (words[:, -1] == 7).all()
+    nouns = words[:, 2:-1] < 2
+    assert set(np.flatnonzero(nouns.any(axis=0)) + 2) == set(range(5, lag - 1, 4))
+
+
+def test_nouns_between_tell_nothing_of_the_subject() -> None:
+    found = agreement(np.random.default_rng(0), 20_000, 12)
+    words = found.inputs.argmax(-1)
+    assert np.mean(words[:, 5] == words[:, 1]) == pytest.approx(0.5, abs=0.02)

@@ -1,0 +1,74 @@
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from claims_factory import SETUP
+
+from forecaster.evaluation.baselines import LINEAR_T
+from forecaster.laboratory.claims import runs
+from forecaster.laboratory.claims.effects import FEWEST_SEEDS
+from forecaster.laboratory.claims.runs import FULL, QUICK, Size, gather_evidence, price_groups, task_groups
+from forecaster.laboratory.memory.training import Trial
+from forecaster.laboratory.prices.trials import PriceTrial
+from forecaster.laboratory.trials import key_of
+
+
+@pytest.mark.parametrize("size", [QUICK, FULL], ids=["quick", "full"])
+def test_the_groups_differ_in_what_they_say_and_share_the_test(size: Size) -> None:
+    groups = price_groups(SETUP, size)
+    trials = [trial for group in groups.values() for trial in group]
+    assert len({key_of(trial.described()) for trial in trials}) == len(trials)
+    assert {trial.tested_on for trial in trials} == {SETUP.tickers}
+    assert {len(group) for name, group in groups.items() if name != LINEAR_T} == {size.seeds}
+    assert size.seeds >= FEWEST_SEEDS
+    for name in ("small/gru", "wide/lstm", "deep/gru"):
+        assert {len(trial.trained_on) for trial in groups[name]} == {1}
+    both, one = groups["years/both ways"][0], groups["years/one target"][0]
+    assert replace(both, recipe=replace(both.recipe, bidirectional=False)) == one
+    assert replace(one, one_target=False, every=1) == groups["years/many targets"][0]
+    lookback = groups["large/gru"][0].recipe.lookback
+    assert lookback in size.lengths
+
+
+@pytest.mark.parametrize("size", [QUICK, FULL], ids=["quick", "full"])
+def test_tasks_are_compared_at_equal_parameters_and_start(size: Size) -> None:
+    groups = task_groups(size)
+    assert groups["long/lstm"] == groups["open/0.005/lstm"]
+    assert {trial.layers for trial in groups["stacked/lstm"]} == {2}
+    assert groups["removed/lstm-coupled"][0].units == groups["long/lstm"][0].units
+    assert {trial.start for trial in groups["agreement/rnn"]} == {"keras"}
+    assert {len(group) for name, group in groups.items()} == {size.seeds, size.short_seeds}
+
+
+def of_task(trial: Trial) -> dict[str, Any]:
+    """An outcome that tells where it came from."""
+    return asdict(trial)
+
+
+def of_prices(trial: PriceTrial) -> dict[str, Any]:
+    return {"form": trial.form, "seed": trial.recipe.seed}
+
+
+def test_what_was_run_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "run_trial", of_task)
+    monkeypatch.setattr(runs, "run_price_trial_here", of_prices)
+    setup = replace(SETUP, home=tmp_path)
+    notes: list[str] = []
+    found = gather_evidence(tmp_path, setup, QUICK, 1, notes.append)
+    assert [run["seed"] for run in found.prices["large/gru"]] == [0, 1, 2]
+    assert found.prices[LINEAR_T] == [{"form": LINEAR_T, "seed": 0}] * QUICK.seeds
+    assert {run["cell"] for run in found.tasks["removed/gru-no-reset"]} == {"gru-no-reset"}
+    assert notes[-1].endswith("; 0 to come")
+    notes.clear()
+    again = gather_evidence(tmp_path, setup, QUICK, 1, notes.append)
+    assert notes == []
+    assert again.prices == found.prices
+
+
+def test_a_trial_as_usual_is_described_as_before_there_were_others() -> None:
+    """So that what was kept is still there."""
+    trial = SETUP.trial(SETUP.recipe)
+    assert trial.described().keys() == {"prices", "trained_on", "tested_on", "years", "recipe"}
+    other = replace(trial, form="convolution", used_at=(20,), shocked=True)
+    assert other.described().keys() - trial.described().keys() == {"form", "used_at", "shocked"}
