@@ -29,10 +29,13 @@ from forecaster.errors import UsageError, name_some
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from forecaster.cli.prediction_screen import Asked
+    from forecaster.evaluation.calibration import Calibration
     from forecaster.prices.market import ThinDay
     from forecaster.prices.store import PriceStore
     from forecaster.registry.versions import RegisteredModel
-    from forecaster.service.prediction import Prediction
+    from forecaster.service.prediction import Batch, Prediction
+    from forecaster.service.thresholds import Threshold
 
 
 def predict(
@@ -130,14 +133,11 @@ def predict(
     meant from each ticker's last close. --touch sees closes only, not the prices between them.
     """
     from forecaster.cli.prediction_screen import (
-        Asked,
         check_order,
         in_order,
         prediction_document,
         show_predictions,
     )
-    from forecaster.dataset.report_features import is_report_feature
-    from forecaster.network.step_copula import copula_of
     from forecaster.prices.known import known_prices
     from forecaster.registry.calibration import calibration_at
     from forecaster.registry.promotion import load_or_fall_back
@@ -160,9 +160,7 @@ def predict(
     if record:
         check_recordable(used, store, moment)
     if damage:
-        notes.print(
-            f"warning: {damage}; {used.reference} is used in its place", style="yellow", soft_wrap=True
-        )
+        _say(f"warning: {damage}; {used.reference} is used in its place", notes)
     reference = registry.load_reference(*registry.resolve(used.reference)) if record else None
     composition = used.card.get("market", ())
     calibration = calibration_at(registry, used, moment)
@@ -176,26 +174,16 @@ def predict(
         reference=reference,
         level_map=None if calibration is None else calibration.level_map,
     )
-    reads_dates = any(is_report_feature(name) for name in used.network.features)
-    in_use = batch.dates_kept or (reads_dates and not batch.dates_fault)
-    asked = Asked(
-        prices,
-        copula_of(used.card),
-        risk,
-        dates=in_use,
-        calibration=calibration,
-        every_level=levels is not None,
-    )
+    asked = _asked(batch, used, calibration, prices, risk=risk, every_level=levels is not None)
     if len(chosen) == 1:
         for error in batch.failures.values():
             raise error
     _warn(batch.predictions, used, store, moment, notes)
     warn_of_dates(batch.dates_fault)
     if "touch" in prices and not asked.copula.fitted:
-        notes.print(
+        _say(
             f"note: {used.reference} has no fitted dependence of its steps; --touch takes a random walk's",
-            style="yellow",
-            soft_wrap=True,
+            notes,
         )
     recorded = _record(settings.home, used.reference, batch.predictions, moment, notes) if record else None
     ordered = in_order(batch.predictions, sort)
@@ -214,6 +202,36 @@ def predict(
     else:
         show_predictions(ordered, asked, used.reference, stdout_console(quiet=quiet), sort)
     fail_for(batch.failures, len(chosen), "predicted")
+
+
+def _asked(
+    batch: "Batch",
+    used: "RegisteredModel",
+    calibration: "Calibration | None",
+    prices: "Mapping[str, Threshold]",
+    *,
+    risk: bool,
+    every_level: bool,
+) -> "Asked":
+    """What the screen and the document show beside the forecasts."""
+    from forecaster.cli.prediction_screen import Asked
+    from forecaster.dataset.report_features import is_report_feature
+    from forecaster.network.step_copula import copula_of
+
+    reads_dates = any(is_report_feature(name) for name in used.network.features)
+    in_use = batch.dates_kept or (reads_dates and not batch.dates_fault)
+    return Asked(
+        prices,
+        copula_of(used.card),
+        risk,
+        dates=in_use,
+        calibration=calibration,
+        every_level=every_level,
+    )
+
+
+def _say(line: str, notes: "Console") -> None:
+    notes.print(line, style="yellow", soft_wrap=True)
 
 
 def _check_fans(save: Path | None, count: int) -> None:
@@ -307,7 +325,7 @@ def _warn(
     if others:
         lines.append(f"note: {used.reference} was not trained on {name_some(others)}, but on other tickers")
     for line in lines:
-        notes.print(line, style="yellow", soft_wrap=True)
+        _say(line, notes)
 
 
 def _thin_market(thin: "Mapping[str, Sequence[ThinDay]]") -> str:
