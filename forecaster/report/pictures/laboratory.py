@@ -183,7 +183,7 @@ def inputs_picture(attribution: Document) -> Spec:
         for name, title in methods.items()
     ]
     spans = [{"input": row["input"], "low": row["gradients"], "high": row["occlusion"]} for row in ranked]
-    named = {"median": ("log return of the median", "+.2%"), "width": ("log of the scale", "+.2f")}
+    named = {"median": ("log return of the median", "+.3~%"), "width": ("log of the scale", "+.2f")}
     x_title, form = named[attribution["output"]]
     y = alt.Y("input:N", sort=[row["input"] for row in ranked], title=None)
     dots = (
