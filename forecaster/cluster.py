@@ -46,6 +46,7 @@ def cluster(address: str | None = None) -> Iterator[None]:
         raise UsageError("a cluster needs Ray", "pip install 'forecaster[ray]'")
     import ray
 
+    # A task that asks for no GPU sees those of its node all the same.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)

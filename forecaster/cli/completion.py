@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -82,3 +83,14 @@ def _home(context: typer.Context) -> Path:
     """The home folder, as the words before the cursor, the environment or the current folder choose it."""
     chosen = context.params.get("home") or context.find_root().params.get("home")
     return find_home(chosen and Path(chosen), os.environ, Path.cwd())
+
+
+ModelFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="NAME or NAME@VERSION.",
+        show_default="main's champion",
+        autocompletion=complete_models,
+    ),
+]

@@ -211,26 +211,9 @@ def show_survivorship(found: Mapping[str, Any] | None, console: "Console") -> No
     """How far the prices are those of survivors, and what that means for the results."""
     if found is None:
         return
-    text = (
-        f"Survivorship: tickers whose prices end over a month before {found['last_day']}: "
-        f"{found['ended_early']:,} of {found['tickers']:,}. "
-    )
-    if found["members"] is not None:
-        text += (
-            f"Of {found['members']:,} members on {found['members_day']} the store has "
-            f"{found['members_stored']:,}. "
-        )
-    if doubt := _doubt(found):
-        text += f"{doubt}: trust results about the price less; those about the range hold."
-    console.print(text.strip())
+    from forecaster.dataset.survivorship import survivorship_text
 
-
-def _doubt(found: Mapping[str, Any]) -> str:
-    if found["members"] is not None:
-        return "Survivors are overrepresented" if found["members_stored"] < found["members"] else ""
-    if found["ended_early"]:
-        return "Whether other delisted companies are missing is not known"
-    return "All of them are survivors"
+    console.print(survivorship_text(found))
 
 
 def show_facts(data: "TrainingSet", facts: "Console") -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecaster.cli.completion import complete_models, complete_tickers, complete_universes
+from forecaster.cli.completion import ModelFlag, complete_tickers, complete_universes
 from forecaster.cli.flags import warn_of_dates
 from forecaster.cli.results import SaveFlag, check_save, write_picture
 from forecaster.cli.screen import (
@@ -62,15 +62,7 @@ def predict(
         int | None,
         typer.Option("--horizon", help="Sessions ahead.", show_default="all the model was trained for"),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            help="NAME or NAME@VERSION.",
-            show_default="main's champion",
-            autocompletion=complete_models,
-        ),
-    ] = None,
+    model: ModelFlag = None,
     levels: Annotated[
         str | None,
         typer.Option(

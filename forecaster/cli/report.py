@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forecaster.cli.completion import complete_models, complete_tickers
+from forecaster.cli.completion import ModelFlag, complete_tickers
 from forecaster.cli.screen import (
     HomeFlag,
     JsonFlag,
@@ -37,15 +37,7 @@ def report(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            help="NAME or NAME@VERSION.",
-            show_default="main's champion",
-            autocompletion=complete_models,
-        ),
-    ] = None,
+    model: ModelFlag = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,

@@ -4,6 +4,7 @@ A company that failed or was taken over is often missing from a store that was f
 is left flatter whoever forecasts that prices rise; how far they move from day to day it tells as well.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -51,3 +52,27 @@ def count_survivors(panel: Panel, split: Split, selection: Selection | None) -> 
         "members": len(members),
         "members_stored": sum(name in there for name in members),
     }
+
+
+def survivorship_text(found: Mapping[str, Any]) -> str:
+    """What `count_survivors` found, in words, and how far results can be trusted for it."""
+    text = (
+        f"Survivorship: tickers whose prices end over a month before {found['last_day']}: "
+        f"{found['ended_early']:,} of {found['tickers']:,}. "
+    )
+    if found["members"] is not None:
+        text += (
+            f"Of {found['members']:,} members on {found['members_day']} the store has "
+            f"{found['members_stored']:,}. "
+        )
+    if doubt := _doubt(found):
+        text += f"{doubt}: trust results about the price less; those about the range hold."
+    return text.strip()
+
+
+def _doubt(found: Mapping[str, Any]) -> str:
+    if found["members"] is not None:
+        return "Survivors are overrepresented" if found["members_stored"] < found["members"] else ""
+    if found["ended_early"]:
+        return "Whether other delisted companies are missing is not known"
+    return "All of them are survivors"

@@ -130,12 +130,6 @@ def render_page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
     return _frame(title, style, body, data, scripts)
 
 
-def render_picture(spec: Mapping[str, Any]) -> str:
-    """A page with one picture alone."""
-    title = str(spec.get("description", "forecast"))
-    return render_page(title, "", [Section("picture", title, [Figure(spec, "")])])
-
-
 def _frame(title: str, style: str, body: str, data: str, scripts: Sequence[str]) -> str:
     from markupsafe import escape
 

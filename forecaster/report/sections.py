@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from forecaster.dataset.survivorship import survivorship_text
 from forecaster.evaluation.confidence_set import CONFIDENCE
 from forecaster.evaluation.verdict import MODEL_TITLES, show_p
 from forecaster.report.collect import ReportData
@@ -99,16 +100,8 @@ def _verdict(data: ReportData) -> Section:
 
 
 def _survivors(document: Mapping[str, Any]) -> list[Block]:
-    found = document.get("survivorship") or {}
-    if not found or found.get("ended_early"):
-        return []
-    return [
-        Text(
-            "All tickers are survivors, companies that are still there: trust results about the price less; "
-            "those about the range hold.",
-            quiet=True,
-        )
-    ]
+    found = document.get("survivorship")
+    return [Text(survivorship_text(found), quiet=True)] if found else []
 
 
 def _coverage_tile(document: Mapping[str, Any], best: Mapping[str, Any]) -> tuple[str, str, str]:

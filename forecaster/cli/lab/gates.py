@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.completion import complete_models, complete_tickers
+from forecaster.cli.completion import ModelFlag, complete_tickers
 from forecaster.cli.lab.flags import with_colour
 from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
@@ -33,15 +33,7 @@ def gates(
         str,
         typer.Argument(help="A ticker in the store.", show_default=False, autocompletion=complete_tickers),
     ],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            help="NAME or NAME@VERSION.",
-            show_default="main's champion",
-            autocompletion=complete_models,
-        ),
-    ] = None,
+    model: ModelFlag = None,
     days: Annotated[int, typer.Option("--days", help="Last days to look at.", min=10, max=20_000)] = 500,
     layer: Annotated[int, typer.Option("--layer", help="Which recurrent layer, from 1.", min=1)] = 1,
     moves: Annotated[int, typer.Option("--moves", help="Largest moves to mark.", min=0, max=100)] = 5,

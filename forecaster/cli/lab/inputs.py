@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecaster.cli.completion import complete_models, complete_tickers
+from forecaster.cli.completion import ModelFlag, complete_tickers
 from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
     HomeFlag,
@@ -35,15 +35,7 @@ def inputs(
         str,
         typer.Argument(help="A ticker in the store.", show_default=False, autocompletion=complete_tickers),
     ],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            help="NAME or NAME@VERSION.",
-            show_default="main's champion",
-            autocompletion=complete_models,
-        ),
-    ] = None,
+    model: ModelFlag = None,
     step: Annotated[
         int | None,
         typer.Option("--step", help="Sessions ahead.", show_default="the first and the last"),
