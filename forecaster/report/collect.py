@@ -59,9 +59,9 @@ class ReportData:
     Attributes:
         home: the folder.
         made: the clock.
-        model: NAME@VERSION in service and its card; None where there is none, and why.
-        card: of the model.
-        no_model: why there is none.
+        model: NAME@VERSION whose forecasts are shown; empty where there is none.
+        card: of the model; empty without one.
+        no_model: why there is none; empty where there is one.
         predictions: of the tickers that can be predicted.
         fans: of each prediction.
         failures: by ticker, why it cannot be predicted.

@@ -106,11 +106,6 @@ def kept_results(home: Path, kind: str) -> list[KeptResult]:
     return found
 
 
-def newest_result(home: Path, kind: str) -> KeptResult | None:
-    """The newest result of one kind; None without any."""
-    return next(iter(kept_results(home, kind)), None)
-
-
 def _digest(document: Any) -> str:
     """What tells a document that was changed or cut; the report relies on every field of a sound one."""
     return digest_bytes(json.dumps(document).encode())

@@ -10,9 +10,13 @@ import pytest
 
 from forecaster.cli.main import run
 from forecaster.report import kept
-from forecaster.report.kept import KeptResult, keep, keep_result, kept_results, newest_result
+from forecaster.report.kept import KeptResult, keep, keep_result, kept_results
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+def newest_result(home: Path, kind: str) -> KeptResult | None:
+    return next(iter(kept_results(home, kind)), None)
 
 
 def result(second: int = 0, kind: str = "compare", **content: object) -> KeptResult:

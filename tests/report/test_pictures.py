@@ -17,7 +17,7 @@ from forecaster.cli.main import run
 from forecaster.errors import ExitCode, UsageError
 from forecaster.evaluation import backtest
 from forecaster.home import Home
-from forecaster.report.kept import newest_result
+from forecaster.report.kept import KeptResult, kept_results
 from forecaster.report.pictures import scores
 from forecaster.report.pictures.gallery import picture_of
 from forecaster.report.pictures.laboratory import wilson
@@ -26,6 +26,12 @@ from forecaster.report.pictures.picture import Picture, check_picture
 from forecaster.settings import Recipe
 
 HUES = ("blue", "orange", "green", "purple")
+
+
+def newest_result(home: Path, kind: str) -> KeptResult | None:
+    return next(iter(kept_results(home, kind)), None)
+
+
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, for linear RGB.
