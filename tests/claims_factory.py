@@ -1,15 +1,30 @@
 """Outcomes of trainings that were never run, for the claims that are judged from them."""
 
-from pathlib import Path
+from dataclasses import asdict
 
 import numpy as np
+from factories import panel_of, random_walk_table
 
+from forecaster.dataset.features import available_features
+from forecaster.dataset.split import split_days
+from forecaster.dataset.training_set import TrainingSet
 from forecaster.laboratory.claims.claim import Claim
 from forecaster.laboratory.claims.runs import QUICK, Evidence, price_groups, task_groups
 from forecaster.laboratory.prices.trials import TrialSetup
 from forecaster.settings import Recipe
 
-SETUP = TrialSetup(Path("home"), "0" * 16, ("A", "B", "C"), 5, Recipe())
+TICKERS = ("A", "B", "C")
+
+
+def made_up_setup(tickers: tuple[str, ...] = TICKERS) -> TrialSetup:
+    """Prices of the tickers, on which nothing is trained."""
+    panel = panel_of(*(random_walk_table(ticker, 600, seed) for seed, ticker in enumerate(tickers)))
+    data = TrainingSet(panel, split_days(panel.dates, Recipe().horizon))
+    inputs = available_features(panel, Recipe())[:5]
+    return TrialSetup(data, tickers, panel.digest()[:16], inputs, Recipe())
+
+
+SETUP = made_up_setup()
 DAYS = 300
 
 
@@ -25,6 +40,7 @@ def price_run(level: float, seed: int = 0, **others: object) -> dict[str, object
         "losses": [1.0],
         "validation_losses": [1.0 + 0.001 * seed],
         "shock": [0.1 + 0.001 * seed] * 6,
+        "tuned": {"recipe": asdict(SETUP.recipe), "trials": 4},
         "used_at": {str(length): daily for length in QUICK.lengths},
     }
     return usual | daily | others
@@ -65,7 +81,7 @@ def evidence(
         name: [task_run(steps.get(name, 100), seed, **tasks.get(name, {})) for seed, _ in enumerate(trials)]
         for name, trials in task_groups(QUICK).items()
     }
-    return Evidence(SETUP, QUICK, by_price, by_task)
+    return Evidence(SETUP, SETUP, QUICK, by_price, by_task)
 
 
 def verdict(name: str, judged: list[Claim]) -> str:

@@ -11,12 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 from cluster_work import failing, slowly, summed
+from factories import filled_store, random_walk_table
 
 from forecaster import cluster as module
 from forecaster.cli.main import run
 from forecaster.cluster import SHARED_BYTES, cluster, is_connected, slots
 from forecaster.errors import BadInputError, ExitCode, ForecastError, UsageError
+from forecaster.laboratory.prices.sweep import plan_sweep, run_sweep
+from forecaster.laboratory.prices.trials import run_price_trial, trial_setup
+from forecaster.laboratory.trials import ResultsFile
 from forecaster.processes import Workers, most_jobs, results_of
+from forecaster.settings import Recipe
 
 
 @pytest.mark.parametrize(
@@ -125,6 +130,18 @@ def test_a_node_that_is_killed_costs_no_result(connected: Any, tmp_path: Path) -
     assert found == [number * number for number in range(6)]
     marks = [path.read_text().count("begun") for path in tmp_path.iterdir()]
     assert sum(marks) > 6  # what ran on the node was done again
+
+
+@pytest.mark.trial
+def test_the_laboratory_needs_no_prices_on_the_nodes(connected: Any, tmp_path: Path) -> None:
+    assert connected
+    filled_store(tmp_path, *(random_walk_table(name, 600, seed) for seed, name in enumerate("AB")))
+    setup = trial_setup(tmp_path, None, Recipe(horizon=2, lookback=12, units=2, epochs=1))
+    shutil.rmtree(tmp_path / "data")
+    plans = plan_sweep(setup, "units", [2], ["rnn"], "units", 1)
+    (point,) = run_sweep(setup.data, plans, ResultsFile(tmp_path, "prices"), jobs=1)
+    trial = plans[0].trials[0]
+    assert point.crps == pytest.approx(run_price_trial(setup.data, trial)["crps"], rel=1e-3)
 
 
 @pytest.mark.slow

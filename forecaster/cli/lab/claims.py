@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecaster.cli.completion import complete_tickers
+from forecaster.cli.flags import AddressFlag, EngineFlag, chosen_engine
 from forecaster.cli.lab.flags import JobsFlag
 from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
@@ -41,6 +42,8 @@ def claims(
         bool, typer.Option("--quick", help="Three seeds, fewer epochs, shorter lags: some minutes.")
     ] = False,
     jobs: JobsFlag = 2,
+    engine: EngineFlag = "local",
+    address: AddressFlag = None,
     save: SaveFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -59,9 +62,14 @@ def claims(
     settings = open_settings(context, home)
     setup = trial_setup(settings.home, tickers, settings.train)
     notes = stderr_console(quiet=quiet)
-    judged = judge_claims(
-        settings.home, setup, QUICK if quick else FULL, jobs, lambda text: notes.print(text, soft_wrap=True)
-    )
+    with chosen_engine(engine, address):
+        judged = judge_claims(
+            settings.home,
+            setup,
+            QUICK if quick else FULL,
+            jobs,
+            lambda text: notes.print(text, soft_wrap=True),
+        )
     content = {"quick": quick, "tickers": list(setup.tickers), "claims": [asdict(claim) for claim in judged]}
     keep(settings.home, "forecast.lab-claims/1", content)
     save_picture(save, "forecast.lab-claims/1", content, quiet=quiet)

@@ -91,7 +91,7 @@ def sweep(
         )
 
     with chosen_engine(engine, address):
-        points = run_sweep(plans, ResultsFile(settings.home, RESULTS), jobs, report)
+        points = run_sweep(setup.data, plans, ResultsFile(settings.home, RESULTS), jobs, report)
     content = {"over": over, "match": match, "tickers": list(setup.tickers)} | {
         "points": [asdict(point) for point in points]
     }

@@ -45,6 +45,10 @@ LINEAR = Said(
     "linear", _GROUP, "A recurrent network forecasts better than a linear model of the same inputs.", LOWER,
     "forecast compare --seeds 5", "GRU − linear-t",
 )  # fmt: skip
+TINY = Said(
+    "linear, equal parameters", _GROUP, "With as few parameters as a linear model of the same inputs, a "
+    "recurrent network forecasts better.", LOWER, "forecast compare --units 2", "small GRU − linear-t",
+)  # fmt: skip
 DENSE = Said(
     "dense supervision", _GROUP, "A target at every step trains as well as one a window (within "
     f"{EQUAL} %).", Rule(WITHIN, EQUAL), "forecast compare --seeds 5", "many targets − one",
@@ -135,8 +139,13 @@ def without_recurrence_claims(evidence: Evidence) -> list[Claim]:
         (CONVOLVED, CONVOLUTION, f"causal layers of three days {sees}"),
         (LINEAR, LINEAR_T, f"{on}; linear-t is fitted exactly"),
     )
+    tiny, linear = prices["tiny/gru"], prices[LINEAR_T]
     return [
-        lower(said, gru, prices[form], measured, _sizes(gru, prices[form])) for said, form, measured in rows
+        *(
+            lower(said, gru, prices[form], measured, _sizes(gru, prices[form]))
+            for said, form, measured in rows
+        ),
+        lower(TINY, tiny, linear, on, _sizes(tiny, linear)),
     ]
 
 

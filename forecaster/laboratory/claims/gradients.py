@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.features import available_features
-from forecaster.dataset.panel import load_panel
 from forecaster.laboratory.cells.carousel import carousel, pulse_lives
 from forecaster.laboratory.cells.clipping import descend
 from forecaster.laboratory.cells.gradients import (
@@ -30,7 +29,6 @@ from forecaster.laboratory.claims.effects import (
 )
 from forecaster.laboratory.claims.runs import GATED, Evidence
 from forecaster.laboratory.prices.trials import TrialSetup
-from forecaster.prices.store import PriceStore
 from forecaster.settings import CELL_TITLES, CELLS
 
 Float = NDArray[np.float64]
@@ -108,7 +106,7 @@ def gradient_claims(evidence: Evidence) -> list[Claim]:
 
 def _inputs(setup: TrialSetup, lookback: int) -> Float:
     """Windows of these prices, (N, T, F)."""
-    panel = load_panel(PriceStore(setup.home), setup.tickers)
+    panel = setup.panel
     names = available_features(panel, setup.recipe)
     return price_windows(panel, names, lookback, _WINDOWS, setup.recipe.horizon)[0]
 
@@ -119,7 +117,7 @@ def untrained_growth(setup: TrialSetup, lookback: int) -> dict[str, list[float]]
     Raises:
         BadInputError: no ticker has a whole window.
     """
-    panel = load_panel(PriceStore(setup.home), setup.tickers)
+    panel = setup.panel
     grown: dict[str, list[float]] = {cell: [] for cell in CELLS}
     for seed in range(_SEEDS):
         for probe in untrained_price_probes(panel, CELLS, setup.recipe.units, lookback, _WINDOWS, seed):

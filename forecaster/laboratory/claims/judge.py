@@ -17,21 +17,28 @@ from forecaster.settings import CELLS
 
 
 def judge_claims(
-    home: Path, setup: TrialSetup, size: Size, jobs: int, report: Callable[[str], None]
+    home: Path, store: TrialSetup, size: Size, jobs: int, report: Callable[[str], None]
 ) -> list[Claim]:
     """Run what has not been run, and judge every claim from the runs.
+
+    Args:
+        home: where outcomes are kept.
+        store: the prices, see `gather_evidence`.
+        size: how much is run.
+        jobs: processes at once.
+        report: told what is under way.
 
     Raises:
         ForecastError: a run failed; those done are kept.
     """
     report("timing the cells in turn")
-    recipe = replace(setup.recipe, lookback=size.lookback or setup.recipe.lookback)
-    costs = measure_costs(CELLS, setup.features, recipe, TIMED_BATCH, size.repeats)
-    evidence = gather_evidence(home, setup, size, jobs, report)
+    recipe = replace(store.recipe, lookback=size.lookback or store.recipe.lookback)
+    costs = measure_costs(CELLS, store.features, recipe, TIMED_BATCH, size.repeats)
+    evidence = gather_evidence(home, store, size, jobs, report)
     return [
         *design_claims(evidence),
         *gradient_claims(evidence),
         *memory_claims(evidence),
         *price_claims(evidence),
-        *cost_claims(costs, setup, evidence.lookback),
+        *cost_claims(costs, evidence.setup, evidence.lookback),
     ]

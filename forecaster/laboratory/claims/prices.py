@@ -11,8 +11,8 @@ from forecaster.laboratory.claims.effects import (
     difference_of_means,
     ratio_of_means,
 )
-from forecaster.laboratory.claims.runs import DEEP, GATED, WIDE, Evidence, TrialResult
-from forecaster.laboratory.prices.trials import AFTERWARDS, SHOCK
+from forecaster.laboratory.claims.runs import DEEP, GATED, TUNED, WIDE, Evidence, TrialResult
+from forecaster.laboratory.prices.trials import AFTERWARDS, SHOCK, TUNE_FOLDS
 from forecaster.settings import CELL_TITLES, CELLS
 
 _GROUP = "prices"
@@ -58,13 +58,19 @@ RETURNS = Said(
 )  # fmt: skip
 
 
+TUNING = Said(
+    "tuning", _GROUP, "A tuned LSTM forecasts better than one with the usual settings.", LOWER,
+    "forecast tune --cells lstm", "tuned − untuned",
+)  # fmt: skip
+
+
 def price_claims(evidence: Evidence) -> list[Claim]:
     """All claims about forecasts of prices."""
     prices = evidence.prices
     small, large = scored(evidence, 1), scored(evidence)
     return [
         lower(SMALL, prices["small/gru"], prices["small/lstm"], small),
-        lower(LARGE, prices["large/lstm"], prices["large/gru"], large),
+        large_claim(evidence),
         lower(ALIKE, prices["large/gru"], prices["matched/lstm"], f"{large}, equal parameters"),
         gates_claim(evidence),
         _worse(UNITS, prices["wide/gru"], prices["small/gru"], small),
@@ -72,6 +78,7 @@ def price_claims(evidence: Evidence) -> list[Claim]:
         overfits_claim(evidence),
         outliers_claim(evidence),
         lower(RETURNS, prices["returns/gru"], prices["large/gru"], large),
+        *([tuning_claim(evidence)] if TUNED in prices else []),
     ]
 
 
@@ -98,6 +105,36 @@ def lower(
 ) -> Claim:
     """A claim about the first's CRPS less the second's."""
     return said.judged(difference_of_forecasts(first, second), measured, more)
+
+
+def large_claim(evidence: Evidence) -> Claim:
+    """LSTM and GRU on all tickers of the store; on a run's usual ones where these were not run."""
+    prices, whole = evidence.prices, "whole/gru" in evidence.prices
+    group, tickers = ("whole", len(evidence.store.tickers)) if whole else ("large", None)
+    usual = difference_of_forecasts(prices["large/lstm"], prices["large/gru"])
+    return lower(
+        LARGE,
+        prices[f"{group}/lstm"],
+        prices[f"{group}/gru"],
+        scored(evidence, tickers, group=f"{group}/gru"),
+        f"trained on {len(evidence.setup.tickers)} tickers {usual}" if whole else "",
+    )
+
+
+def tuning_claim(evidence: Evidence) -> Claim:
+    """LSTMs of the best recipe that a search before the test part found, a search a seed."""
+    size, tuned = evidence.size, evidence.prices[TUNED]
+    tried = [run["tuned"]["trials"] for run in tuned]
+    sizes = ", ".join(
+        f"{recipe['units']} × {recipe['layers']}, {recipe['lookback']} days"
+        for recipe in (run["tuned"]["recipe"] for run in tuned)
+    )
+    return TUNING.judged(
+        difference_of_forecasts(tuned, evidence.prices["large/lstm"]),
+        f"{scored(evidence)}; a search a seed, {size.tune_trials} recipes or {size.tune_minutes:g} minutes "
+        f"at most, on {TUNE_FOLDS} folds before the test days",
+        f"{min(tried)} to {max(tried)} recipes tried; units × layers, lookback chosen: {sizes}",
+    )
 
 
 def gates_claim(evidence: Evidence) -> Claim:

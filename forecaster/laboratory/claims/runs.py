@@ -1,7 +1,10 @@
 """The runs behind the claims: which trainings, at which size, and their outcomes by group."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +18,23 @@ from forecaster.laboratory.memory.variants import base_of
 from forecaster.laboratory.prices.forms import CONVOLUTION, FEED_FORWARD
 from forecaster.laboratory.prices.trials import PriceTrial, TrialSetup, run_price_trial_here
 from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
+from forecaster.network.cells import nearest_units
+from forecaster.network.linear_t import linear_shapes
+from forecaster.network.recurrent import network_parameters
 from forecaster.settings import CELLS
 
 TrialResult = dict[str, Any]
 
 PRICE_RESULTS = "claims"
 WIDE, DEEP = 128, 3  # units and layers of the networks that are said to overfit
+MOST_TICKERS = 20  # more of them change no verdict but how much there is to learn from
 FEW_YEARS = 3  # one target a window costs tens of times as much a target, so it is tried on little
 GATED = ("lstm", "gru")
 TASK_UNITS = 32  # of a GRU on the tasks; the other cells have as many parameters
 OPEN, KERAS = STARTS
 RATES = (0.002, 0.005)
 USUAL_RATE = RATES[1]
+TUNED = "tuned/lstm"
 REMOVED = ("lstm-no-forget", "lstm-no-output", "lstm-coupled", "gru-no-reset")
 
 
@@ -47,6 +55,10 @@ class Size:
         examples: in the small set with a long lag.
         repeats: of each timing.
         removed_on_prices: whether cells with a gate taken out are trained on prices too.
+        whole_store: whether GRU and LSTM are trained on all tickers too, where there are more than
+            `MOST_TICKERS`.
+        tune_trials: recipes that each search for a better LSTM tries.
+        tune_minutes: after so many it begins no further one.
     """
 
     seeds: int
@@ -62,15 +74,20 @@ class Size:
     examples: int
     repeats: int
     removed_on_prices: bool
+    whole_store: bool
+    tune_trials: int
+    tune_minutes: float
 
 
 QUICK = Size(
     seeds=3, epochs=3, lookback=60, lengths=(20, 60, 250), every=5, short_seeds=4, steps=400, short_lag=10,
-    long_lag=30, distance=30, examples=64, repeats=10, removed_on_prices=False,
+    long_lag=30, distance=30, examples=64, repeats=10, removed_on_prices=False, whole_store=False,
+    tune_trials=4, tune_minutes=0.5,
 )  # fmt: skip
 FULL = Size(
     seeds=5, epochs=None, lookback=None, lengths=(20, 60, 120, 250, 500), every=2, short_seeds=10, steps=2000,
     short_lag=10, long_lag=100, distance=100, examples=256, repeats=30, removed_on_prices=True,
+    whole_store=True, tune_trials=20, tune_minutes=10.0,
 )  # fmt: skip
 
 
@@ -79,13 +96,15 @@ class Evidence:
     """Outcomes by group, each over seeds.
 
     Attributes:
-        setup: the prices.
+        setup: the prices that most networks are trained and tested on.
+        store: all prices.
         size: how much was run.
         prices: by group of `price_groups`.
         tasks: by group of `task_groups`.
     """
 
     setup: TrialSetup
+    store: TrialSetup
     size: Size
     prices: Mapping[str, list[TrialResult]]
     tasks: Mapping[str, list[TrialResult]]
@@ -104,8 +123,9 @@ class Evidence:
         return [bool(run["solved"]) for run in self.tasks[group]]
 
 
-def price_groups(setup: TrialSetup, size: Size) -> dict[str, list[PriceTrial]]:
+def price_groups(store: TrialSetup, size: Size) -> dict[str, list[PriceTrial]]:
     """The trials on prices by group, one a seed."""
+    setup = store.spread(MOST_TICKERS)
     recipe = replace(
         setup.recipe,
         epochs=size.epochs or setup.recipe.epochs,
@@ -131,8 +151,16 @@ def price_groups(setup: TrialSetup, size: Size) -> dict[str, list[PriceTrial]]:
     groups["used at/gru"] = replace(usual, used_at=size.lengths, every=size.every)
     groups["years/many targets"], groups["years/one target"] = few, single
     groups["years/both ways"] = replace(single, recipe=replace(gru, bidirectional=True))
+    linear = sum(map(math.prod, linear_shapes(recipe.horizon, setup.inputs).values()))
+    units = nearest_units(lambda units: network_parameters("gru", units, setup.features, gru), linear)
+    groups["tiny/gru"] = setup.trial(replace(gru, units=units))
     groups["returns/gru"] = replace(usual, features=("return",))
     groups |= {form: replace(usual, form=form) for form in (FEED_FORWARD, CONVOLUTION)}
+    if size.whole_store and store.tickers != setup.tickers:
+        groups |= {f"whole/{cell}": store.trial(replace(recipe, cell=cell)) for cell in GATED}
+    if find_spec("optuna"):
+        untuned = setup.trial(replace(recipe, cell="lstm"))
+        groups[TUNED] = replace(untuned, tune_trials=size.tune_trials, tune_minutes=size.tune_minutes)
     if size.removed_on_prices:
         for variant in REMOVED:
             whole = setup.trial(replace(recipe, cell=base_of(variant)))
@@ -168,14 +196,18 @@ def task_groups(size: Size) -> dict[str, list[Trial]]:
 
 
 def gather_evidence(
-    home: Path, setup: TrialSetup, size: Size, jobs: int, report: Callable[[str], None]
+    home: Path, store: TrialSetup, size: Size, jobs: int, report: Callable[[str], None]
 ) -> Evidence:
     """Run every trial that has no outcome yet.
+
+    Of more than `MOST_TICKERS` so many are used, evenly spread, but where networks on all are compared.
 
     Raises:
         ForecastError: a trial failed; those done are kept.
     """
-    tasks, prices = task_groups(size), price_groups(setup, size)
+    tasks, prices = task_groups(size), price_groups(store, size)
+    if TUNED not in prices:
+        report("the claim on tuning is left out: it needs Optuna, pip install 'forecaster[tune]'")
     solved = run_trials(
         run_trial,
         [trial for trials in tasks.values() for trial in trials],
@@ -184,7 +216,7 @@ def gather_evidence(
         lambda trial, _, left: report(f"{trial.task}, {trial.cell}, lag {trial.lag}; {left} to come"),
     )
     scored = run_trials(
-        run_price_trial_here,
+        partial(run_price_trial_here, store.data),
         [trial for trials in prices.values() for trial in trials],
         ResultsFile(home, PRICE_RESULTS),
         jobs,
@@ -199,7 +231,7 @@ def gather_evidence(
     # It is fitted exactly, so that one fit is what every seed would give.
     by_price[LINEAR_T] = by_price[LINEAR_T] * size.seeds
     by_task = {name: [solved[key_of(asdict(each))] for each in trials] for name, trials in tasks.items()}
-    return Evidence(setup, size, by_price, by_task)
+    return Evidence(store.spread(MOST_TICKERS), store, size, by_price, by_task)
 
 
 def _seeds(trial: PriceTrial, count: int) -> list[PriceTrial]:

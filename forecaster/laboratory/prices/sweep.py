@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from forecaster.dataset.training_set import TrainingSet
 from forecaster.evaluation.comparison import cell_recipes
 from forecaster.laboratory.prices.trials import PriceTrial, TrialSetup, run_price_trial
 from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
@@ -77,6 +79,7 @@ def plan_sweep(
 
 
 def run_sweep(
+    data: TrainingSet,
     plans: Sequence[Plan],
     results: ResultsFile,
     jobs: int,
@@ -87,20 +90,21 @@ def run_sweep(
     Raises:
         ForecastError: a trial failed; those done are kept.
     """
-    outcomes = run_price_trials([trial for plan in plans for trial in plan.trials], results, jobs, report)
+    trials = [trial for plan in plans for trial in plan.trials]
+    outcomes = run_price_trials(data, trials, results, jobs, report)
     return [_point(plan, [outcomes[key_of(trial.described())] for trial in plan.trials]) for plan in plans]
 
 
 def run_price_trials(
+    data: TrainingSet,
     trials: Sequence[PriceTrial],
     results: ResultsFile,
     jobs: int,
     report: Callable[[PriceTrial, dict[str, Any], int], None] = lambda *_: None,
 ) -> dict[str, dict[str, Any]]:
     """Run what is not in `results` yet; outcomes of all trials by key."""
-    return run_trials(
-        run_price_trial, trials, results, jobs, report, describe=PriceTrial.described, threads=True
-    )
+    work = partial(run_price_trial, data)
+    return run_trials(work, trials, results, jobs, report, describe=PriceTrial.described, threads=True)
 
 
 def _recipes(setup: TrialSetup, axis: str, value: int, cells: Sequence[str], match: str) -> list[Recipe]:

@@ -1,11 +1,8 @@
 import math
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from claims_factory import SETUP, evidence
-from factories import filled_store
 
 from forecaster.laboratory.claims import gradients
 from forecaster.laboratory.claims.gradients import (
@@ -20,10 +17,8 @@ from forecaster.laboratory.claims.gradients import (
 from forecaster.settings import CELLS
 
 
-def test_untrained_growth_is_of_every_cell_and_seed(tmp_path: Path) -> None:
-    filled_store(tmp_path)
-    setup = replace(SETUP, home=tmp_path, tickers=("AAA", "BBB"))
-    grown = untrained_growth(setup, 60)
+def test_untrained_growth_is_of_every_cell_and_seed() -> None:
+    grown = untrained_growth(SETUP, 60)
     assert {cell: len(values) for cell, values in grown.items()} == dict.fromkeys(CELLS, 5)
     found = untrained_claim(grown, 60)
     assert found.verdict == "not supported"  # a GRU's update gate starts at one half

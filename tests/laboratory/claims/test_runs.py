@@ -1,17 +1,30 @@
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from claims_factory import SETUP
+from claims_factory import SETUP, made_up_setup
 
+from forecaster.dataset.training_set import TrainingSet
 from forecaster.evaluation.baselines import LINEAR_T
 from forecaster.laboratory.claims import runs
 from forecaster.laboratory.claims.effects import FEWEST_SEEDS
-from forecaster.laboratory.claims.runs import FULL, QUICK, Size, gather_evidence, price_groups, task_groups
+from forecaster.laboratory.claims.runs import (
+    FULL,
+    MOST_TICKERS,
+    QUICK,
+    TUNED,
+    Size,
+    gather_evidence,
+    price_groups,
+    task_groups,
+)
 from forecaster.laboratory.memory.training import Trial
 from forecaster.laboratory.prices.trials import PriceTrial
 from forecaster.laboratory.trials import key_of
+from forecaster.network.linear_t import regressor_names
+from forecaster.network.recurrent import network_parameters
 
 
 @pytest.mark.parametrize("size", [QUICK, FULL], ids=["quick", "full"])
@@ -46,24 +59,58 @@ def of_task(trial: Trial) -> dict[str, Any]:
     return asdict(trial)
 
 
-def of_prices(trial: PriceTrial) -> dict[str, Any]:
+def of_prices(data: TrainingSet, trial: PriceTrial) -> dict[str, Any]:
+    assert set(trial.trained_on) <= set(data.panel.tickers)
     return {"form": trial.form, "seed": trial.recipe.seed}
 
 
 def test_what_was_run_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "run_trial", of_task)
     monkeypatch.setattr(runs, "run_price_trial_here", of_prices)
-    setup = replace(SETUP, home=tmp_path)
     notes: list[str] = []
-    found = gather_evidence(tmp_path, setup, QUICK, 1, notes.append)
+    found = gather_evidence(tmp_path, SETUP, QUICK, 1, notes.append)
     assert [run["seed"] for run in found.prices["large/gru"]] == [0, 1, 2]
     assert found.prices[LINEAR_T] == [{"form": LINEAR_T, "seed": 0}] * QUICK.seeds
     assert {run["cell"] for run in found.tasks["removed/gru-no-reset"]} == {"gru-no-reset"}
     assert notes[-1].endswith("; 0 to come")
     notes.clear()
-    again = gather_evidence(tmp_path, setup, QUICK, 1, notes.append)
+    again = gather_evidence(tmp_path, SETUP, QUICK, 1, notes.append)
     assert notes == []
     assert again.prices == found.prices
+
+
+def test_of_many_tickers_some_are_used_and_all_where_much_data_is_claimed() -> None:
+    many = made_up_setup(tuple(f"T{number:02}" for number in range(MOST_TICKERS + 7)))
+    groups = price_groups(many, FULL)
+    usual = groups["large/gru"][0]
+    assert len(usual.trained_on) == MOST_TICKERS == len(set(usual.trained_on))
+    assert (usual.trained_on[0], usual.trained_on[-1]) == ("T00", "T26")
+    whole = groups["whole/lstm"][0]
+    assert whole.trained_on == whole.tested_on == many.tickers
+    assert whole.prices == many.prices != usual.prices
+    assert not any(
+        name.startswith("whole/") for name in {**price_groups(many, QUICK), **price_groups(SETUP, FULL)}
+    )
+
+
+def test_a_small_recurrent_network_has_about_as_many_parameters_as_linear_t() -> None:
+    recipe = price_groups(SETUP, FULL)["tiny/gru"][0].recipe
+    count = partial(network_parameters, "gru", features=SETUP.features, recipe=recipe)
+    linear = (len(regressor_names(SETUP.inputs)) + 3) * recipe.horizon
+    assert recipe.units < 8
+    assert abs(count(units=recipe.units) - linear) <= abs(count(units=recipe.units + 1) - linear)
+
+
+def test_without_optuna_the_claim_on_tuning_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "run_trial", of_task)
+    monkeypatch.setattr(runs, "run_price_trial_here", of_prices)
+    monkeypatch.setattr(runs, "find_spec", lambda _: None)
+    notes: list[str] = []
+    found = gather_evidence(tmp_path, SETUP, QUICK, 1, notes.append)
+    assert TUNED not in found.prices
+    assert "forecaster[tune]" in notes[0]
 
 
 def test_a_trial_as_usual_is_described_as_before_there_were_others() -> None:

@@ -1,18 +1,16 @@
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from factories import filled_store, random_walk_table
 
-from forecaster.dataset.panel import load_panel
+from forecaster.dataset.training_set import TrainingSet
 from forecaster.errors import UsageError
 from forecaster.laboratory.prices import sweep
 from forecaster.laboratory.prices.sweep import ALL, plan_sweep, run_sweep
 from forecaster.laboratory.prices.trials import PriceTrial, TrialSetup, _training_panel, trial_setup
 from forecaster.laboratory.trials import ResultsFile, key_of
 from forecaster.network.recurrent import network_parameters
-from forecaster.prices.store import PriceStore
 from forecaster.settings import Recipe
 
 RECIPE = Recipe(horizon=2, lookback=20)
@@ -46,11 +44,10 @@ def test_equal_parameters(setup: TrialSetup) -> None:
 
 def test_years_are_the_last_before_the_end_of_training(setup: TrialSetup) -> None:
     (plan,) = plan_sweep(setup, "years", [2], ["gru"], "units", 1)
-    panel = _training_panel(plan.trials[0])
+    panel = _training_panel(setup.panel, plan.trials[0])
     end = np.datetime64(str(setup.recipe.train_end))
     assert (panel.dates[0] - (end - np.timedelta64(730, "D"))).astype(int) in range(6)
-    whole = load_panel(PriceStore(setup.home), setup.tickers)
-    assert panel.dates[-1] == whole.dates[-1]
+    assert panel.dates[-1] == setup.panel.dates[-1]
 
 
 def test_a_value_out_of_bounds_is_rejected(setup: TrialSetup) -> None:
@@ -58,15 +55,23 @@ def test_a_value_out_of_bounds_is_rejected(setup: TrialSetup) -> None:
         plan_sweep(setup, "lookback", [1], ["gru"], "units", 1)
 
 
-def test_other_prices_are_other_trials(setup: TrialSetup) -> None:
-    filled_store(setup.home, random_walk_table("A", 1500, seed=9))
-    again = trial_setup(setup.home, None, RECIPE)
+def test_other_prices_are_other_trials(setup: TrialSetup, tmp_path: Path) -> None:
+    filled_store(tmp_path, random_walk_table("A", 1500, seed=9))
+    again = trial_setup(tmp_path, None, RECIPE)
     assert key_of(again.trial(RECIPE).described()) != key_of(setup.trial(RECIPE).described())
-    moved = replace(setup.trial(RECIPE), home=setup.home / "elsewhere")
-    assert key_of(moved.described()) == key_of(setup.trial(RECIPE).described())
 
 
-def fake_run(trial: PriceTrial) -> dict[str, object]:
+def test_some_tickers_of_many_are_the_trials_that_a_store_of_these_alone_has(tmp_path: Path) -> None:
+    tables = [random_walk_table(name, 1500, seed) for seed, name in enumerate("ABCDE")]
+    filled_store(tmp_path, *tables)
+    many = trial_setup(tmp_path, None, RECIPE)
+    some, named = many.spread(3), trial_setup(tmp_path, ["A", "C", "E"], RECIPE)
+    assert some.tickers == named.tickers
+    assert some.trial(some.recipe) == named.trial(named.recipe)
+    assert many.spread(5) is many
+
+
+def fake_run(_: TrainingSet, trial: PriceTrial) -> dict[str, object]:
     """An outcome that tells where it came from."""
     return {
         "crps": 0.01 + trial.recipe.seed / 1000,
@@ -77,10 +82,12 @@ def fake_run(trial: PriceTrial) -> dict[str, object]:
     }
 
 
-def test_a_point_sums_its_seeds_up(setup: TrialSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_point_sums_its_seeds_up(
+    setup: TrialSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sweep, "run_price_trial", fake_run)
     plans = plan_sweep(setup, "lookback", [20, 30], ["gru"], "units", 3)
-    points = run_sweep(plans, ResultsFile(setup.home, "prices"), jobs=2)
+    points = run_sweep(setup.data, plans, ResultsFile(tmp_path, "prices"), jobs=2)
     assert [point.value for point in points] == [20, 30]
     for point in points:
         assert (point.crps, point.crps_deviation) == pytest.approx((0.011, 0.001))

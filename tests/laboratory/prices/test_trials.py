@@ -6,7 +6,6 @@ import pytest
 from factories import filled_store, random_walk_table
 
 from forecaster.dataset.features import available_features, compute_features
-from forecaster.dataset.panel import load_panel
 from forecaster.laboratory.prices.forms import CONVOLUTION, FEED_FORWARD, build_form
 from forecaster.laboratory.prices.trials import (
     AFTERWARDS,
@@ -16,7 +15,6 @@ from forecaster.laboratory.prices.trials import (
     trial_setup,
 )
 from forecaster.network.recurrent import RecurrentNetwork, network_parameters, network_shapes
-from forecaster.prices.store import PriceStore
 from forecaster.settings import Recipe
 
 RECIPE = Recipe(horizon=2, lookback=20, epochs=1, units=4)
@@ -55,12 +53,13 @@ def test_a_form_has_about_as_many_parameters_and_sees_no_day_ahead(form: str) ->
         pytest.param({"form": "gru-no-reset"}, id="a gate taken out"),
         pytest.param({"features": ("return",)}, id="returns alone"),
         pytest.param({"one_target": True, "every": 3}, id="one target"),
+        pytest.param({"tune_trials": 2}, id="tuned", marks=pytest.mark.trial),
         pytest.param({"used_at": (10, 40), "every": 2, "shocked": True}, id="other lengths, a shock"),
     ],
 )
 def test_every_kind_of_trial_is_scored_on_the_same_days(setup: TrialSetup, changes: dict) -> None:
-    usual = run_price_trial_here(setup.trial(setup.recipe))
-    found = run_price_trial_here(replace(setup.trial(setup.recipe), **changes))
+    usual = run_price_trial_here(setup.data, setup.trial(setup.recipe))
+    found = run_price_trial_here(setup.data, replace(setup.trial(setup.recipe), **changes))
     assert set(found["days"]) <= set(usual["days"])
     assert len(found["days"]) == len(found["daily_crps"]) > 0
     assert "peak_memory_mb" not in found
@@ -71,14 +70,17 @@ def test_every_kind_of_trial_is_scored_on_the_same_days(setup: TrialSetup, chang
         assert found["used_at"]["10"]["days"] == found["used_at"]["40"]["days"]
         assert len(found["shock"]) == AFTERWARDS + 1
     else:
-        assert found.keys() <= usual.keys()
+        assert found.keys() - {"tuned"} <= usual.keys()
+    if "tune_trials" in changes:
+        assert found["tuned"]["trials"] == 2
+        assert found["tuned"]["recipe"]["cell"] == setup.recipe.cell
     if changes.get("features"):
         assert found["parameters"] < usual["parameters"]
 
 
 def test_a_shock_moves_only_what_reads_the_return(setup: TrialSetup) -> None:
     """A SimpleRNN without recurrence, whose scale is moved by tanh(return) alone: it forgets in a day."""
-    panel = load_panel(PriceStore(setup.home), setup.tickers)
+    panel = setup.panel
     names = available_features(panel, setup.recipe)
     features = compute_features(panel, names)
     shapes = network_shapes("rnn", 1, 1, 2, len(names), bidirectional=False)
