@@ -2,16 +2,17 @@
 
     python benchmarks/gate_bench.py INDEX.parquet
 
-Two GRUs that differ in their seed only are trained on the years to 2005. Their forecasts of 2007 to 2019,
-and those of spoilt copies, are put to the gate on every 250 sessions, 21 sessions further each time: its
+GRUs that differ in their seed only are trained on the years to 2005. Their forecasts of 2007 to 2019, and
+those of spoilt copies, are put to the gate on every 250 sessions, 21 sessions further each time: its
 decisions over all of history. Neighbouring gates share 92 % of their sessions, so the shares are of some
-twelve independent ones.
+twelve independent ones a pair. Each seed is challenger of each other one, as no two of them are quite equal.
 """
 
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from forecaster.service.retraining import GATE_SESSIONS
 from forecaster.settings import Recipe
 
 RECIPE = Recipe(train_end="2005-12-31", validation_end="2006-12-31")
+SEEDS = 4
 STEPS = (1, RECIPE.horizon)
 EVERY = 21
 Scored = dict[int, ScoredStep]
@@ -79,27 +81,43 @@ def main() -> None:
         home = Home(Path(folder))
         home.fetch(source=sys.argv[1])
         data = home.training_set(recipe=RECIPE)
-    twins = [train_and_forecast(data, replace(RECIPE, seed=seed), lambda _: None) for seed in (0, 1)]
-    origins = twins[0].origins
+    networks = [train_and_forecast(data, replace(RECIPE, seed=seed), lambda _: None) for seed in range(SEEDS)]
+    origins = networks[0].origins
     truth = actuals(data.panel, origins, RECIPE.horizon, data.split.train)
     references = all_baselines(data, RECIPE, origins)
-    first, second = (each.forecast for each in twins)
-    challengers = {
-        "an equal twin": second,
-        "its scales cost 0.3 % of CRPS": spoilt(second, scale_that_costs(0.003, second, truth)),
-        "its scales cost 0.6 % of CRPS": spoilt(second, scale_that_costs(0.006, second, truth)),
-        "its median is off by a tenth of the scale": spoilt(second, shift=0.1),
-        "linear-t": references["linear-t"],
-        "RiskMetrics-t": references["riskmetrics-t"],
-        "the naive forecast": references["naive"],
-    }
     simple = {name: scored(references[name], truth) for name in ("linear-t", "riskmetrics-t")}
-    pairs = [("the twins' other order", first, second)]
-    pairs += [(name, forecast, first) for name, forecast in challengers.items()]
-    for name, challenger, champion in pairs:
-        scores = simple | {"champion": scored(champion, truth), "challenger": scored(challenger, truth)}
+    seeds = [scored(each.forecast, truth) for each in networks]
+    for number, each in enumerate(seeds):
+        print(
+            f"seed {number}: " + ", ".join(f"CRPS {each[step].scores.crps:.6f} at {step}" for step in STEPS)
+        )
+    twins = permutations(range(SEEDS), 2)
+    print_promoted("an equal twin", [(seeds[first], seeds[second]) for first, second in twins], simple)
+    spoil = {
+        "its scales cost 0.3 % of CRPS": lambda own: spoilt(own, scale_that_costs(0.003, own, truth)),
+        "its scales cost 0.6 % of CRPS": lambda own: spoilt(own, scale_that_costs(0.006, own, truth)),
+        "its median is off by a tenth of the scale": lambda own: spoilt(own, shift=0.1),
+        "linear-t": lambda _: references["linear-t"],
+        "RiskMetrics-t": lambda _: references["riskmetrics-t"],
+        "the naive forecast": lambda _: references["naive"],
+    }
+    for name, spoilt_like in spoil.items():
+        challengers = [scored(spoilt_like(each.forecast), truth) for each in networks]
+        print_promoted(name, list(zip(challengers, seeds, strict=True)), simple)
+
+
+def print_promoted(name: str, pairs: list[tuple[Scored, Scored]], simple: dict[str, Scored]) -> None:
+    """In which share of the gates the challengers of the pairs, first the challenger, take over."""
+    shares = []
+    for challenger, champion in pairs:
+        scores = simple | {"champion": champion, "challenger": challenger}
         promoted = [decision(each, "", "").promote for each in windows(scores)]
-        print(f"{name:45} promoted in {np.mean(promoted):6.1%} of {len(promoted)} gates", flush=True)
+        shares.append(float(np.mean(promoted)))
+    print(
+        f"{name:45} promoted in {np.mean(shares):6.1%} of {len(promoted)} gates, {len(pairs)} pairs: "
+        f"{min(shares):.1%} to {max(shares):.1%}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
