@@ -4,7 +4,8 @@
                                    sample's prices and a trained model, and write what they print
     build_lab.py --check           run the commands marked as checked, and compare
 
-A command that saves a picture names it as docs/lab/NAME.svg: it runs in the repository's root.
+A command that saves a picture names it as docs/lab/NAME.svg: it runs in the repository's root. One that
+stands in a block of shell commands is run for its picture alone.
 A block marked `<!-- checked -->` needs neither prices nor training, and prints the same everywhere.
 """
 
@@ -20,6 +21,7 @@ CHAPTERS = ROOT / "docs" / "lab"
 _BLOCK = re.compile(
     r"(?P<mark><!-- checked -->\n)?```console\n\$ (?P<command>forecast [^\n]*)\n.*?```", re.DOTALL
 )
+_PICTURE = re.compile(r"```sh\n(forecast lab [^\n]* --save docs/lab/[^\n]*)\n```")
 
 
 def main() -> int:
@@ -50,7 +52,11 @@ def filled(path: Path, home: str | None) -> str:
             return found[0]
         return f"{found['mark'] or ''}```console\n$ {found['command']}\n{printed(found['command'], home)}```"
 
-    return _BLOCK.sub(fill, path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    if home is not None:
+        for command in _PICTURE.findall(text):
+            printed(command, home)
+    return _BLOCK.sub(fill, text)
 
 
 def printed(command: str, home: str | None) -> str:
@@ -60,7 +66,7 @@ def printed(command: str, home: str | None) -> str:
         environment["FORECAST_HOME"] = str(Path(home).resolve())
     arguments = [sys.executable, "-m", "forecaster.cli.main", *shlex.split(command)[1:]]
     # A chapter's picture is saved as docs/lab/….svg, wherever this script is started.
-    run = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    run = subprocess.run(arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return "\n".join(line.rstrip() for line in run.stdout.splitlines()) + "\n"
 
 
