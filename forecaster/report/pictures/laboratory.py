@@ -319,7 +319,7 @@ def cell_picture(document: Document) -> Spec:
             tooltip=["step:Q", "what:N", alt.Tooltip("value:Q", format=".3f")],
         )
     )
-    return finished(lines, f"The state of a {CELL_TITLES[document['cell']]} step by step")
+    return finished(lines, f"{CELL_TITLES[document['cell']]}: the state step by step")
 
 
 def _ranked() -> list[str]:

@@ -111,7 +111,7 @@ CONFIG: dict[str, Any] = {
         "labelLimit": 220,
         "aria": False,
     },
-    "axisX": {"grid": False, "labelOverlap": True},
+    "axisX": {"grid": False, "labelOverlap": True, "labelSeparation": 8},
     "legend": {
         "orient": "top",
         "direction": "horizontal",
