@@ -10,19 +10,17 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
-from multiprocessing.reduction import ForkingPickler
 from typing import Any, Generic, TypeVar
 
 from forecaster import __version__
 from forecaster.errors import ForecastError, UnavailableError, UsageError
+from forecaster.packing import packed, unpacked
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 RETRIES = 3
 """Of a task whose worker or node has died."""
-SHARED_BYTES = 1_000_000
-"""Of an array that is sent once, not with each task."""
 _THREADS = "OMP_NUM_THREADS"
 """Ray sets it for its workers; the libraries' sums would have other last bits."""
 
@@ -97,7 +95,7 @@ class ClusterTasks(Generic[Task, Result]):
         """Have a task done; `number` says which it was."""
         import ray
 
-        content, shared = _packed((self._work, task), self._reference)
+        content, shared = packed((self._work, task), self._reference)
         done = ray.remote(num_cpus=1, max_retries=RETRIES)(_done)
         found = done.remote(__version__, os.environ.get(_THREADS), content, *shared)
         self._running[found] = number
@@ -141,38 +139,6 @@ class ClusterTasks(Generic[Task, Result]):
         return self._shared[id(array)][1]
 
 
-class _Packer(ForkingPickler):
-    """Leaves out large arrays, and collects them."""
-
-    def __init__(self, file: Any, reference: Callable[[Any], Any]) -> None:
-        super().__init__(file)
-        self.shared: list[Any] = []
-        self._reference = reference
-
-    def reducer_override(self, value: Any) -> Any:
-        if type(value).__name__ == "ndarray" and value.nbytes >= SHARED_BYTES and not value.dtype.hasobject:
-            self.shared.append(self._reference(value))
-            return _array, (len(self.shared) - 1,)
-        return NotImplemented
-
-
-_arrays: list[Any] = []
-"""In a worker, the arrays of the task that is being unpacked."""
-
-
-def _array(place: int) -> Any:
-    return _arrays[place]
-
-
-def _packed(value: Any, reference: Callable[[Any], Any]) -> tuple[bytes, list[Any]]:
-    from io import BytesIO
-
-    content = BytesIO()
-    packer = _Packer(content, reference)
-    packer.dump(value)
-    return content.getvalue(), packer.shared
-
-
 def _done(version: str, threads: str | None, content: bytes, *arrays: Any) -> Any:
     """In a worker: unpack a task and do it."""
     if version != __version__:
@@ -183,9 +149,5 @@ def _done(version: str, threads: str | None, content: bytes, *arrays: Any) -> An
     os.environ.pop(_THREADS, None)
     if threads is not None:
         os.environ[_THREADS] = threads
-    _arrays[:] = arrays
-    try:
-        work, task = ForkingPickler.loads(content)
-    finally:
-        _arrays.clear()
+    work, task = unpacked(content, arrays)
     return work(task)

@@ -21,6 +21,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 from forecaster.cluster import ClusterTasks, is_connected, slots
 from forecaster.errors import ForecastError
+from forecaster.packing import mapped, packed, unpacked
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -41,7 +42,7 @@ def run_isolated(
 
     Engines keep memory from one fit to the next, and a process's peak never falls: only a process
     of its own tells what one fit needs, and can be ended in the middle. It ends with its parent, even
-    with one that is killed.
+    with one that is killed. Large arrays of the task are shared with it, and are read-only there.
 
     Args:
         work: what to do.
@@ -56,7 +57,8 @@ def run_isolated(
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy what an engine cannot share
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(work, task, theirs), daemon=True)
+    content, arrays = packed((work, task), mapped)
+    process = context.Process(target=_serve, args=(content, arrays, theirs), daemon=True)
     process.start()
     theirs.close()
     deadline = None if seconds is None else time.monotonic() + seconds
@@ -284,11 +286,12 @@ def peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def _serve(work: Callable[[Any, Callable[[Any], None]], Any], task: Any, answers: Connection) -> None:
+def _serve(content: bytes, arrays: list[Any], answers: Connection) -> None:
     # Ctrl-C is the parent's to handle: it ends this process itself, without a second traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        work, task = unpacked(content, arrays)
         result = work(task, lambda content: answers.send(("report", content)))
     except (ForecastError, OSError) as error:
         answers.send(("error", error))

@@ -15,11 +15,12 @@ from factories import filled_store, random_walk_table
 
 from forecaster import cluster as module
 from forecaster.cli.main import run
-from forecaster.cluster import SHARED_BYTES, cluster, is_connected, slots
+from forecaster.cluster import cluster, is_connected, slots
 from forecaster.errors import BadInputError, ExitCode, ForecastError, UsageError
 from forecaster.laboratory.prices.sweep import plan_sweep, run_sweep
 from forecaster.laboratory.prices.trials import run_price_trial, trial_setup
 from forecaster.laboratory.trials import ResultsFile
+from forecaster.packing import SHARED_BYTES
 from forecaster.processes import Workers, most_jobs, results_of
 from forecaster.settings import Recipe
 

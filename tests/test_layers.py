@@ -11,7 +11,7 @@ ORDER = (
     *("api", "auditing", "backtesting", "tuning", "home"),
     "cli",
 )
-GROUND_FLOOR = {"errors", "settings", "files", "cluster", "processes", "special"}
+GROUND_FLOOR = {"errors", "settings", "files", "cluster", "packing", "processes", "special"}
 KERAS = {"keras", "tensorflow", "jax", "torch"}
 KERAS_PLACES = {f"network/{name}.py" for name in ("keras_network", "fitting", "training", "engine", "onnx")}
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))

@@ -380,8 +380,7 @@ def run_fold_elsewhere(task: FoldTask) -> FoldResult:
     Raises:
         ForecastError: as `run_fold`, or the process died.
     """
-    # Less is sent: what comes after the fold stays here.
-    return run_isolated(_on_one_thread, replace(task, data=cut_after(task.data, task.fold)))
+    return run_isolated(_on_one_thread, task)
 
 
 def _on_one_thread(task: FoldTask, report: Callable[[object], None]) -> FoldResult:

@@ -488,10 +488,7 @@ def _attempt_elsewhere(task: ScoreTask) -> float | ForecastError:
 
 
 def _score_elsewhere(task: ScoreTask) -> float:
-    fold = task.fold
-    # Less is sent: what comes after the fold's targets stays here.
-    data = replace(fold.data, panel=fold.data.panel.first(fold.fold.split.test.stop + fold.recipe.horizon))
-    return run_isolated(_on_one_thread, replace(task, fold=replace(fold, data=data)))
+    return run_isolated(_on_one_thread, task)
 
 
 def _on_one_thread(task: ScoreTask, report: Callable[[object], None]) -> float:
