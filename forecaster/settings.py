@@ -136,8 +136,8 @@ def check_cell(recipe: Recipe) -> None:
         below = recipe.lookback - recipe.lookback % WEEK
         near = " or ".join(str(days) for days in (below, below + WEEK) if days)
         raise UsageError(
-            f"a {CELL_TITLES[CONVLSTM]} reads weeks of {WEEK} days, and a lookback of {recipe.lookback} is no "
-            f"multiple of {WEEK}",
+            f"a {CELL_TITLES[CONVLSTM]} reads weeks of {WEEK} days, and a lookback of {recipe.lookback} "
+            f"is no multiple of {WEEK}",
             f"choose --lookback {near}, or another cell",
         )
     if recipe.bidirectional:

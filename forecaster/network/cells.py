@@ -14,11 +14,11 @@ GRU (Cho et al., 2014)
     g       = tanh(W x(t) + U (r ∘ h(t−1)) + b)         candidate, as published
     g       = tanh(W x(t) + b + r ∘ (U h(t−1) + b′))    candidate with `reset_after`, Keras's default
     h(t)    = z ∘ h(t−1) + (1 − z) ∘ g
-ConvLSTM1D (Shi et al., 2015; without their peepholes, as Keras has it), over the days of a week
-    i, f, o = σ(W ∗ x(w) + U ∗ h(w−1) + b)              a step w is a week: x(w) and h(w) have a row for each of
-    g       = tanh(W ∗ x(w) + U ∗ h(w−1) + b)           its five days, c(w) too
+ConvLSTM1D (Shi et al., 2015; as Keras has it, without their peepholes), whose step w is a week
+    i, f, o = σ(W ∗ x(w) + U ∗ h(w−1) + b)              x, h, c and the gates have a row
+    g       = tanh(W ∗ x(w) + U ∗ h(w−1) + b)           for each of the five days p
     c(w)    = f ∘ c(w−1) + i ∘ g,   h(w) = o ∘ tanh(c(w))
-    (W ∗ x)(p) = W₋₁ x(p−1) + W₀ x(p) + W₊₁ x(p+1)      of day p; zero beyond the week's ends
+    (W ∗ x)(p) = W₋₁ x(p−1) + W₀ x(p) + W₁ x(p+1)       with zeros beyond the week's ends
 
 Each gate has its own W, U and b; they stand side by side in the weights, in the order of `GATES`.
 """

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features
 from forecaster.files import disk_error
+from forecaster.network.cells import KERNEL
 from forecaster.network.network import LEAST_DEGREES, Network
 from forecaster.network.recurrent import AHEAD, RecurrentNetwork
-from forecaster.network.cells import KERNEL
 from forecaster.settings import CONVLSTM, WEEK, Recipe
 
 

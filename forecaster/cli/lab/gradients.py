@@ -22,7 +22,7 @@ from forecaster.cli.screen import (
     stderr_console,
     stdout_console,
 )
-from forecaster.settings import CELL_TITLES
+from forecaster.settings import CELL_TITLES, CELLS
 
 if TYPE_CHECKING:
     from forecaster.laboratory.cells.clipping import Descent
@@ -71,7 +71,7 @@ def gradients(
     """How far back the gradient reaches in each cell; exploding; clipping."""
     from forecaster.laboratory.cells.gradients import profile
 
-    chosen = chosen_cells(cells)
+    chosen = chosen_cells(cells, CELLS)
     check_save(save)
     _check(on, model, train_steps)
     if on == "prices":
