@@ -23,7 +23,7 @@ in float32. A step is a day; of a ConvLSTM1D a week of five."""
 
 
 def parameters(
-    cells: AllCellsFlag = "all",
+    cells: AllCellsFlag = "rnn,lstm,gru",
     features: Annotated[int, typer.Option("--features", help="Inputs a step.", min=1, max=100_000)] = 5,
     units: Annotated[int, typer.Option("--units", help="Units in a layer.", min=1, max=100_000)] = 32,
     layers: Annotated[int, typer.Option("--layers", help="Recurrent layers.", min=1, max=64)] = 1,
