@@ -51,21 +51,30 @@ class RegisteredModel:
         return frozenset(self.card["tickers"])
 
     def recurrent(self) -> RecurrentNetwork:
-        """Its network, of which cells and gates can be looked at day by day.
+        """Its network, trained by Keras.
 
         Raises:
-            UsageError: it is a linear-t, which has neither, or a ConvLSTM1D, which has them week by week.
+            UsageError: it is a linear-t, which has no cell.
         """
         if not isinstance(self.network, RecurrentNetwork):
             raise UsageError(
                 f"{self.reference} is a linear-t and has no recurrent cell", "choose another --model"
             )
-        if self.network.cell == CONVLSTM:
+        return self.network
+
+    def daily(self) -> RecurrentNetwork:
+        """Its network, whose cells and gates can be looked at day by day.
+
+        Raises:
+            UsageError: it is a linear-t, which has neither, or a ConvLSTM1D, which has them week by week.
+        """
+        network = self.recurrent()
+        if network.cell == CONVLSTM:
             raise UsageError(
                 f"{self.reference} is a ConvLSTM1D, whose steps are weeks, and here each is a day",
                 "choose another --model",
             )
-        return self.network
+        return network
 
 
 def check_model_name(name: str) -> str:

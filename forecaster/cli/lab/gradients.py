@@ -137,7 +137,7 @@ def _on_prices(
     units = units or (trained.network.units if trained else 32)
     probes = untrained_price_probes(panel, cells, units, length, sequences, seed)
     if trained:
-        probes.append(trained_price_probe(panel, trained.recurrent(), trained.reference, length, sequences))
+        probes.append(trained_price_probe(panel, trained.daily(), trained.reference, length, sequences))
     return probes
 
 
