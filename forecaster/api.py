@@ -451,6 +451,7 @@ def train(
         report: called after every batch.
 
     Raises:
+        UsageError: the cell cannot read such windows.
         BadInputError: the prices are too few, or no row can be used.
         ForecastError: the loss became NaN.
     """
@@ -465,6 +466,7 @@ def train_on(
     """`train` on a training set.
 
     Raises:
+        UsageError: the cell cannot read such windows.
         BadInputError: the prices are too few.
         ForecastError: the loss became NaN.
     """

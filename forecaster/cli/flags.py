@@ -42,7 +42,12 @@ AllDaysFlag = Annotated[
     bool, typer.Option("--all-days", help="With --universe: count days before and after membership too.")
 ]
 CellsFlag = Annotated[
-    str, typer.Option("--cells", help="Cells to compare, with commas.", autocompletion=complete_cells)
+    str,
+    typer.Option(
+        "--cells",
+        help=f"Cells to compare, with commas: {', '.join(ALL_CELLS)}; or all.",
+        autocompletion=complete_cells,
+    ),
 ]
 MatchFlag = Annotated[
     str, typer.Option("--match", help="units: equal units; parameters: about equal parameters.")

@@ -39,8 +39,8 @@ GATES: dict[str, tuple[str, ...]] = {
     CONVLSTM: ("input", "forget", "candidate", "output"),
 }
 KERNEL = 3
-"""Days that a ConvLSTM1D's gate reads at once: the day, and its neighbours. The five days of a week are in
-reach within two steps; a kernel of five would be a matrix for nearly every pair of days."""
+"""Days that a ConvLSTM1D's gate reads at once: the day, and its neighbours. Each week back a day more to each
+side is in reach; a kernel of five would be a matrix for 19 of the 25 pairs of days."""
 
 Array = NDArray[np.floating]
 Shape = tuple[int, ...]

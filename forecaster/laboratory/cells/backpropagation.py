@@ -124,7 +124,8 @@ def _onto_days(by_around: Array) -> Array:
     parts = by_around.reshape(-1, WEEK, KERNEL, by_around.shape[1] // KERNEL)
     # Of day p the kernel's place k reads day p + k − 1; nothing beyond the ends.
     reads = np.stack([np.eye(WEEK, k=place - KERNEL // 2) for place in range(KERNEL)])
-    return np.einsum("kpq,bpkn->bqn", reads, parts).reshape(len(by_around), -1)
+    gained: Array = np.einsum("kpq,bpkn->bqn", reads, parts)
+    return gained.reshape(len(by_around), -1)
 
 
 def _elman(weights: CellWeights, hidden: Array) -> _Step:
