@@ -95,10 +95,10 @@ def test_the_table_fits_and_ends_in_a_verdict(
 
 @pytest.mark.usefixtures("in_this_process")
 def test_a_cell_that_reads_weeks_stands_beside_the_others_at_equal_parameters(
-    trained_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    own_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train_quickly(monkeypatch)
-    flags = ["--cells", "gru,convlstm", "--match", "parameters", "--home", str(trained_home)]
+    flags = ["--cells", "gru,convlstm", "--match", "parameters", "--home", str(own_home)]
     sizes = ["--units", "16", "--lookback", "10"]
     assert run(["compare", *STOCKS, *SMALL, *sizes, *flags, "--json"]) == ExitCode.DONE
     captured = capsys.readouterr()
