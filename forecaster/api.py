@@ -23,7 +23,7 @@ from forecaster.prices.known import known_prices
 from forecaster.prices.market import INDEX_MARK, MarketSeries, mean_log_return
 from forecaster.prices.table import PriceTable, checked_ticker
 from forecaster.registry.versions import ModelRegistry, RegisteredModel
-from forecaster.settings import CELLS, LINEAR, Recipe, current_time, find_home, override
+from forecaster.settings import ALL_CELLS, CELLS, LINEAR, Recipe, current_time, find_home, override
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -451,6 +451,7 @@ def train(
         report: called after every batch.
 
     Raises:
+        UsageError: the cell cannot read such windows.
         BadInputError: the prices are too few, or no row can be used.
         ForecastError: the loss became NaN.
     """
@@ -465,6 +466,7 @@ def train_on(
     """`train` on a training set.
 
     Raises:
+        UsageError: the cell cannot read such windows.
         BadInputError: the prices are too few.
         ForecastError: the loss became NaN.
     """
@@ -492,7 +494,7 @@ def compare(
 
     Args:
         prices: as for `train`.
-        cells: of rnn, lstm and gru.
+        cells: of rnn, lstm, gru and convlstm.
         recipe: what to train; its cell is replaced by each of `cells`.
         market: as for `train`.
         earnings: as for `train`.
@@ -502,7 +504,8 @@ def compare(
             some need the extra `baselines`.
 
     Raises:
-        UsageError: a cell, a baseline or `match` is not known, or a baseline needs what is not installed.
+        UsageError: a cell, a baseline or `match` is not known, a cell cannot read such windows, or a baseline
+            needs what is not installed.
         BadInputError: the prices are too few, or no row can be used.
         ForecastError: a loss became NaN.
     """
@@ -557,14 +560,14 @@ def cell_recipes_on(data: TrainingSet, cells: Sequence[str], recipe: Recipe, mat
     """The recipe for each cell, see `cell_recipes`.
 
     Raises:
-        UsageError: a cell or `match` is not known.
+        UsageError: a cell or `match` is not known, or a cell cannot read such windows.
     """
     from forecaster.dataset.features import available_features
     from forecaster.evaluation.comparison import cell_recipes
 
-    unknown = [cell for cell in cells if cell not in CELLS]
+    unknown = [cell for cell in cells if cell not in ALL_CELLS]
     if unknown or not cells:
-        raise UsageError(f"cells {list(cells)} names no known cell", f"choose from {', '.join(CELLS)}")
+        raise UsageError(f"cells {list(cells)} names no known cell", f"choose from {', '.join(ALL_CELLS)}")
     if match not in ("units", "parameters"):
         raise UsageError(f"match {match!r} is not known", "choose units or parameters")
     return cell_recipes(recipe, cells, len(available_features(data.panel, recipe)), match)

@@ -85,7 +85,7 @@ def backtest(
 
     Args:
         prices: as for `train`.
-        cells: of rnn, lstm and gru.
+        cells: of rnn, lstm, gru and convlstm.
         recipe: what to train; its cell is replaced by each of `cells`, its split dates are not read.
         start: ISO day of the first forecast; the later half of the days without it.
         end: ISO day of the last forecast; the last day with an actual without it.

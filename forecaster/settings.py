@@ -19,8 +19,14 @@ from forecaster.errors import BadInputError, DiskError, UsageError
 from forecaster.files import read_regular
 
 SETTINGS_FILE = "forecast.toml"
-CELL_TITLES: Mapping[str, str] = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
-CELLS = tuple(CELL_TITLES)
+CELLS = ("rnn", "lstm", "gru")
+"""The cells that read a window day by day, and can answer at each."""
+CONVLSTM = "convlstm"
+"""The cell that reads a window week by week, and answers at its last day."""
+ALL_CELLS = (*CELLS, CONVLSTM)
+CELL_TITLES: Mapping[str, str] = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU", CONVLSTM: "ConvLSTM1D"}
+WEEK = 5
+"""Days of a week as a ConvLSTM1D reads it: the sessions of a week without a holiday."""
 LINEAR = "linear"
 """What is trained in place of a cell: the same inputs without recurrence."""
 ALL_FEATURES, PRICES_ONLY = "all", "prices"
@@ -88,7 +94,7 @@ class Recipe:
     all that can be had, those of earnings dates too.
     """
 
-    cell: str = setting("gru", choices=(*CELLS, LINEAR))
+    cell: str = setting("gru", choices=(*ALL_CELLS, LINEAR))
     lookback: int = setting(120, least=2, most=5000)
     horizon: int = setting(5, least=1, most=252)
     features: str = setting(ALL_FEATURES, choices=(ALL_FEATURES, PRICES_ONLY))
@@ -103,6 +109,42 @@ class Recipe:
     train_end: str | None = setting(None, date=True)
     validation_end: str | None = setting(None, date=True)
     device: str = setting("auto", choices=DEVICES)
+
+    @property
+    def last_day_only(self) -> bool:
+        """Whether the network answers at the last day of a window only, see `answers_last_day_only`."""
+        return answers_last_day_only(self.cell, bidirectional=self.bidirectional)
+
+
+def answers_last_day_only(cell: str, *, bidirectional: bool) -> bool:
+    """Whether what a network has read at a day of a window, but for the last, may have come after that day.
+
+    A bidirectional layer has read the window backwards too; a ConvLSTM1D has read the whole week of a day.
+    """
+    return bidirectional or cell == CONVLSTM
+
+
+def check_cell(recipe: Recipe) -> None:
+    """Hold the window and the direction against what the cell can read; each value by itself is checked.
+
+    Raises:
+        UsageError: a ConvLSTM1D is to read something else than whole weeks, or backwards too.
+    """
+    if recipe.cell != CONVLSTM:
+        return
+    if recipe.lookback % WEEK:
+        below = recipe.lookback - recipe.lookback % WEEK
+        near = " or ".join(str(days) for days in (below, below + WEEK) if days)
+        raise UsageError(
+            f"a {CELL_TITLES[CONVLSTM]} reads weeks of {WEEK} days, and a lookback of {recipe.lookback} "
+            f"is no multiple of {WEEK}",
+            f"choose --lookback {near}, or another cell",
+        )
+    if recipe.bidirectional:
+        raise UsageError(
+            f"a {CELL_TITLES[CONVLSTM]} reads its weeks forwards only",
+            f"leave out --bidirectional, or choose another cell: {', '.join(CELLS)}",
+        )
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def tune(
 
     Args:
         prices: as for `train`.
-        cells: of rnn, lstm and gru, to search among.
+        cells: of rnn, lstm, gru and convlstm, to search among.
         recipe: the default recipe: the first that is tried, and what is not searched is taken from it.
         trials: recipes to try in all, with those of an earlier run in `keep`.
         minutes: after so many no trial begins; two trainings follow.

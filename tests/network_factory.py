@@ -36,6 +36,7 @@ def random_network(
             for part, shape in weight_shapes(cell, width, units).items():
                 weights[f"layer{layer}/{direction}/{part}"] = random.normal(0, 0.5, shape).astype("f4")
         width = units * len(directions)
+    width *= 5 if cell == "convlstm" else 1
     weights["head/kernel"] = random.normal(0, 0.5, (width, 3 * horizon)).astype("f4")
     weights["head/bias"] = random.normal(0, 0.5, 3 * horizon).astype("f4")
     if known_ahead := sum(map(is_report_feature, features)):

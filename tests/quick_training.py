@@ -20,7 +20,7 @@ from forecaster.network.engine import Engine
 from forecaster.network.fitting import Progress
 from forecaster.network.recurrent import AHEAD, RecurrentNetwork
 from forecaster.network.training import TrainedNetwork
-from forecaster.settings import Recipe
+from forecaster.settings import CONVLSTM, WEEK, Recipe
 
 if TYPE_CHECKING:
     import pytest
@@ -30,6 +30,7 @@ _GATES = {
     "rnn": {},
     "lstm": {"input": _FAR, "forget": -_FAR, "output": _FAR},
     "gru": {"update": -_FAR},
+    "convlstm": {"input": _FAR, "forget": -_FAR, "output": _FAR},
 }
 _KERAS_FILE = bytes(24_000)
 _LINEAR = 0.02  # tanh of so small a number is the number
@@ -93,14 +94,16 @@ def _fit(
     days = np.array(origins)
     latest = features.values[:, days, names.index("return")]
     random = np.random.default_rng(recipe.seed)
-    head, bias = np.zeros((units, 3 * horizon)), np.zeros(3 * horizon)
+    # A ConvLSTM1D's head reads the five days of the last week, its unit the kernel's day in the middle.
+    weekly = recipe.cell == CONVLSTM
+    head, bias = np.zeros((WEEK if weekly else 1, units, 3 * horizon)), np.zeros(3 * horizon)
     for step in range(1, horizon + 1):
         ahead = sum(panel.log_return[:, days + each] for each in range(1, step + 1))
         target = ahead / (features.volatility[:, days] * np.sqrt(step))
         known = features.valid_input[:, days] & np.isfinite(target)
         x, y = latest[known], target[known]
         slope = x @ y / (x @ x) * random.normal(1, 0.01)  # another seed, another network
-        head[0, step - 1] = slope / _LINEAR
+        head[-1, 0, step - 1] = slope / _LINEAR
         bias[horizon + step - 1] = np.log(np.std(y - slope * x))
     bias[2 * horizon :] = _NORMAL
     weights: dict[str, Any] = {
@@ -111,8 +114,12 @@ def _fit(
         its_own = slice(place * units, (place + 1) * units)
         weights["layer0/forward/bias"][..., its_own] = _GATES[recipe.cell].get(gate, 0.0)
         if gate == "candidate":
-            weights["layer0/forward/kernel"][names.index("return"), place * units] = _LINEAR
-    weights |= {"head/kernel": head.astype("f4"), "head/bias": bias.astype("f4")}
+            kernel = weights["layer0/forward/kernel"]
+            (kernel[1] if weekly else kernel)[names.index("return"), place * units] = _LINEAR
+    weights |= {
+        "head/kernel": head.reshape(-1, 3 * horizon).astype("f4"),
+        "head/bias": bias.astype("f4"),
+    }
     if known_ahead := sum(map(is_report_feature, names)):
         weights[AHEAD] = np.zeros((known_ahead, 3 * horizon), "f4")
     network = RecurrentNetwork(

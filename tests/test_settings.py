@@ -56,7 +56,7 @@ REAL: dict[Setting, str] = {
     ("run", "score_minutes"): "(0, 10080]",
 }
 CHOICES: dict[Setting, tuple[str, ...]] = {
-    ("train", "cell"): ("rnn", "lstm", "gru", "linear"),
+    ("train", "cell"): ("rnn", "lstm", "gru", "convlstm", "linear"),
     ("train", "device"): ("auto", "cpu", "gpu"),
     ("train", "features"): ("all", "prices"),
 }

@@ -1,4 +1,4 @@
-"""`forecast compare`: SimpleRNN, LSTM and GRU on the same windows, beside the naive forecasts."""
+"""`forecast compare`: SimpleRNN, LSTM, GRU and ConvLSTM1D on the same windows, beside the naive forecasts."""
 
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from forecaster.cli.flags import (
     chosen_cells,
     chosen_engine,
     extra_baselines,
+    last_day_note,
     show_survivorship,
     show_universe,
     training_flags,
@@ -84,7 +85,7 @@ def compare(
     show_universe(data.universe, facts)
     warn_of_damaged(data.damaged)
     warn_of_dates(data.dates_fault)
-    _announce(recipe, seeds, quiet=quiet)
+    _announce(chosen, recipe, seeds, quiet=quiet)
     with chosen_engine(engine, address), training_progress(quiet=quiet) as report:
         result = compare_on(
             data,
@@ -114,9 +115,9 @@ def compare(
         show_comparison(comparison, verdict, recipes, stdout_console(quiet=quiet))
 
 
-def _announce(recipe: Recipe, seeds: int, *, quiet: bool) -> None:
+def _announce(cells: list[str], recipe: Recipe, seeds: int, *, quiet: bool) -> None:
     notes = stderr_console(quiet=quiet)
-    if recipe.bidirectional:
-        notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
+    if note := last_day_note(cells, recipe):
+        notes.print(note)
     if seeds == 1:
         notes.print("One seed: differences between cells may be luck; --seeds 5 shows how much.", style="dim")

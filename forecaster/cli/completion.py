@@ -4,7 +4,7 @@ All of it is read from the names of files, and an error offers nothing: a shell 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from forecaster.settings import CELLS, find_home
+from forecaster.settings import ALL_CELLS, CELLS, find_home
 
 Completer = Callable[[typer.Context, str], list[str]]
 
@@ -61,13 +61,19 @@ def complete_universes(context: typer.Context, incomplete: str) -> list[str]:  #
     return list(dict.fromkeys(["sp500", "sample", *own]))
 
 
-@_silent
-def complete_cells(context: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
-    """Cells with commas between them, or all."""
-    before, comma, _ = incomplete.rpartition(",")
-    given = before.split(",")
-    left = [f"{before}{comma}{cell}" for cell in CELLS if cell not in given]
-    return left if comma else [*left, "all"]
+def _cells_completer(cells: Sequence[str]) -> Completer:
+    """Of some of the cells with commas between them, or all."""
+
+    def complete(context: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
+        before, comma, _ = incomplete.rpartition(",")
+        given = before.split(",")
+        left = [f"{before}{comma}{cell}" for cell in cells if cell not in given]
+        return left if comma else [*left, "all"]
+
+    return complete
+
+
+complete_cells, complete_daily_cells = _cells_completer(ALL_CELLS), _cells_completer(CELLS)
 
 
 def complete_choices(*choices: str) -> Completer:

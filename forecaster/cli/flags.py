@@ -12,7 +12,7 @@ import typer
 from forecaster.cli.completion import complete_cells, complete_choices, complete_tickers, complete_universes
 from forecaster.cli.screen import HomeFlag, open_settings, stderr_console
 from forecaster.errors import UsageError, name_some
-from forecaster.settings import CELLS, DEVICES, Recipe, override
+from forecaster.settings import ALL_CELLS, CELL_TITLES, CONVLSTM, DEVICES, Recipe, check_cell, override
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -42,7 +42,12 @@ AllDaysFlag = Annotated[
     bool, typer.Option("--all-days", help="With --universe: count days before and after membership too.")
 ]
 CellsFlag = Annotated[
-    str, typer.Option("--cells", help="Cells to compare, with commas.", autocompletion=complete_cells)
+    str,
+    typer.Option(
+        "--cells",
+        help=f"Cells to compare, with commas: {', '.join(ALL_CELLS)}; or all.",
+        autocompletion=complete_cells,
+    ),
 ]
 MatchFlag = Annotated[
     str, typer.Option("--match", help="units: equal units; parameters: about equal parameters.")
@@ -102,8 +107,8 @@ def _flag(kind: Any, name: str, help_text: str, default: str | None = None) -> i
 
 
 _FLAGS = (
-    _flag(str, "cell", f"Recurrent cell: {', '.join(CELLS)}."),
-    _flag(int, "lookback", "Days that the network sees."),
+    _flag(str, "cell", f"Recurrent cell: {', '.join(ALL_CELLS)}."),
+    _flag(int, "lookback", "Days that the network sees; of convlstm whole weeks, a multiple of 5."),
     _flag(int, "horizon", "Days ahead, each a step."),
     _flag(int, "units", "Units in a layer."),
     _flag(int, "layers", "Recurrent layers."),
@@ -138,7 +143,10 @@ def training_flags(*left_out: str) -> Callable[[Callable[..., None]], Callable[.
         def run(**values: Any) -> None:
             flags = {flag.name: values.pop(flag.name) for flag in chosen}
             settings = open_settings(values.pop("context"), values.pop("home"))
-            command(**values, settings=settings, recipe=override(settings.train, flags))
+            recipe = override(settings.train, flags)
+            if "cell" not in left_out:
+                check_cell(recipe)
+            command(**values, settings=settings, recipe=recipe)
 
         kept = [
             parameter.replace(kind=keyword)
@@ -153,19 +161,33 @@ def training_flags(*left_out: str) -> Callable[[Callable[..., None]], Callable[.
     return decorate
 
 
-def chosen_cells(text: str) -> list[str]:
+def chosen_cells(text: str, known: Sequence[str] = ALL_CELLS) -> list[str]:
     """The cells that `--cells` names, with commas between them, or `all`.
+
+    Args:
+        text: as it was written.
+        known: the cells that the command takes.
 
     Raises:
         UsageError: one of them is none.
     """
     if text.strip().lower() == "all":
-        return list(CELLS)
+        return list(known)
     chosen = list(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
-    unknown = [cell for cell in chosen if cell not in CELLS]
+    unknown = [cell for cell in chosen if cell not in known]
     if unknown or not chosen:
-        raise UsageError(f"--cells {text!r} names no known cell", f"choose from {', '.join(CELLS)} or all")
+        weekly = CONVLSTM in unknown
+        fault = "has a cell that reads weeks, and a step is a day here" if weekly else "names no known cell"
+        raise UsageError(f"--cells {text!r} {fault}", f"choose from {', '.join(known)} or all")
     return chosen
+
+
+def last_day_note(cells: Sequence[str], recipe: Recipe) -> str:
+    """Why only the last day of each window is supervised, and of which cells; empty if of none."""
+    only = "only the last day of each window is supervised."
+    if recipe.bidirectional:
+        return f"A bidirectional layer sees later days: {only}"
+    return f"A {CELL_TITLES[CONVLSTM]} reads whole weeks: with it {only}" if CONVLSTM in cells else ""
 
 
 def extra_baselines(text: str | None) -> tuple[str, ...]:

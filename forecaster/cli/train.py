@@ -9,6 +9,7 @@ from forecaster.cli.flags import (
     AllDaysFlag,
     TrainingTickers,
     TrainingUniverse,
+    last_day_note,
     show_survivorship,
     show_universe,
     training_flags,
@@ -63,8 +64,8 @@ def train(
     show_universe(data.universe, facts)
     warn_of_damaged(data.damaged)
     warn_of_dates(data.dates_fault)
-    if recipe.bidirectional:
-        notes.print("A bidirectional layer sees later days: only the last day of each window is supervised.")
+    if note := last_day_note([recipe.cell], recipe):
+        notes.print(note)
     with training_progress(quiet=quiet) as report:
         model = train_on(data, recipe, lambda progress: report(recipe.cell, progress)).save(home.path, name)
     show_survivorship(data.survivorship, facts)

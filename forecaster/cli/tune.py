@@ -24,7 +24,7 @@ from forecaster.cli.screen import (
     stderr_console,
     stdout_console,
 )
-from forecaster.settings import Recipe, Settings
+from forecaster.settings import ALL_CELLS, Recipe, Settings
 
 
 @training_flags("cell")
@@ -32,7 +32,11 @@ def tune(
     tickers: TrainingTickers = None,
     cells: Annotated[
         str,
-        typer.Option("--cells", help="Cells to search among, with commas.", autocompletion=complete_cells),
+        typer.Option(
+            "--cells",
+            help=f"Cells to search among, with commas: {', '.join(ALL_CELLS)}; or all.",
+            autocompletion=complete_cells,
+        ),
     ] = ("rnn,lstm,gru"),
     trials: Annotated[
         int, typer.Option("--trials", help="Recipes to try, with those kept from before.", min=1, max=100_000)

@@ -47,13 +47,13 @@ class Windows:
         return Windows(self.ticker[chosen], self.start[chosen], self.lookback, self.supervised)
 
 
-def supervised_days(lookback: int, *, bidirectional: bool) -> int:
+def supervised_days(lookback: int, *, last_day_only: bool) -> int:
     """How many last days of a window are supervised: half, or one if later days are seen.
 
-    A bidirectional layer reads the window backwards too, so all but the last day have seen their
-    own future.
+    A bidirectional layer reads the window backwards too, and a ConvLSTM1D whole weeks, so all but the
+    last day have seen their own future.
     """
-    return 1 if bidirectional else max(lookback // 2, 1)
+    return 1 if last_day_only else max(lookback // 2, 1)
 
 
 def training_stride(lookback: int, supervised: int) -> int:

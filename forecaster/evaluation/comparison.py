@@ -33,7 +33,7 @@ from forecaster.network.fitting import Progress
 from forecaster.network.recurrent import matched_units
 from forecaster.network.training import TrainedNetwork
 from forecaster.processes import results_of, run_isolated
-from forecaster.settings import Recipe
+from forecaster.settings import Recipe, check_cell
 
 NAIVE = "naive"
 REFERENCE_CELL = "gru"
@@ -136,9 +136,15 @@ def cell_recipes(recipe: Recipe, cells: Sequence[str], features: int, match: str
     """The recipe for each cell: equal units, or units that give about the reference's parameters.
 
     The reference is the GRU, or the first cell where the GRU is not compared.
+
+    Raises:
+        UsageError: one of the cells cannot read such windows.
     """
+    equal = [replace(recipe, cell=cell) for cell in cells]
+    for each in equal:
+        check_cell(each)
     if match == "units":
-        return [replace(recipe, cell=cell) for cell in cells]
+        return equal
     reference = replace(recipe, cell=REFERENCE_CELL if REFERENCE_CELL in cells else cells[0])
     return [replace(recipe, cell=cell, units=matched_units(cell, reference, features)) for cell in cells]
 

@@ -78,14 +78,14 @@ def network_forecasts(
 
     Where `target_mask` (N, D) is given, only the origins that count.
 
-    Each answer has seen between half of the network's lookback and all of it (all of it with a bidirectional
-    network, which answers at a window's last day only).
+    Each answer has seen between half of the network's lookback and all of it (all of it with a network
+    that answers at a window's last day only).
 
     Returns:
         The origins, and the distributions of cumulative log returns, (O, H).
     """
     windows = dense_windows(
-        features, part, network.lookback, target_mask, bidirectional=network.bidirectional
+        features, part, network.lookback, target_mask, last_day_only=network.last_day_only
     )
     return window_forecasts(network, features, windows, part, target_mask)
 
@@ -96,10 +96,10 @@ def dense_windows(
     lookback: int,
     target_mask: NDArray[np.bool_] | None = None,
     *,
-    bidirectional: bool = False,
+    last_day_only: bool = False,
 ) -> Windows:
     """The windows whose supervised days are all origins of `part`, each once."""
-    supervised = supervised_days(lookback, bidirectional=bidirectional)
+    supervised = supervised_days(lookback, last_day_only=last_day_only)
     return grid_windows(
         features.valid_input, part, lookback, supervised, stride=supervised, target_mask=target_mask
     )

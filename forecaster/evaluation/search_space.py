@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from forecaster.errors import UsageError
-from forecaster.settings import ALL_FEATURES, CELLS, PRICES_ONLY, Recipe, override
+from forecaster.settings import ALL_CELLS, ALL_FEATURES, CELLS, PRICES_ONLY, Recipe, check_cell, override
 
 USUAL: Mapping[str, tuple[Any, ...]] = {
     "cell": CELLS,
@@ -79,12 +79,13 @@ def space_around(
 
     Args:
         base: the default recipe. If its cell is not among `cells`, the first of these takes its place.
-        cells: of rnn, lstm and gru.
+        cells: of rnn, lstm, gru and convlstm.
         reports: whether there are inputs of earnings dates, which `features` may leave out.
         wanted: values in place of the usual ones, by setting.
 
     Raises:
-        UsageError: a cell, a setting or a value is not known or out of its bounds.
+        UsageError: a cell, a setting or a value is not known or out of its bounds, or a cell cannot read a
+            window of one of the lookbacks.
     """
     given = {name: tuple(dict.fromkeys(values)) for name, values in (wanted or {}).items()} | {
         "cell": tuple(dict.fromkeys(cells))
@@ -96,14 +97,17 @@ def space_around(
             raise UsageError(f"there is no value of {name} to try", "give one or more")
         for value in values:
             override(base, {name: value})
-    unknown = [cell for cell in given["cell"] if cell not in CELLS]
+    unknown = [cell for cell in given["cell"] if cell not in ALL_CELLS]
     if unknown:
-        raise UsageError(f"{unknown[0]} is no recurrent cell", f"choose from {', '.join(CELLS)}")
+        raise UsageError(f"{unknown[0]} is no recurrent cell", f"choose from {', '.join(ALL_CELLS)}")
     if base.cell not in given["cell"]:
         base = replace(base, cell=given["cell"][0])
     if not reports:
         given["features"] = (base.features,)
     choices = {name: _with(getattr(base, name), given.get(name, usual)) for name, usual in USUAL.items()}
+    for cell in choices["cell"]:
+        for lookback in choices["lookback"]:
+            check_cell(replace(base, cell=cell, lookback=lookback))
     return Space(base, choices)
 
 

@@ -31,7 +31,7 @@ def fit_step_copula(network: Network, panel: Panel, origins: range, seed: int) -
     rows = random.permutation(panel.shape[0])[:_MOST_TICKERS]
     some = panel.take(np.sort(rows))
     features = compute_features(some, network.features)
-    supervised = supervised_days(network.lookback, bidirectional=network.bidirectional)
+    supervised = supervised_days(network.lookback, last_day_only=network.last_day_only)
     windows = grid_windows(
         features.valid_input, origins, network.lookback, supervised, supervised, target_mask=some.target_mask
     )

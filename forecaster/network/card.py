@@ -19,7 +19,7 @@ from forecaster.errors import BadInputError, UsageError, name_some
 from forecaster.files import digest_bytes
 from forecaster.network.step_copula import MOST_CORRELATION
 from forecaster.prices.table import checked_ticker
-from forecaster.settings import Recipe, override
+from forecaster.settings import Recipe, check_cell, override
 
 FORMAT = 4
 _READABLE = (1, 2, 3, 4)  # from 2 on, weights may have seen the days that the card's scores are of
@@ -221,7 +221,9 @@ def _check(path: Path, card: Mapping[str, Any]) -> None:
             raise damaged_file(path, f"it lacks {name_some(missing) or 'the scores of step 1'}")
         known = {part.name for part in fields(Recipe)}
         # Settings of a later version are left to who would train by them.
-        override(Recipe(), {name: value for name, value in recipe.items() if name in known}, _quoted)
+        check_cell(
+            override(Recipe(), {name: value for name, value in recipe.items() if name in known}, _quoted)
+        )
         tied = card.get("step_correlations")
         if tied is not None and len(tied) != recipe["horizon"] - 1:
             raise damaged_file(path, f"it has {len(tied)} step_correlations, of {recipe['horizon']} steps")

@@ -5,7 +5,7 @@ Everything is written in `keras.ops`, so that TensorFlow, JAX and PyTorch engine
 
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,23 @@ from numpy.typing import NDArray
 
 from forecaster.dataset.features import Features
 from forecaster.files import disk_error
+from forecaster.network.cells import KERNEL
 from forecaster.network.network import LEAST_DEGREES, Network
 from forecaster.network.recurrent import AHEAD, RecurrentNetwork
-from forecaster.settings import Recipe
+from forecaster.settings import CONVLSTM, WEEK, Recipe
 
-LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+
+def _weekly(units: int, **others: Any) -> keras.layers.Layer:
+    """A ConvLSTM1D over the days of a week, whatever the user's keras.json says of the order of axes."""
+    return keras.layers.ConvLSTM1D(units, KERNEL, padding="same", data_format="channels_last", **others)
+
+
+LAYERS: Mapping[str, Callable[..., keras.layers.Layer]] = {
+    "rnn": keras.layers.SimpleRNN,
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+    CONVLSTM: _weekly,
+}
 
 
 def build_network(features: int, recipe: Recipe, known_ahead: int = 0) -> keras.Model:
@@ -35,26 +47,31 @@ def build_network(features: int, recipe: Recipe, known_ahead: int = 0) -> keras.
     A bidirectional network answers once a window, (batch, 1, 3 · horizon): its last layer gives the state
     of each direction after that direction's last step. Day by day, the backward state of the last day
     would have seen that day alone.
+
+    So does a ConvLSTM1D, over windows of whole weeks: the head reads the states of all five days of the last
+    week, see `RecurrentNetwork`.
     """
     inputs = keras.Input((None, features), name="features")
     hidden = inputs
+    if recipe.cell == CONVLSTM:
+        hidden = keras.layers.Reshape((-1, WEEK, features), name="weeks")(hidden)
     for number in range(recipe.layers):
-        once = recipe.bidirectional and number == recipe.layers - 1
+        once = recipe.last_day_only and number == recipe.layers - 1
         layer = LAYERS[recipe.cell](recipe.units, return_sequences=not once, name=f"{recipe.cell}_{number}")
         if recipe.bidirectional:
             layer = keras.layers.Bidirectional(layer, merge_mode="concat", name=f"both_ways_{number}")
         hidden = layer(hidden)
         if recipe.dropout:
             hidden = keras.layers.Dropout(recipe.dropout, name=f"dropout_{number}")(hidden)
-    if recipe.bidirectional:
-        hidden = keras.layers.Reshape((1, 2 * recipe.units), name="one_day")(hidden)
+    if recipe.last_day_only:
+        hidden = keras.layers.Reshape((1, -1), name="one_day")(hidden)
     start = keras.initializers.RandomNormal(stddev=0.01)
     raw = keras.layers.Dense(3 * recipe.horizon, kernel_initializer=start, name="head")(hidden)
     if known_ahead:
         ahead = keras.layers.Dense(
             3 * recipe.horizon, use_bias=False, kernel_initializer="zeros", name="ahead"
         )
-        last = inputs[:, -1:] if recipe.bidirectional else inputs
+        last = inputs[:, -1:] if recipe.last_day_only else inputs
         raw = keras.layers.Add(name="with_known_ahead")([raw, ahead(last[:, :, -known_ahead:])])
     return keras.Model(inputs, raw, name=recipe.cell)
 

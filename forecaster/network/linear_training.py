@@ -79,7 +79,7 @@ def training_rows(
     Raises:
         BadInputError: there is no window.
     """
-    supervised = supervised_days(recipe.lookback, bidirectional=False)
+    supervised = supervised_days(recipe.lookback, last_day_only=False)
     windows = grid_windows(
         features.valid_input, origins, recipe.lookback, supervised, supervised, target_mask=panel.target_mask
     )

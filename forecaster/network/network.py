@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from forecaster.network.cells import Shape
 from forecaster.network.student_t import ForecastDistribution
+from forecaster.settings import answers_last_day_only
 
 LEAST_DEGREES = 2.1
 _WINDOWS_AT_ONCE = 512  # a step's gates then fit the cache: 2 to 4 times quicker than 6,000 windows at once
@@ -21,7 +22,7 @@ class Network(ABC):
     """Whatever reads windows of features and answers with a Student-t distribution for each step.
 
     Attributes:
-        cell: rnn, lstm, gru or linear.
+        cell: rnn, lstm, gru, convlstm or linear.
         units: of each layer, in each direction.
         layers: how many.
         bidirectional: whether each layer also reads backwards.
@@ -52,6 +53,11 @@ class Network(ABC):
             if not np.isfinite(self.weights[name]).all():
                 raise ValueError(f"the weight {name} is not finite")
 
+    @property
+    def last_day_only(self) -> bool:
+        """Whether it answers at the last day of a window only, see `answers_last_day_only`."""
+        return answers_last_day_only(self.cell, bidirectional=self.bidirectional)
+
     @abstractmethod
     def shapes(self) -> dict[str, Shape]:
         """The name and shape of every weight."""
@@ -65,17 +71,18 @@ class Network(ABC):
 
         Args:
             inputs: (batch, timesteps, features).
-            last: how many of the last days are answered; 1 for a bidirectional network, which reads the
-                whole window before it answers.
+            last: how many of the last days are answered; 1 for a network that reads the whole window before
+                it answers.
 
         Returns:
             (batch, last, 3H): location, log-scale and raw degrees of freedom for each step.
 
         Raises:
-            ValueError: the network is bidirectional and `last` is not 1.
+            ValueError: the network answers at the last day only and `last` is not 1.
         """
-        if self.bidirectional and last != 1:
-            raise ValueError(f"a bidirectional network answers only at the last day, not at {last} days")
+        if self.last_day_only and last != 1:
+            kind = "bidirectional" if self.bidirectional else self.cell
+            raise ValueError(f"a {kind} network answers only at the last day, not at {last} days")
         answers = [
             self.answer(inputs[first : first + _WINDOWS_AT_ONCE], last)
             for first in range(0, len(inputs), _WINDOWS_AT_ONCE)

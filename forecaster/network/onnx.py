@@ -9,6 +9,7 @@ from pathlib import Path
 from forecaster.errors import UnavailableError, UsageError
 from forecaster.network.engine import start_engine
 from forecaster.network.network import LEAST_DEGREES
+from forecaster.settings import WEEK
 
 NEEDED = ("onnx", "tf2onnx")
 
@@ -19,7 +20,8 @@ def onnx_file(keras_file: Path) -> bytes:
     Its input `features` is (batch, days, features), as the card names and orders them; its outputs
     `location`, `scale` and `degrees_of_freedom` are (batch, days, horizon): at each day, of the
     Student-t of the cumulative log return 1 … H days ahead over σ(t)·√h. Those of a bidirectional
-    network are (batch, 1, horizon): at the last day only.
+    network and of a ConvLSTM1D are (batch, 1, horizon): at the last day only. A ConvLSTM1D takes a multiple
+    of five days.
 
     Raises:
         UsageError: Keras runs on another engine than TensorFlow.
@@ -46,7 +48,7 @@ def onnx_file(keras_file: Path) -> bytes:
     }
     whole = keras.Model(network.input, outputs)
     features = int(network.input.shape[-1])
-    whole(ops.zeros((1, 2, features)))  # Keras exports only what was called once
+    whole(ops.zeros((1, WEEK, features)))  # Keras exports only what was called once
     signature = [keras.InputSpec(shape=(None, None, features), dtype="float32", name="features")]
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

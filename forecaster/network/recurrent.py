@@ -16,7 +16,7 @@ from forecaster.network.cells import (
     weight_shapes,
 )
 from forecaster.network.network import Float32, Network
-from forecaster.settings import Recipe
+from forecaster.settings import CONVLSTM, WEEK, Recipe
 
 AHEAD = "ahead/kernel"
 
@@ -27,7 +27,9 @@ class RecurrentNetwork(Network):
 
     A bidirectional layer's two states stand side by side. The head reads each direction after its last
     step, as Keras's `Bidirectional(return_sequences=False)` gives them: forwards at the window's last day,
-    backwards at its first. Its weights are `layer0/forward/kernel`, `…/recurrent`, `…/bias`,
+    backwards at its first. Of a ConvLSTM1D it reads the states of all five days of the last week side by
+    side: that of the last day alone knows of two days of its week only, as a kernel of three reaches one day
+    to each side. Its weights are `layer0/forward/kernel`, `…/recurrent`, `…/bias`,
     `layer0/backward/…`, `head/kernel`, `head/bias` and, with inputs known ahead, `ahead/kernel`, laid out
     as in Keras.
     """
@@ -68,6 +70,8 @@ class RecurrentNetwork(Network):
                 read = np.concatenate([forward[:, -1:], backward[:, :1]], axis=-1)
             else:
                 hidden, read = forward, forward[:, -last:]
+        if self.cell == CONVLSTM:
+            read = hidden[:, -WEEK:].reshape(len(hidden), 1, WEEK * self.units)
         raw: Float32 = read @ self.weights["head/kernel"] + self.weights["head/bias"]
         if self.known_ahead:
             raw = raw + inputs[:, -raw.shape[1] :, -self.known_ahead :] @ self.weights[AHEAD]
@@ -93,21 +97,26 @@ def network_shapes(
         for direction in directions:
             shapes |= {f"layer{layer}/{direction}/{part}": shape for part, shape in parts.items()}
         width = len(directions) * units
-    shapes |= {"head/kernel": (width, 3 * horizon), "head/bias": (3 * horizon,)}
+    shapes |= {"head/kernel": (_days_read(cell) * width, 3 * horizon), "head/bias": (3 * horizon,)}
     return shapes | ({AHEAD: (known_ahead, 3 * horizon)} if known_ahead else {})
 
 
 def network_parameters(cell: str, units: int, features: int, recipe: Recipe, known_ahead: int = 0) -> int:
     """Parameters of the recurrent layers and the head, (u + a + 1) · 3H, for the recipe's other sizes.
 
-    The head reads `known_ahead` inputs, a, beside the states.
+    The head reads `known_ahead` inputs, a, beside the states; those of a ConvLSTM1D are 5u.
     """
     directions = 2 if recipe.bidirectional else 1
     total, inputs = 0, features
     for _ in range(recipe.layers):
         total += directions * parameter_count(cell, inputs, units)
         inputs = directions * units
-    return total + (inputs + known_ahead + 1) * 3 * recipe.horizon
+    return total + (_days_read(cell) * inputs + known_ahead + 1) * 3 * recipe.horizon
+
+
+def _days_read(cell: str) -> int:
+    """Of how many days the head reads the states, see `RecurrentNetwork`."""
+    return WEEK if cell == CONVLSTM else 1
 
 
 def matched_units(cell: str, reference: Recipe, features: int) -> int:

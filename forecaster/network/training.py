@@ -16,7 +16,7 @@ from forecaster.errors import BadInputError
 from forecaster.network.engine import Engine, make_repeatable, on_device
 from forecaster.network.fitting import Budget, Fit, OriginSet, Progress
 from forecaster.network.network import Network
-from forecaster.settings import Recipe
+from forecaster.settings import Recipe, check_cell
 
 # A budget in optimiser steps serves a small panel and the whole index alike.
 _STEPS = 400
@@ -104,6 +104,7 @@ def train_network(
 
     Raises:
         BadInputError: a part has not one window.
+        UsageError: the cell cannot read such windows.
         ForecastError: the loss became NaN.
     """
     parts = (split.train, split.validation)
@@ -161,8 +162,9 @@ def _fit(
         without_keras,
     )
 
+    check_cell(recipe)
     features = compute_features(panel, names)
-    supervised = supervised or supervised_days(recipe.lookback, bidirectional=recipe.bidirectional)
+    supervised = supervised or supervised_days(recipe.lookback, last_day_only=recipe.last_day_only)
     stride = training_stride(recipe.lookback, supervised)
     known_steps = count_known_steps(panel.log_return, recipe.horizon)
     train = OriginSet(

@@ -27,6 +27,7 @@ from forecaster.network.artifact import (
 from forecaster.network.network import Network
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.registry.history import Service, add_service, highest_given, read_history, served_before
+from forecaster.settings import CONVLSTM
 
 DEFAULT_NAME = "main"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -50,16 +51,30 @@ class RegisteredModel:
         return frozenset(self.card["tickers"])
 
     def recurrent(self) -> RecurrentNetwork:
-        """Its network, of which cells and gates can be looked at.
+        """Its network, trained by Keras.
 
         Raises:
-            UsageError: it is a linear-t, which has neither.
+            UsageError: it is a linear-t, which has no cell.
         """
         if not isinstance(self.network, RecurrentNetwork):
             raise UsageError(
                 f"{self.reference} is a linear-t and has no recurrent cell", "choose another --model"
             )
         return self.network
+
+    def daily(self) -> RecurrentNetwork:
+        """Its network, whose cells and gates can be looked at day by day.
+
+        Raises:
+            UsageError: it is a linear-t, which has neither, or a ConvLSTM1D, which has them week by week.
+        """
+        network = self.recurrent()
+        if network.cell == CONVLSTM:
+            raise UsageError(
+                f"{self.reference} is a ConvLSTM1D, whose steps are weeks, and here each is a day",
+                "choose another --model",
+            )
+        return network
 
 
 def check_model_name(name: str) -> str:

@@ -94,6 +94,34 @@ def test_the_table_fits_and_ends_in_a_verdict(
 
 
 @pytest.mark.usefixtures("in_this_process")
+def test_a_cell_that_reads_weeks_stands_beside_the_others_at_equal_parameters(
+    own_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_quickly(monkeypatch)
+    flags = ["--cells", "gru,convlstm", "--match", "parameters", "--home", str(own_home)]
+    sizes = ["--units", "16", "--lookback", "10"]
+    assert run(["compare", *STOCKS, *SMALL, *sizes, *flags, "--json"]) == ExitCode.DONE
+    captured = capsys.readouterr()
+    assert "A ConvLSTM1D reads whole weeks" in captured.err
+    document = json.loads(captured.out)
+    assert_described(document)
+    gru, weekly = (row for row in document["models"] if row["kind"] == "cell")
+    assert weekly["model"] == "convlstm"
+    assert weekly["parameters"] == pytest.approx(gru["parameters"], rel=0.15)
+    assert weekly["scores"]["1"]["crps"] > 0
+
+
+def test_windows_that_are_no_weeks_are_rejected_before_anything_is_trained(
+    trained_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cell that reads weeks is compared only where it is asked for, and then on whole weeks."""
+    flags = ("--cells", "gru,convlstm", "--home", trained_home)
+    code, line = rejection(capsys, "compare", *STOCKS, *SMALL, *flags, "--quiet")
+    assert code == ExitCode.USAGE
+    assert "a lookback of 12 is no multiple of 5; choose --lookback 10 or 15, or another cell" in line
+
+
+@pytest.mark.usefixtures("in_this_process")
 def test_further_baselines_stand_in_the_table_and_say_where_they_could_not_be_fitted(
     trained_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

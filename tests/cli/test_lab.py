@@ -54,6 +54,51 @@ def test_parameters_as_json(capsys: Screen) -> None:
     assert [row["keras_parameters"] for row in found["networks"]] == [12, 48, 42, 36]
 
 
+def test_parameters_of_a_cell_that_reads_weeks(capsys: Screen) -> None:
+    out = shown(capsys, "parameters", "--cells", "convlstm", "--units", "2", "--features", "3")
+    for text in (
+        "4·(3·u·f + 3·u·u + u)",
+        "= 4·(3·2·3 + 3·2·2 + 2) = 128",
+        "Keras counts 128",
+        "kernel 3×3×8",
+    ):
+        assert text in out
+    refused(
+        capsys, ExitCode.USAGE, "reads its weeks forwards only", "parameters", "--no-keras", "--cells", "all",
+        "--bidirectional",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "command", [("memory",), ("gradients", "--on", "adding")], ids=["memory", "gradients"]
+)
+def test_what_is_measured_day_by_day_takes_no_cell_that_reads_weeks(
+    capsys: Screen, command: tuple[str, ...]
+) -> None:
+    message = (
+        "--cells 'gru,convlstm' has a cell that reads weeks, and a step is a day here; choose from rnn, "
+    )
+    refused(capsys, ExitCode.USAGE, message, *command, "--cells", "gru,convlstm")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(("cell", "AAA", "--model", "main"), id="cell"),
+        pytest.param(("gates", "AAA"), id="gates"),
+        pytest.param(("gradients", "--model", "main"), id="gradients"),
+    ],
+)
+def test_what_looks_into_each_day_takes_no_network_that_reads_weeks(
+    capsys: Screen, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    filled_store(tmp_path)
+    network = random_network("convlstm", lookback=20)
+    ModelRegistry(tmp_path).register("main", network, card_of(network), b"a Keras file")
+    message = "main@1 is a ConvLSTM1D, whose steps are weeks, and here each is a day; choose another --model"
+    refused(capsys, ExitCode.USAGE, message, *command, "--home", str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -45,6 +45,22 @@ def test_a_network_is_trained_tested_and_put_into_service(
     assert "main@2" in capsys.readouterr().out
 
 
+def test_a_cell_that_reads_weeks_is_trained_and_put_into_service(
+    prices: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_quickly(monkeypatch)
+    weekly = ("--cell", "convlstm", "--lookback", "15", "--home", str(prices))
+    assert run(["train", *STOCKS, *SMALL, *weekly]) == ExitCode.DONE
+    captured = capsys.readouterr()
+    assert "ConvLSTM1D 4" in captured.out
+    note = "A ConvLSTM1D reads whole weeks: with it only the last day of each window is supervised."
+    assert note in " ".join(captured.err.split())
+    card = ModelRegistry(prices).card("main", 1)
+    assert (card["recipe"]["cell"], card["recipe"]["lookback"]) == ("convlstm", 15)
+    assert run(["predict", "AAA", "--home", str(prices)]) == ExitCode.DONE
+    assert "main@1" in capsys.readouterr().out
+
+
 def test_json_is_the_card(
     prices: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +106,18 @@ def test_settings_come_from_the_file_and_flags_win(
         ),
         pytest.param(["ZZZ"], ExitCode.NOT_FOUND, "ZZZ", id="unknown-ticker"),
         pytest.param(["SHORT"], ExitCode.BAD_INPUT, "days to forecast from", id="too-little-data"),
+        pytest.param(
+            ["--cell", "convlstm", "--lookback", "12"],
+            ExitCode.USAGE,
+            "reads weeks of 5 days, and a lookback of 12 is no multiple of 5; choose --lookback 10 or 15, or",
+            id="no-whole-weeks",
+        ),
+        pytest.param(
+            ["--cell", "convlstm", "--bidirectional"],
+            ExitCode.USAGE,
+            "reads its weeks forwards only; leave out --bidirectional, or choose another cell: rnn, lstm,",
+            id="weeks-backwards",
+        ),
         pytest.param(["--lookback", "290"], ExitCode.BAD_INPUT, "fetch at least", id="lookback-too-long"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from forecaster.prices.market import MarketSeries, mean_log_return
 from forecaster.prices.table import PriceTable
 from forecaster.service.prediction import forecast_latest
 
-DAYS, LOOKBACK = 90, 12
+DAYS, LOOKBACK = 90, 10
 NAMES = (*ALWAYS, "range", "volume")
 CHANGED = ("close", "adj_close", "high", "low", "volume")
 
@@ -159,8 +160,11 @@ def test_no_baseline_sees_the_future(origin: int, factors: list[float], row: int
         assert_same(baseline(one, origins, 3), baseline(other, origins, 3), day <= origin)
 
 
-@pytest.mark.parametrize("bidirectional", [False, True], ids=["one-way", "both-ways"])
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize(
+    ("cell", "bidirectional"),
+    [(cell, both_ways) for cell in ("rnn", "lstm", "gru") for both_ways in (False, True)]
+    + [("convlstm", False)],
+)
 def test_no_network_sees_the_future(cell: str, bidirectional: bool) -> None:
     network = random_network(cell, layers=2, bidirectional=bidirectional, lookback=LOOKBACK, features=NAMES)
 
@@ -180,13 +184,15 @@ def test_no_network_sees_the_future(cell: str, bidirectional: bool) -> None:
     holds()
 
 
-@pytest.mark.parametrize("bidirectional", [False, True], ids=["one-way", "both-ways"])
+@pytest.mark.parametrize(
+    "form", [{}, {"bidirectional": True}, {"cell": "convlstm"}], ids=["one-way", "both-ways", "weeks"]
+)
 @pytest.mark.parametrize("origin", [45, 60, DAYS - 1])
 def test_a_prediction_is_the_same_whether_the_future_is_known_or_not(
-    origin: int, bidirectional: bool
+    origin: int, form: dict[str, Any]
 ) -> None:
     """Prices that end on the origin's day give what the whole history gives at that origin."""
-    network = random_network("gru", bidirectional=bidirectional, lookback=LOOKBACK, features=NAMES)
+    network = random_network(**form, lookback=LOOKBACK, features=NAMES)
     market = mean_log_return(tables())
     past = [table.take(slice(origin + 1)) for table in tables()]
     predicted, valid = forecast_latest(

@@ -55,7 +55,7 @@ def test_every_origin_with_a_full_window_is_covered_once(
     days: np.ndarray, lookback: int, first: int, length: int
 ) -> None:
     part = range(first, min(first + length, 60))
-    supervised = supervised_days(lookback, bidirectional=False)
+    supervised = supervised_days(lookback, last_day_only=False)
     windows = grid_windows(days, part, lookback, supervised, stride=supervised)
     ticker, day = windows.origins()
     inside = (day >= part.start) & (day < part.stop)
@@ -74,15 +74,15 @@ def test_no_window_holds_an_unusable_day(days: np.ndarray, lookback: int, offset
 
 
 @pytest.mark.parametrize(
-    ("lookback", "bidirectional", "supervised"),
+    ("lookback", "last_day_only", "supervised"),
     [
         pytest.param(120, False, 60, id="half"),
-        pytest.param(120, True, 1, id="bidirectional-last-only"),
+        pytest.param(120, True, 1, id="last-only"),
         pytest.param(2, False, 1, id="shortest"),
     ],
 )
-def test_how_many_days_are_supervised(lookback: int, bidirectional: bool, supervised: int) -> None:
-    assert supervised_days(lookback, bidirectional=bidirectional) == supervised
+def test_how_many_days_are_supervised(lookback: int, last_day_only: bool, supervised: int) -> None:
+    assert supervised_days(lookback, last_day_only=last_day_only) == supervised
 
 
 def test_dense_windows_stride_by_what_they_supervise() -> None:

@@ -84,3 +84,27 @@ def test_without_earnings_dates_their_inputs_are_not_searched() -> None:
 def test_what_cannot_be_tried_is_said(cells: tuple[str, ...], wanted: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         space_around(Recipe(), cells, reports=True, wanted=wanted)
+
+
+def test_a_cell_that_reads_weeks_is_searched_where_it_is_named_and_every_lookback_is_whole_weeks() -> None:
+    assert "convlstm" not in space_around(BASE, CELLS, reports=False).choices["cell"]
+    space = space_around(Recipe(cell="convlstm"), ("gru", "convlstm"), reports=False)
+    assert space.base.cell == "convlstm"
+    assert all(lookback % 5 == 0 for lookback in space.choices["lookback"])
+
+
+@pytest.mark.parametrize(
+    ("base", "wanted", "message"),
+    [
+        pytest.param(
+            Recipe(lookback=122), {}, "a lookback of 122 is no multiple", id="the default's lookback"
+        ),
+        pytest.param(Recipe(), {"lookback": (20, 33)}, "a lookback of 33 is no multiple", id="a given one"),
+        pytest.param(Recipe(bidirectional=True), {}, "forwards only", id="both ways"),
+    ],
+)
+def test_what_a_cell_that_reads_weeks_cannot_read_is_not_searched(
+    base: Recipe, wanted: dict[str, tuple[int, ...]], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        space_around(base, ("gru", "convlstm"), reports=False, wanted=wanted)

@@ -1,6 +1,7 @@
 """The dependence of steps as it is fitted to a network's forecasts of training days."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,9 +98,9 @@ def test_few_days_tell_nothing() -> None:
     assert fit_step_copula(small, panel, range(60), 0) is None
 
 
-def test_a_bidirectional_network_has_one_too(walks: Panel) -> None:
-    """It answers at a window's last day only."""
-    network = random_network(bidirectional=True, lookback=20, horizon=4, features=available_features(walks))
+@pytest.mark.parametrize("form", [{"bidirectional": True}, {"cell": "convlstm"}], ids=["both ways", "weeks"])
+def test_a_network_that_answers_at_the_last_day_only_has_one_too(walks: Panel, form: dict[str, Any]) -> None:
+    network = random_network(**form, lookback=20, horizon=4, features=available_features(walks))
     found = fit_step_copula(network, walks, TRAIN, 0)
     assert found is not None
     assert found.correlations.shape == (3,)

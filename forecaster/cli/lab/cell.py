@@ -120,7 +120,7 @@ def _walk(
     names: tuple[str, ...] = ("return",)
     reset_after = not published
     settings = open_settings(context, home)
-    trained = ModelRegistry(settings.home).load(model).recurrent() if model else None
+    trained = ModelRegistry(settings.home).load(model).daily() if model else None
     if trained is not None:
         chosen, names, reset_after = trained.cell, trained.features, True
     if series is not None:

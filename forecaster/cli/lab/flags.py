@@ -4,13 +4,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecaster.cli.completion import complete_cells
+from forecaster.cli.completion import complete_cells, complete_daily_cells
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 CellsFlag = Annotated[
-    str, typer.Option("--cells", help="rnn, lstm, gru, with commas, or all.", autocompletion=complete_cells)
+    str,
+    typer.Option("--cells", help="rnn, lstm, gru, with commas, or all.", autocompletion=complete_daily_cells),
+]
+AllCellsFlag = Annotated[
+    str,
+    typer.Option(
+        "--cells", help="rnn, lstm, gru, convlstm, with commas, or all.", autocompletion=complete_cells
+    ),
 ]
 JobsFlag = Annotated[int, typer.Option("--jobs", help="Processes at once.", min=1, max=1024)]
 

@@ -53,7 +53,7 @@ def gates(
     store = PriceStore(settings.home)
     panel = load_panel(store, choose_tickers(store, [ticker]))
     trained = ModelRegistry(settings.home).load(model)
-    network = trained.recurrent()
+    network = trained.daily()
     study = study_gates(panel, network, trained.reference, days, network.lookback, layer, moves)
     document = _document(study, layer)
     keep(settings.home, "forecast.lab-gates/1", document)

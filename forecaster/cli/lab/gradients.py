@@ -22,7 +22,7 @@ from forecaster.cli.screen import (
     stderr_console,
     stdout_console,
 )
-from forecaster.settings import CELL_TITLES
+from forecaster.settings import CELL_TITLES, CELLS
 
 if TYPE_CHECKING:
     from forecaster.laboratory.cells.clipping import Descent
@@ -71,7 +71,7 @@ def gradients(
     """How far back the gradient reaches in each cell; exploding; clipping."""
     from forecaster.laboratory.cells.gradients import profile
 
-    chosen = chosen_cells(cells)
+    chosen = chosen_cells(cells, CELLS)
     check_save(save)
     _check(on, model, train_steps)
     if on == "prices":
@@ -137,7 +137,7 @@ def _on_prices(
     units = units or (trained.network.units if trained else 32)
     probes = untrained_price_probes(panel, cells, units, length, sequences, seed)
     if trained:
-        probes.append(trained_price_probe(panel, trained.recurrent(), trained.reference, length, sequences))
+        probes.append(trained_price_probe(panel, trained.daily(), trained.reference, length, sequences))
     return probes
 
 

@@ -19,7 +19,7 @@ from forecaster.cli.screen import (
     stderr_console,
     stdout_console,
 )
-from forecaster.settings import CELL_TITLES
+from forecaster.settings import CELL_TITLES, CELLS
 
 if TYPE_CHECKING:
     from forecaster.laboratory.memory.lags import LagResult
@@ -65,7 +65,7 @@ def memory(
 
     check_save(save)
     _check(task, start)
-    chosen = chosen_cells(cells)
+    chosen = chosen_cells(cells, CELLS)
     trials = plan_trials(
         task, chosen, whole_numbers("--lags", lags, SHORTEST, LONGEST), seeds, units, steps, start
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecaster.cli.flags import chosen_cells
-from forecaster.cli.lab.flags import CellsFlag
+from forecaster.cli.lab.flags import AllCellsFlag
 from forecaster.cli.results import SaveFlag, check_save, save_picture
 from forecaster.cli.screen import JsonFlag, figures_table, headline, print_json, stacked, stdout_console
 from forecaster.settings import CELL_TITLES
@@ -19,11 +19,11 @@ _LEGEND = """
 u: units, f: inputs of the layer. FLOP: additions and multiplications of a step
 of one sequence; σ, tanh: values put through them. weights, state (carried from
 step to step) and kept (left by each step for the way back through time): bytes
-in float32."""
+in float32. A step is a day; of a ConvLSTM1D a week of five."""
 
 
 def parameters(
-    cells: CellsFlag = "all",
+    cells: AllCellsFlag = "rnn,lstm,gru",
     features: Annotated[int, typer.Option("--features", help="Inputs a step.", min=1, max=100_000)] = 5,
     units: Annotated[int, typer.Option("--units", help="Units in a layer.", min=1, max=100_000)] = 32,
     layers: Annotated[int, typer.Option("--layers", help="Recurrent layers.", min=1, max=64)] = 1,

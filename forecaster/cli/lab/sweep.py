@@ -14,7 +14,7 @@ from forecaster.cli.flags import (
     chosen_engine,
     training_flags,
 )
-from forecaster.cli.lab.flags import CellsFlag, JobsFlag, with_colour
+from forecaster.cli.lab.flags import AllCellsFlag, JobsFlag, with_colour
 from forecaster.cli.results import SaveFlag, check_save, keep, save_picture
 from forecaster.cli.screen import (
     JsonFlag,
@@ -49,7 +49,7 @@ def sweep(
             "--values", help="With commas; `all` for tickers and years.", show_default="by the axis"
         ),
     ] = None,
-    cells: CellsFlag = "all",
+    cells: AllCellsFlag = "rnn,lstm,gru",
     match: Annotated[
         str, typer.Option("--match", help="units: equal units; parameters: about equal parameters.")
     ] = "units",

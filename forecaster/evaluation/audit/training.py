@@ -35,7 +35,7 @@ def small_recipe(recipe: Recipe, tickers: int, days: int) -> Recipe:
     """
     if recipe.cell == LINEAR:
         return linear_recipe(recipe)
-    supervised = supervised_days(recipe.lookback, bidirectional=recipe.bidirectional)
+    supervised = supervised_days(recipe.lookback, last_day_only=recipe.last_day_only)
     windows = max(tickers * days // training_stride(recipe.lookback, supervised), 1)
     epochs = int(np.clip(STEPS * _SMALLEST_BATCH // windows, _FEWEST_EPOCHS, _MOST_EPOCHS))
     batch = int(np.clip(epochs * windows // STEPS, _SMALLEST_BATCH, _LARGEST_BATCH))

@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass
 
-from forecaster.network.cells import GATES, Shape, parameter_count, weight_shapes
+from forecaster.network.cells import GATES, KERNEL, Shape, parameter_count, weight_shapes
 from forecaster.network.engine import start_engine
+from forecaster.settings import CONVLSTM, WEEK, Recipe, check_cell
 
 BYTES = 4  # float32
 
 
 @dataclass(frozen=True)
 class GateCount:
-    """Trained parameters of one gate: f·u from the input, u·u from the state, and biases."""
+    """Trained parameters of one gate: f·u from the input, u·u from the state, and biases.
+
+    A ConvLSTM1D has those weights once for each day of its kernel.
+    """
 
     gate: str
     input_weights: int
@@ -25,7 +29,7 @@ class GateCount:
 
 @dataclass(frozen=True)
 class Operations:
-    """Work of one step of one sequence in one direction.
+    """Work of one step of one sequence in one direction; a ConvLSTM1D's step is a week.
 
     Attributes:
         products: multiplications and additions of W x + U h + b.
@@ -49,7 +53,7 @@ class LayerAccount:
 
     Attributes:
         number: from 1.
-        inputs: f, numbers that it reads a step.
+        inputs: f, numbers that it reads a day.
         directions: 1, or 2 if it also reads backwards; all else here is of one direction.
         gates: trained parameters, gate by gate.
         symbols, numbers: the formula, in letters and with the sizes put in.
@@ -129,7 +133,11 @@ def account(
 
     Example:
         `account("lstm", features=3, units=2).parameters` is 4·(2·3 + 2·2 + 2) = 48.
+
+    Raises:
+        UsageError: a ConvLSTM1D is to read both ways.
     """
+    check_cell(Recipe(cell=cell, bidirectional=bidirectional))
     directions = 2 if bidirectional else 1
     widths = [features] + [directions * units] * (layers - 1)
     rows = tuple(
@@ -145,8 +153,14 @@ def operations(cell: str, inputs: int, units: int, *, reset_after: bool = True) 
     A row of W x + U h + b takes f + u multiplications and as many additions. `reset_after` adds a
     second bias to every gate, and multiplies the reset gate into U h + b′; as published, the reset
     gate is multiplied into h first. Blending takes an LSTM four operations a unit (f∘c, i∘g, their
-    sum, o∘tanh c) and a GRU four (z∘h, 1 − z, its product with g, their sum).
+    sum, o∘tanh c) and a GRU four (z∘h, 1 − z, its product with g, their sum). A ConvLSTM1D
+    does on each day of its week what an LSTM does, but reads K days there; beyond the week's ends is none.
     """
+    if cell == CONVLSTM:
+        beyond = sum(max(KERNEL // 2 - place, 0) for place in range(WEEK))
+        a_day = operations("lstm", inputs, units)
+        days_read = WEEK * KERNEL - 2 * beyond
+        return Operations(days_read * a_day.products, WEEK * a_day.elementwise, WEEK * a_day.activations)
     gates = len(GATES[cell])
     products = 2 * gates * units * (inputs + units)
     if cell == "rnn":
@@ -162,7 +176,10 @@ def _layer(
 ) -> LayerAccount:
     biases = 2 if cell == "gru" and reset_after else 1
     names = GATES[cell]
-    gates = tuple(GateCount(name, units * inputs, units * units, biases * units) for name in names)
+    days, rows, each_day = (KERNEL, WEEK, f"{KERNEL}·") if cell == CONVLSTM else (1, 1, "")
+    gates = tuple(
+        GateCount(name, days * units * inputs, days * units * units, biases * units) for name in names
+    )
     times = f"{len(names)}·" if len(names) > 1 else ""
     both = f"{directions}·" if directions > 1 else ""
     bias, bias_value = ("2u", f"2·{units}") if biases == 2 else ("u", f"{units}")
@@ -172,18 +189,20 @@ def _layer(
         inputs=inputs,
         directions=directions,
         gates=gates,
-        symbols=f"{both}{times}(u·f + u·u + {bias})",
-        numbers=f"{both}{times}({units}·{inputs} + {units}·{units} + {bias_value}) = {total:,}",
+        symbols=f"{both}{times}({each_day}u·f + {each_day}u·u + {bias})",
+        numbers=f"{both}{times}({each_day}{units}·{inputs} + {each_day}{units}·{units} + {bias_value}) = "
+        f"{total:,}",
         shapes=weight_shapes(cell, inputs, units, reset_after=reset_after),
         operations=operations(cell, inputs, units, reset_after=reset_after),
-        state_values=(2 if cell == "lstm" else 1) * units,
-        kept_values=_kept(cell, reset_after=reset_after) * units,
+        state_values=rows * (2 if cell in ("lstm", CONVLSTM) else 1) * units,
+        kept_values=rows * _kept(cell, reset_after=reset_after) * units,
     )
 
 
 def _kept(cell: str, *, reset_after: bool) -> int:
     """Values a unit that the way back needs: gates and states; a GRU with reset after, also U h + b′."""
-    states = {"rnn": 0, "lstm": 2, "gru": 2 if reset_after else 1}  # an Elman candidate is its state
+    # An Elman candidate is its state.
+    states = {"rnn": 0, "lstm": 2, CONVLSTM: 2, "gru": 2 if reset_after else 1}
     return len(GATES[cell]) + states[cell]
 
 
@@ -207,7 +226,8 @@ def keras_parameters(
     from forecaster.network.keras_network import LAYERS
 
     form = {"reset_after": reset_after} if cell == "gru" else {}
-    inputs = hidden = keras.Input((None, features))
+    days = (WEEK,) if cell == CONVLSTM else ()
+    inputs = hidden = keras.Input((None, *days, features))
     for _ in range(layers):
         layer = LAYERS[cell](units, return_sequences=True, **form)
         hidden = (keras.layers.Bidirectional(layer) if bidirectional else layer)(hidden)

@@ -10,15 +10,17 @@ GRU         δa_z = δh (h⁻ − g) z′,  δa_g = δh (1 − z) g′,  δa_r =
             (reset after, as in all networks that are trained here)
 
 Then δx = δa Wᵀ, and δa Uᵀ is added to δh of the step before; a GRU adds δh z to it as well, and its
-candidate's part is r δa_g.
+candidate's part is r δa_g. A ConvLSTM1D is an LSTM on each day of its week, whose products give slopes of the
+days around it.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from forecaster.network.cells import GATES, Array, CellTrace, CellWeights, trace_layer
+from forecaster.network.cells import GATES, KERNEL, Array, CellTrace, CellWeights, trace_layer
 from forecaster.network.recurrent import AHEAD, RecurrentNetwork
+from forecaster.settings import CONVLSTM, WEEK
 
 _Step = Callable[[int, Array], tuple[Array, Array]]
 """From a step and δh to δa (B, G·u) and what δh of the step before gains (B, u)."""
@@ -51,8 +53,11 @@ def input_slopes(network: RecurrentNetwork, inputs: Array, by_raw: Array) -> Arr
     by_state = by_raw @ network.weights["head/kernel"].T
     units = network.units
     # The head reads each direction after its last step: at the window's last day, and at its first.
-    slopes[:, -1, :units] = by_state[:, :units]
-    slopes[:, 0, units:] = by_state[:, units:]
+    if network.cell == CONVLSTM:  # the last step is a week
+        slopes[:, -WEEK:] = by_state.reshape(-1, WEEK, units)
+    else:
+        slopes[:, -1, :units] = by_state[:, :units]
+        slopes[:, 0, units:] = by_state[:, units:]
     for layer in reversed(range(network.layers)):
         parts = np.split(slopes, len(directions), axis=-1)
         through = [
@@ -69,6 +74,8 @@ def _through_layer(
     network: RecurrentNetwork, weights: CellWeights, trace: CellTrace, by_hidden: Array, *, backwards: bool
 ) -> Array:
     """Slopes by a layer's inputs (B, T, f) from those by its states (B, T, u)."""
+    if network.cell == CONVLSTM:
+        return _through_weeks(weights, trace, by_hidden)
     order = slice(None, None, -1 if backwards else 1)
     hidden = trace.hidden[:, order]
     gates = {name: trace.gates[name][:, order] for name in GATES[network.cell]}
@@ -87,6 +94,38 @@ def _through_layer(
         by_gates, carried = step(t, by_hidden[:, t] + carried)
         slopes[:, t] = by_gates @ weights.kernel.T
     return slopes[:, order]
+
+
+def _through_weeks(weights: CellWeights, trace: CellTrace, by_hidden: Array) -> Array:
+    """As `_through_layer`: an LSTM with a row for each day of the week, which reads K days side by side."""
+    batch, days, _ = by_hidden.shape
+
+    def rows(values: Array) -> Array:
+        """From (B, T, n) to (B · 5, T / 5, n)."""
+        weeks = values.reshape(batch, days // WEEK, WEEK, -1).swapaxes(1, 2)
+        return weeks.reshape(batch * WEEK, days // WEEK, -1)
+
+    assert trace.cell_state is not None  # noqa: S101  (a ConvLSTM1D's trace has one)
+    width = len(weights.bias)
+    flat = CellWeights(weights.kernel.reshape(-1, width), weights.recurrent.reshape(-1, width), weights.bias)
+    step = _lstm(flat, rows(trace.cell_state), {name: rows(gate) for name, gate in trace.gates.items()})
+    by_rows = rows(by_hidden)
+    slopes = np.empty((*by_rows.shape[:2], weights.kernel.shape[1]))
+    carried = np.zeros_like(by_rows[:, 0])
+    for t in reversed(range(by_rows.shape[1])):
+        by_gates, by_around = step(t, by_rows[:, t] + carried)
+        carried = _onto_days(by_around)
+        slopes[:, t] = _onto_days(by_gates @ flat.kernel.T)
+    return slopes.reshape(batch, WEEK, days // WEEK, -1).swapaxes(1, 2).reshape(batch, days, -1)
+
+
+def _onto_days(by_around: Array) -> Array:
+    """What each day of a week gains from the rows that read it, (B · 5, n) from (B · 5, K · n)."""
+    parts = by_around.reshape(-1, WEEK, KERNEL, by_around.shape[1] // KERNEL)
+    # Of day p the kernel's place k reads day p + k − 1; nothing beyond the ends.
+    reads = np.stack([np.eye(WEEK, k=place - KERNEL // 2) for place in range(KERNEL)])
+    gained: Array = np.einsum("kpq,bpkn->bqn", reads, parts)
+    return gained.reshape(len(by_around), -1)
 
 
 def _elman(weights: CellWeights, hidden: Array) -> _Step:

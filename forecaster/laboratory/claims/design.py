@@ -61,6 +61,11 @@ BOTH_WAYS = Said(
     "both ways", _GROUP, "A bidirectional layer forecasts better.", LOWER, "forecast compare --bidirectional",
     "both ways − one way",
 )  # fmt: skip
+WEEKS = Said(
+    "weeks of days", _GROUP, "Reading weeks of days by a ConvLSTM1D forecasts better than a GRU day by day "
+    "over the same window.", LOWER, "forecast compare --cells gru,convlstm --match parameters",
+    "ConvLSTM1D − GRU",
+)  # fmt: skip
 _GATE_SENTENCES = {
     "lstm-no-forget": ("forget gate", "An LSTM needs its forget gate: without it, it trains more slowly."),
     "lstm-no-output": ("output gate", "An LSTM needs its output gate: without it, it trains more slowly."),
@@ -96,6 +101,7 @@ def design_claims(evidence: Evidence) -> list[Claim]:
         dense_claim(evidence),
         lengths_claim(evidence),
         both_ways_claim(evidence),
+        weeks_claim(evidence),
         *(gate_claim(evidence, variant) for variant in REMOVED),
         sigmoid_claim(evidence),
     ]
@@ -191,6 +197,19 @@ def both_ways_claim(evidence: Evidence) -> Claim:
         BOTH_WAYS, prices["years/both ways"], prices["years/one target"],
         f"{scored(evidence, None, FEW_YEARS, 'years/one target')}; both have one target a window",
         _sizes(prices["years/both ways"], prices["years/one target"]),
+    )  # fmt: skip
+
+
+def weeks_claim(evidence: Evidence) -> Claim:
+    """The ConvLSTM1D against the GRU, each with one target a window and the same windows."""
+    prices = evidence.prices
+    weekly, daily = prices["years/convlstm"], prices["years/one target"]
+    return lower(
+        WEEKS, weekly, daily,
+        f"{scored(evidence, None, FEW_YEARS, 'years/one target')}; both have one target a window, equal "
+        "parameters",
+        f"{_sizes(weekly, daily)}; the ConvLSTM1D takes {_seconds(weekly) / _seconds(daily):.1f} times as "
+        "long to train",
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
 from forecaster.network.cells import nearest_units
 from forecaster.network.linear_t import linear_shapes
 from forecaster.network.recurrent import network_parameters
-from forecaster.settings import CELLS
+from forecaster.settings import CELLS, CONVLSTM, WEEK, Recipe
 
 TrialResult = dict[str, Any]
 
@@ -151,6 +151,7 @@ def price_groups(store: TrialSetup, size: Size) -> dict[str, list[PriceTrial]]:
     groups["used at/gru"] = replace(usual, used_at=size.lengths, every=size.every)
     groups["years/many targets"], groups["years/one target"] = few, single
     groups["years/both ways"] = replace(single, recipe=replace(gru, bidirectional=True))
+    groups["years/convlstm"] = replace(single, recipe=_weekly(gru, setup.features))
     linear = sum(map(math.prod, linear_shapes(recipe.horizon, setup.inputs).values()))
     units = nearest_units(lambda units: network_parameters("gru", units, setup.features, gru), linear)
     groups["tiny/gru"] = setup.trial(replace(gru, units=units))
@@ -232,6 +233,13 @@ def gather_evidence(
     by_price[LINEAR_T] = by_price[LINEAR_T] * size.seeds
     by_task = {name: [solved[key_of(asdict(each))] for each in trials] for name, trials in tasks.items()}
     return Evidence(store.spread(MOST_TICKERS), store, size, by_price, by_task)
+
+
+def _weekly(gru: Recipe, features: int) -> Recipe:
+    """A ConvLSTM1D with about the GRU's parameters, over as many whole weeks as its window has."""
+    whole = replace(gru, lookback=max(gru.lookback - gru.lookback % WEEK, WEEK))
+    _, weekly = cell_recipes(whole, [gru.cell, CONVLSTM], features, "parameters")
+    return weekly
 
 
 def _seeds(trial: PriceTrial, count: int) -> list[PriceTrial]:

@@ -236,7 +236,7 @@ def _daily(scored: ScoredStep) -> dict[str, Any]:
 def _windows(trial: PriceTrial, network: Network, features: Features, part: range) -> Windows:
     """Windows that are answered as they were trained: at their last half, or at their last day."""
     lookback = trial.recipe.lookback
-    if trial.one_target or network.bidirectional:
+    if trial.one_target or network.last_day_only:
         return grid_windows(features.valid_input, part, lookback, 1, stride=trial.every)
     return dense_windows(features, part, lookback)
 

@@ -42,6 +42,7 @@ _MODEL_COLOURS = {
     "rnn": "orange",
     "lstm": "blue",
     "gru": "green",
+    "convlstm": "red",
     "linear-t": "purple",
     "riskmetrics-t": "faint",
 }

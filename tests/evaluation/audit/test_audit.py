@@ -345,6 +345,7 @@ def test_real_networks_that_stop_on_test_days_are_found(monkeypatch: Patch) -> N
     "changes",
     [
         pytest.param({"cell": "gru", "bidirectional": True}, id="both-ways"),
+        pytest.param({"cell": "convlstm", "lookback": 20}, id="weeks"),
         pytest.param({"cell": "lstm", "horizon": 1}, id="one-step"),
         pytest.param({"cell": "linear"}, id="linear"),
     ],
@@ -401,11 +402,11 @@ def test_a_slip_in_the_data_at_a_cut_is_named() -> None:
 
 
 @pytest.mark.parametrize(("tickers", "days"), [(1, 5000), (20, 1000), (20, 6000)])
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_small_networks_take_some_64_steps(tickers: int, days: int, bidirectional: bool) -> None:
-    recipe = Recipe(cell="lstm", layers=2, dropout=0.3, bidirectional=bidirectional)
+@pytest.mark.parametrize(("cell", "bidirectional"), [("lstm", False), ("lstm", True), ("convlstm", False)])
+def test_small_networks_take_some_64_steps(tickers: int, days: int, cell: str, bidirectional: bool) -> None:
+    recipe = Recipe(cell=cell, layers=2, dropout=0.3, bidirectional=bidirectional)
     small = small_recipe(recipe, tickers, days)
-    windows = tickers * days // (5 if bidirectional else 60)
+    windows = tickers * days // (5 if recipe.last_day_only else 60)
     steps = small.epochs * (windows // small.batch_size)
     assert 50 <= steps <= 100
     assert (small.units, small.layers, small.dropout) == (8, 1, 0.0)

@@ -96,6 +96,47 @@ def textbook_step(
     return [(z[k] * hidden[k] + (one - z[k]) * g[k]).value for k in range(units)]
 
 
+def textbook_week(weights: CellWeights, x: NDArray[np.floating]) -> list[list[float]]:
+    """As `textbook_step`, of a ConvLSTM1D: the five days of a week, h and c zero before it."""
+    kernel, recurrent, bias = counted(weights.kernel), counted(weights.recurrent), counted(weights.bias)
+    units = recurrent.shape[1]
+    inputs, before = counted(x), counted(np.zeros((5, units)))
+
+    def inside(day: int, column: int) -> Counted:
+        result = bias[column]
+        for place, other in enumerate((day - 1, day, day + 1)):
+            if 0 <= other < 5:
+                for matrix, values in ((kernel, inputs), (recurrent, before)):
+                    for row, value in enumerate(values[other]):
+                        result = result + value * matrix[place, row, column]
+        return result
+
+    week = []
+    for day in range(5):
+        i, f, g, o = ([inside(day, gate * units + unit) for unit in range(units)] for gate in range(4))
+        c = [f[k].sigmoid() * before[day, k] + i[k].sigmoid() * g[k].tanh() for k in range(units)]
+        week.append([(o[k].sigmoid() * c[k].tanh()).value for k in range(units)])
+    return week
+
+
+@pytest.mark.parametrize(("inputs", "units"), [(1, 2), (4, 3)])
+def test_operations_of_a_week_are_what_the_equations_do(inputs: int, units: int) -> None:
+    random = np.random.default_rng(0)
+    shapes = weight_shapes("convlstm", inputs, units).values()
+    weights = CellWeights(*(random.normal(size=shape) for shape in shapes))
+    x = random.normal(size=(5, inputs))
+    Counted.work = Counted.calls = 0
+    week = textbook_week(weights, x)
+    expected = operations("convlstm", inputs, units)
+    assert (Counted.work, Counted.calls) == (expected.floating_point, expected.activations)
+    np.testing.assert_allclose(week, run_layer("convlstm", weights, x[None])[0], atol=1e-12)
+
+
+def test_a_week_carries_and_keeps_what_an_lstm_does_on_five_days() -> None:
+    (week,), (day,) = (account(cell, 4, 3).layers for cell in ("convlstm", "lstm"))
+    assert (week.state_values, week.kept_values) == (5 * day.state_values, 5 * day.kept_values)
+
+
 @pytest.mark.parametrize(("inputs", "units"), [(1, 2), (3, 2), (4, 5)])
 @pytest.mark.parametrize(("cell", "reset_after"), FORMS)
 def test_operations_are_what_the_equations_do(cell: str, reset_after: bool, inputs: int, units: int) -> None:
@@ -119,6 +160,7 @@ def test_operations_are_what_the_equations_do(cell: str, reset_after: bool, inpu
         pytest.param("lstm", True, 48, id="lstm"),
         pytest.param("gru", True, 42, id="gru reset after: 4 biases a gate"),
         pytest.param("gru", False, 36, id="gru as published"),
+        pytest.param("convlstm", True, 128, id="convlstm: three of each matrix"),
     ],
 )
 def test_two_units_counted_by_hand(cell: str, reset_after: bool, by_hand: int) -> None:
@@ -133,7 +175,13 @@ def test_keras_counts_the_same(cell: str, reset_after: bool, layers: int, bidire
     assert account(cell, 4, 6, layers, **form).parameters == keras_parameters(cell, 4, 6, layers, **form)
 
 
-def test_the_formula_with_numbers_is_an_equation_that_holds() -> None:
-    layer = account("gru", 5, 32, 2, bidirectional=True).layers[1]
+@pytest.mark.parametrize("layers", [1, 3])
+def test_keras_counts_the_same_of_weeks(layers: int) -> None:
+    assert account("convlstm", 4, 6, layers).parameters == keras_parameters("convlstm", 4, 6, layers)
+
+
+@pytest.mark.parametrize(("cell", "bidirectional"), [("gru", True), ("convlstm", False)])
+def test_the_formula_with_numbers_is_an_equation_that_holds(cell: str, bidirectional: bool) -> None:
+    layer = account(cell, 5, 32, 2, bidirectional=bidirectional).layers[1]
     left, right = layer.numbers.split(" = ")
     assert eval(left.replace("·", "*")) == int(right.replace(",", "")) == layer.parameters  # noqa: S307

@@ -1,6 +1,7 @@
 """Slopes by the inputs: against central differences, and against the steps' Jacobians."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,10 +28,18 @@ def exact(network: RecurrentNetwork) -> RecurrentNetwork:
         pytest.param({"layers": 2, "bidirectional": True, "features": DATED}, id="all, with reports"),
     ],
 )
-def test_slopes_are_those_of_small_differences(cell: str, form: dict[str, bool]) -> None:
-    network = exact(random_network(cell, 3, **form))  # type: ignore[arg-type]
+def test_slopes_are_those_of_small_differences(cell: str, form: dict[str, Any]) -> None:
+    assert_slopes(exact(random_network(cell, 3, **form)), days=7)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_slopes_through_weeks_are_those_of_small_differences(layers: int) -> None:
+    assert_slopes(exact(random_network("convlstm", 3, layers, features=DATED)), days=15)
+
+
+def assert_slopes(network: RecurrentNetwork, days: int) -> None:
     random = np.random.default_rng(1)
-    inputs = random.normal(0, 1, (2, 7, len(network.features)))
+    inputs = random.normal(0, 1, (2, days, len(network.features)))
     by_raw = random.normal(0, 1, (2, 6))
     found = input_slopes(network, inputs, by_raw)
     assert found.shape == inputs.shape

@@ -104,7 +104,8 @@ def networks() -> list[Network]:
     deep = {"layers": 2, "features": DATED}
     cells = [random_network(cell, 4, **deep) for cell in ("rnn", "lstm", "gru")]  # type: ignore[arg-type]
     both = random_network("lstm", 3, layers=2, bidirectional=True, features=PRICES)
-    return [linear(horizon=2), *cells, both, saturated()]
+    weekly = random_network("convlstm", 3, features=DATED)
+    return [linear(horizon=2), *cells, both, weekly, saturated()]
 
 
 def saturated() -> RecurrentNetwork:
@@ -114,7 +115,7 @@ def saturated() -> RecurrentNetwork:
 
 
 @pytest.mark.parametrize(
-    "network", networks(), ids=["linear", "rnn", "lstm", "gru", "both ways", "saturated"]
+    "network", networks(), ids=["linear", "rnn", "lstm", "gru", "both ways", "weeks", "saturated"]
 )
 def test_a_forecast_is_what_the_network_says_and_its_parts_sum_to_what_moved_it(network: Network) -> None:
     values, sigma = window(network.features), 0.025

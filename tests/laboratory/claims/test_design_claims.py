@@ -17,6 +17,7 @@ from forecaster.laboratory.claims.runs import FULL, QUICK, price_groups
         ("convolution", "large/gru", "convolution"),
         ("linear", "large/gru", "linear-t"),
         ("both ways", "years/both ways", "years/one target"),
+        ("weeks of days", "years/convlstm", "years/one target"),
     ],
 )
 def test_a_claim_of_lower_crps_follows_the_runs(name: str, group: str, other: str) -> None:

@@ -40,8 +40,21 @@ def test_the_groups_differ_in_what_they_say_and_share_the_test(size: Size) -> No
     both, one = groups["years/both ways"][0], groups["years/one target"][0]
     assert replace(both, recipe=replace(both.recipe, bidirectional=False)) == one
     assert replace(one, one_target=False, every=1) == groups["years/many targets"][0]
+    weekly = groups["years/convlstm"][0]
+    sizes = {"cell": "gru", "units": one.recipe.units}
+    assert replace(weekly, recipe=replace(weekly.recipe, **sizes)) == one
     lookback = groups["large/gru"][0].recipe.lookback
     assert lookback in size.lengths
+
+
+@pytest.mark.parametrize(("lookback", "whole"), [(120, 120), (124, 120), (9, 5), (3, 5)])
+def test_a_window_of_weeks_is_as_long_as_whole_weeks_are(lookback: int, whole: int) -> None:
+    setup = replace(SETUP, recipe=replace(SETUP.recipe, lookback=lookback))
+    groups = price_groups(setup, FULL)
+    weekly, daily = (groups[f"years/{name}"][0].recipe for name in ("convlstm", "one target"))
+    assert (weekly.cell, weekly.lookback, daily.lookback) == ("convlstm", whole, lookback)
+    counts = [network_parameters(each.cell, each.units, setup.features, each) for each in (weekly, daily)]
+    assert counts[0] == pytest.approx(counts[1], rel=0.06)
 
 
 @pytest.mark.parametrize("size", [QUICK, FULL], ids=["quick", "full"])
