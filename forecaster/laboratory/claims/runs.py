@@ -146,7 +146,7 @@ def price_groups(store: TrialSetup, size: Size) -> dict[str, list[PriceTrial]]:
         f"wide/{cell}": setup.trial(replace(recipe, cell=cell, units=WIDE), tickers=1) for cell in CELLS
     }
     groups["deep/gru"] = replace(usual, recipe=replace(gru, layers=DEEP), trained_on=one)
-    (matched,) = cell_recipes(gru, ["lstm"], setup.features, "parameters")
+    _, matched = cell_recipes(gru, ["gru", "lstm"], setup.features, "parameters")
     groups["matched/lstm"] = replace(usual, recipe=matched)
     groups["used at/gru"] = replace(usual, used_at=size.lengths, every=size.every)
     groups["years/many targets"], groups["years/one target"] = few, single

@@ -106,6 +106,17 @@ def test_of_many_tickers_some_are_used_and_all_where_much_data_is_claimed() -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("group", "reference"), [("matched/lstm", "large/gru"), ("years/convlstm", "years/one target")]
+)
+def test_what_is_said_to_have_equal_parameters_has(group: str, reference: str) -> None:
+    groups = price_groups(SETUP, FULL)
+    one, other = (groups[name][0].recipe for name in (group, reference))
+    counts = [network_parameters(each.cell, each.units, SETUP.features, each) for each in (one, other)]
+    assert one.cell != other.cell
+    assert counts[0] == pytest.approx(counts[1], rel=0.05)
+
+
 def test_a_small_recurrent_network_has_about_as_many_parameters_as_linear_t() -> None:
     recipe = price_groups(SETUP, FULL)["tiny/gru"][0].recipe
     count = partial(network_parameters, "gru", features=SETUP.features, recipe=recipe)
