@@ -51,10 +51,15 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+def _copied(home: Path, to: Path) -> Path:
+    """Without the results of commands that other tests have run there."""
+    return Path(shutil.copytree(home, to, ignore=shutil.ignore_patterns("results")))
+
+
 @pytest.fixture
 def own_home(trained_home: Path, tmp_path: Path) -> Path:
     """A copy of `trained_home` to change at will."""
-    return Path(shutil.copytree(trained_home, tmp_path / "home"))
+    return _copied(trained_home, tmp_path / "home")
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +70,7 @@ def home_with_results(trained_home: Path, tmp_path_factory: pytest.TempPathFacto
     from forecaster.evaluation import backtest
     from forecaster.home import Home
 
-    folder = Path(shutil.copytree(trained_home, tmp_path_factory.mktemp("report") / "home"))
+    folder = _copied(trained_home, tmp_path_factory.mktemp("report") / "home")
     small = Recipe(lookback=12, horizon=3, units=4, epochs=2, device="cpu")
     with pytest.MonkeyPatch.context() as patch:
         train_quickly(patch)
