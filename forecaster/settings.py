@@ -24,7 +24,8 @@ CELLS = tuple(CELL_TITLES)
 LINEAR = "linear"
 """What is trained in place of a cell: the same inputs without recurrence."""
 ALL_FEATURES, PRICES_ONLY = "all", "prices"
-DEVICES = ("auto", "cpu", "gpu")
+DEVICES = ("auto", "cpu", "gpu", "gpus")
+FLOAT32, MIXED = "float32", "mixed"
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 """Of which the calendars know."""
 MOST_SETTINGS_BYTES = 20_000
@@ -85,7 +86,8 @@ class Recipe:
 
     `epochs` and `batch_size` are chosen from the amount of data where they are None, and the
     split dates (ISO, the last day of each part) from its span. `features` are those of prices alone, or
-    all that can be had, those of earnings dates too.
+    all that can be had, those of earnings dates too. With mixed `precision` the recurrent layers compute in
+    bfloat16 as they are trained; weights, head and loss are float32, and so is all that is kept.
     """
 
     cell: str = setting("gru", choices=(*CELLS, LINEAR))
@@ -102,6 +104,7 @@ class Recipe:
     seed: int = setting(0, least=0, most=2**32 - 1)
     train_end: str | None = setting(None, date=True)
     validation_end: str | None = setting(None, date=True)
+    precision: str = setting(FLOAT32, choices=(FLOAT32, MIXED))
     device: str = setting("auto", choices=DEVICES)
 
 

@@ -116,7 +116,8 @@ _FLAGS = (
     _flag(str, "features", "all: also of earnings dates, where they are stored; or prices."),
     _flag(str, "train_end", "Last day of training targets.", "75 % of the days"),
     _flag(str, "validation_end", "Last day of validation targets.", "85 % of the days"),
-    _flag(str, "device", f"Where to compute: {', '.join(DEVICES)}."),
+    _flag(str, "precision", "float32; or mixed: recurrent layers train in bfloat16, for GPUs."),
+    _flag(str, "device", f"Where to compute: {', '.join(DEVICES)} (several share a batch, JAX)."),
 )
 
 

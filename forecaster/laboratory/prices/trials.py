@@ -18,7 +18,7 @@ from forecaster.evaluation.baselines import BASELINES, LINEAR_T
 from forecaster.evaluation.forecasts import dense_windows, window_forecasts
 from forecaster.evaluation.scoring import ScoredStep, actuals, score_step
 from forecaster.laboratory.prices.forms import build_form, kept_in_keras
-from forecaster.network.engine import start_engine
+from forecaster.network.engine import start_engine, use_one_thread
 from forecaster.network.linear_training import train_linear
 from forecaster.network.network import Network
 from forecaster.network.training import Form, train_network
@@ -117,8 +117,8 @@ def run_price_trial_here(trial: PriceTrial) -> dict[str, Any]:
     Raises:
         ForecastError: too little data.
     """
-    for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ.setdefault(variable, "1")
+    use_one_thread()
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     outcome = _run(trial, lambda _: None)
     del outcome["peak_memory_mb"]
     return outcome
