@@ -84,8 +84,8 @@ bench: .venv/dev  ## measure speed, memory and accuracy; INDEX=FILE is the whole
 bench-scale: .venv/dev  ## measure how the commands grow from 20 to 5,000 tickers, in stores of their own
 	$(BIN)/python benchmarks/scale_bench.py
 
-bench-gpu: .venv/dev  ## targets a second on the CPU and on a GPU, and CRPS in mixed precision, by engine; exit 3 without a GPU
-	$(BIN)/python benchmarks/gpu_bench.py $(INDEX)
+bench-gpu: .venv/dev  ## targets a second on the CPU and on a GPU, and CRPS in mixed precision, by engine; exit 69 without a GPU
+	$(BIN)/python benchmarks/gpu_bench.py $(wildcard $(INDEX))
 
 mutants: .venv/dev  ## change the deciding modules, and count the changes that a test notices
 	@$(PIP) --editable '.[mutants]'
