@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.metadata import version
 
 import pytest
 import tensorflow as tf
@@ -10,6 +11,7 @@ from forecaster.errors import UnavailableError, UsageError
 from forecaster.evaluation.experiment import one_thread
 from forecaster.network import engine
 from forecaster.network.engine import Engine, start_engine
+from forecaster.service.candidate import library_versions
 
 
 def test_a_gpu_that_is_not_there_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,3 +103,12 @@ def test_an_engine_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
 )
 def test_the_kernel_is_named(chosen: Engine, cell: str, precision: str, kernel: str) -> None:
     assert chosen.kernel(cell, precision) == kernel
+
+
+def test_versions_are_those_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    versions = library_versions()
+    assert versions["jax"] == version("jax")
+    assert "tensorflow" not in versions
+    monkeypatch.delenv("KERAS_BACKEND")
+    assert library_versions()["tensorflow"] == version("tensorflow")
