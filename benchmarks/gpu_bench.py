@@ -29,7 +29,7 @@ from forecaster.settings import FLOAT32, MIXED
 
 ENGINES = ("tensorflow", "jax", "torch")
 ROUNDS = 2
-QUICK = ("AAPL", "MSFT", "--epochs", "1", "--units", "4", "--lookback", "20")
+QUICK = ("AAPL", "MSFT", "--cells", "gru", "--epochs", "1", "--units", "4", "--lookback", "20")
 PROBE = """
 import sys
 from forecaster.network.engine import start_engine

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from factories import panel_of, persistent_table
@@ -19,6 +20,7 @@ from forecaster.dataset.features import ALWAYS
 from forecaster.dataset.split import split_days
 from forecaster.evaluation.experiment import one_thread
 from forecaster.files import digest_bytes
+from forecaster.network import engine as engine_module
 from forecaster.network.engine import Engine, on_device, start_engine
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.training import TrainedNetwork, refit_network, train_network
@@ -169,20 +171,24 @@ def share_batches() -> dict[str, Any]:
     """Train on one device, and on two that share each batch."""
     import keras
 
-    alone = start_engine("cpu")
-    together = Engine(alone.backend, "2 cpus", ("cpu:0", "cpu:1"))
+    alone, two = start_engine("cpu"), keras.distribution.list_devices("cpu")
+    with (
+        patch.object(engine_module, "_gpus", lambda _: two),
+        patch("keras.distribution.list_devices", lambda _: two),
+    ):
+        together = start_engine("gpus")  # the two are none, but Keras divides batches among them alike
     recipe = recipe_of("gru", batch_size=14)
     with on_device(together):
         devices = len(keras.Variable(np.zeros(4, "f4")).value.sharding.device_set)
-    one, two = fit(recipe, alone), fit(replace(recipe, batch_size=15), together)
-    refitted = refit_network(PANEL, two, recipe)
+    one, shared = fit(recipe, alone), fit(replace(recipe, batch_size=15), together)
+    refitted = refit_network(PANEL, shared, recipe)
     return {
-        "devices": devices,
-        "batch_size": two.batch_size,
-        "apart": apart(answers(one.network), answers(two.network)),
-        "losses": [one.losses, two.losses],
-        "validation_losses": [one.validation_losses, two.validation_losses],
-        "refitted": digest(refitted.network) != digest(two.network),
+        "devices": [together.device, devices],
+        "batch_size": shared.batch_size,
+        "apart": apart(answers(one.network), answers(shared.network)),
+        "losses": [one.losses, shared.losses],
+        "validation_losses": [one.validation_losses, shared.validation_losses],
+        "refitted": digest(refitted.network) != digest(shared.network),
     }
 
 

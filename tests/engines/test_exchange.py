@@ -117,7 +117,7 @@ def test_what_one_engine_trains_another_takes_up(
                     )
                     assert np.abs(here - there).max() < 1e-5, (engine, way, maker, cell)
     shared = taken["jax"]["shared"]
-    assert shared["devices"] == 2
+    assert shared["devices"] == ["2 gpus", 2]
     assert shared["batch_size"] == 14  # of the 15 that were asked for, as each device has as many
     assert shared["apart"] < 1e-5
     assert shared["refitted"]
