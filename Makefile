@@ -9,7 +9,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test trials slow packages test-lowest lint docs bench bench-scale mutants fuzz release clean
+.PHONY: help setup demo test trials slow packages engines test-lowest lint docs bench bench-scale bench-gpu mutants fuzz release clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,11 +42,21 @@ test: .venv/dev  ## run the tests, on two processes
 trials: .venv/dev  ## run the trials that take some ten seconds each
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m trial
 
-slow: .venv/dev  ## run the trials that take minutes
-	$(BIN)/python -m pytest -m slow
+slow: .venv/dev engines  ## run the trials that take minutes, those of `make engines` too
+	$(BIN)/python -m pytest -m slow --ignore tests/engines
 
 packages: .venv/dev  ## install the wheel into empty environments, on each Python that is here, and try it
 	$(BIN)/python -m pytest -m 'slow or not slow' tests/packages
+
+# PyTorch's CPU wheel by its full version: one for CUDA brings several gigabytes.
+.venv-engines/done: $(SOURCES)
+	@$(PYTHON) -m venv .venv-engines
+	@.venv-engines/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
+		--editable '.[jax]' 'pytest>=8' 'hypothesis>=6.100' "$$(sed -n 's/^torch==.*/&+cpu/p' constraints.txt)"
+	@touch $@
+
+engines: .venv-engines/done  ## have TensorFlow, JAX and PyTorch train, and take up each other's models, in an environment of their own
+	.venv-engines/bin/python -m pytest -m 'slow or trial' tests/engines
 
 test-lowest: .venv/dev  ## install the lowest versions that are allowed, and try the tool with them
 	bash scripts/check_lowest.sh
@@ -74,6 +84,9 @@ bench: .venv/dev  ## measure speed, memory and accuracy; INDEX=FILE is the whole
 bench-scale: .venv/dev  ## measure how the commands grow from 20 to 5,000 tickers, in stores of their own
 	$(BIN)/python benchmarks/scale_bench.py
 
+bench-gpu: .venv/dev  ## targets a second on the CPU and on a GPU, and CRPS in mixed precision, by engine; exit 69 without a GPU
+	$(BIN)/python benchmarks/gpu_bench.py $(wildcard $(INDEX))
+
 mutants: .venv/dev  ## change the deciding modules, and count the changes that a test notices
 	@$(PIP) --editable '.[mutants]'
 	$(BIN)/python scripts/mutants.py
@@ -83,4 +96,4 @@ release: .venv/dev  ## build wheel and sdist into dist/, with an SBOM, and audit
 	$(BIN)/python scripts/release.py $(if $(UNAUDITED),--unaudited)
 
 clean:  ## remove .venv, caches and the site; prices and models stay
-	rm -rf .venv .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site
+	rm -rf .venv .venv-lowest .venv-engines .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site

@@ -21,8 +21,11 @@ Result = TypeVar("Result")
 
 RETRIES = 3
 """Of a task whose worker or node has died."""
-_THREADS = "OMP_NUM_THREADS"
-"""Ray sets it for its workers; the libraries' sums would have other last bits."""
+_SENT = ("OMP_NUM_THREADS", "KERAS_BACKEND")
+"""Variables that workers have as this machine has them, or not at all.
+
+Ray sets the first for its workers, with which sums have other last bits. Nobody sets the second on other
+machines, which would train with TensorFlow."""
 
 _connected: list[str] = []
 """The version of the cluster's tasks while there is a cluster; they start in other threads too."""
@@ -97,7 +100,8 @@ class ClusterTasks(Generic[Task, Result]):
 
         content, shared = packed((self._work, task), self._reference)
         done = ray.remote(num_cpus=1, max_retries=RETRIES)(_done)
-        found = done.remote(__version__, os.environ.get(_THREADS), content, *shared)
+        variables = {name: os.environ.get(name) for name in _SENT}
+        found = done.remote(__version__, variables, content, *shared)
         self._running[found] = number
 
     def next_done(self) -> tuple[int, Result]:
@@ -139,15 +143,16 @@ class ClusterTasks(Generic[Task, Result]):
         return self._shared[id(array)][1]
 
 
-def _done(version: str, threads: str | None, content: bytes, *arrays: Any) -> Any:
+def _done(version: str, variables: dict[str, str | None], content: bytes, *arrays: Any) -> Any:
     """In a worker: unpack a task and do it."""
     if version != __version__:
         raise ForecastError(
             f"a node of the cluster has forecast {__version__}, this machine has {version}",
             "install the same version on every node",
         )
-    os.environ.pop(_THREADS, None)
-    if threads is not None:
-        os.environ[_THREADS] = threads
+    for name, value in variables.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
     work, task = unpacked(content, arrays)
     return work(task)

@@ -10,7 +10,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar, get_args, get_type_hints
@@ -30,7 +30,8 @@ WEEK = 5
 LINEAR = "linear"
 """What is trained in place of a cell: the same inputs without recurrence."""
 ALL_FEATURES, PRICES_ONLY = "all", "prices"
-DEVICES = ("auto", "cpu", "gpu")
+DEVICES = ("auto", "cpu", "gpu", "gpus")
+FLOAT32, MIXED = "float32", "mixed"
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 """Of which the calendars know."""
 MOST_SETTINGS_BYTES = 20_000
@@ -91,7 +92,8 @@ class Recipe:
 
     `epochs` and `batch_size` are chosen from the amount of data where they are None, and the
     split dates (ISO, the last day of each part) from its span. `features` are those of prices alone, or
-    all that can be had, those of earnings dates too.
+    all that can be had, those of earnings dates too. With mixed `precision` the recurrent layers compute in
+    bfloat16 as they are trained; weights, head and loss are float32, and so is all that is kept.
     """
 
     cell: str = setting("gru", choices=(*ALL_CELLS, LINEAR))
@@ -108,12 +110,24 @@ class Recipe:
     seed: int = setting(0, least=0, most=2**32 - 1)
     train_end: str | None = setting(None, date=True)
     validation_end: str | None = setting(None, date=True)
+    precision: str = setting(FLOAT32, choices=(FLOAT32, MIXED))
     device: str = setting("auto", choices=DEVICES)
 
     @property
     def last_day_only(self) -> bool:
         """Whether the network answers at the last day of a window only, see `answers_last_day_only`."""
         return answers_last_day_only(self.cell, bidirectional=self.bidirectional)
+
+
+_LATER = {"precision": FLOAT32}
+"""Settings of a recipe that are younger than some kept results, with what was then the only value."""
+
+
+def told_apart(recipe: Recipe) -> dict[str, Any]:
+    """A recipe in plain values, so that what was kept before a setting existed is still known by it."""
+    return {
+        name: value for name, value in asdict(recipe).items() if name not in _LATER or value != _LATER[name]
+    }
 
 
 def answers_last_day_only(cell: str, *, bidirectional: bool) -> bool:

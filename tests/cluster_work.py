@@ -1,5 +1,6 @@
 """What the tests have a cluster do; its workers import it."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,11 @@ def slowly(task: tuple[int, str]) -> int:
         marks.write("begun\n")
     time.sleep(2)
     return number * number
+
+
+def engine_there(_: int) -> str | None:
+    """Which engine would train."""
+    return os.environ.get("KERAS_BACKEND")
 
 
 def failing(number: int) -> int:

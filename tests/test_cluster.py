@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cluster_work import failing, slowly, summed
+from cluster_work import engine_there, failing, slowly, summed
 from factories import filled_store, random_walk_table
 
 from forecaster import cluster as module
@@ -99,6 +99,20 @@ def test_an_error_is_that_of_the_task(connected: Any) -> None:
         for number in (1, 2):
             workers.start(10 + number, number)
         assert sorted(workers.next_done() for _ in range(2)) == [(11, 1), (12, 2)]
+
+
+@pytest.mark.trial
+def test_workers_train_with_the_engine_that_is_chosen_here(
+    connected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nodes were started before it was chosen, as those of other machines are."""
+    assert connected
+    for engine in ("torch", None, "jax"):
+        if engine is None:
+            monkeypatch.delenv("KERAS_BACKEND")
+        else:
+            monkeypatch.setenv("KERAS_BACKEND", engine)
+        assert list(results_of(engine_there, [1], 1)) == [engine]
 
 
 @pytest.mark.trial

@@ -57,7 +57,8 @@ REAL: dict[Setting, str] = {
 }
 CHOICES: dict[Setting, tuple[str, ...]] = {
     ("train", "cell"): ("rnn", "lstm", "gru", "convlstm", "linear"),
-    ("train", "device"): ("auto", "cpu", "gpu"),
+    ("train", "device"): ("auto", "cpu", "gpu", "gpus"),
+    ("train", "precision"): ("float32", "mixed"),
     ("train", "features"): ("all", "prices"),
 }
 DATES: tuple[Setting, ...] = (("train", "train_end"), ("train", "validation_end"))

@@ -12,7 +12,7 @@ import typer
 from forecaster.cli.completion import complete_cells, complete_choices, complete_tickers, complete_universes
 from forecaster.cli.screen import HomeFlag, open_settings, stderr_console
 from forecaster.errors import UsageError, name_some
-from forecaster.settings import ALL_CELLS, CELL_TITLES, CONVLSTM, DEVICES, Recipe, check_cell, override
+from forecaster.settings import ALL_CELLS, CELL_TITLES, CONVLSTM, Recipe, check_cell, override
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -121,7 +121,8 @@ _FLAGS = (
     _flag(str, "features", "all: also of earnings dates, where they are stored; or prices."),
     _flag(str, "train_end", "Last day of training targets.", "75 % of the days"),
     _flag(str, "validation_end", "Last day of validation targets.", "85 % of the days"),
-    _flag(str, "device", f"Where to compute: {', '.join(DEVICES)}."),
+    _flag(str, "precision", "float32; or mixed: recurrent layers train in bfloat16, for GPUs."),
+    _flag(str, "device", "Where to compute: auto, cpu, gpu; or gpus, which share each batch (JAX)."),
 )
 
 

@@ -1,9 +1,8 @@
 """Walk forward through history: refit each cell and baseline in every fold, and score all folds together."""
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,11 +23,12 @@ from forecaster.evaluation.fold_store import FoldCost, FoldResult, FoldStore, in
 from forecaster.evaluation.forecasts import Forecast, Origins, network_forecasts, places_of
 from forecaster.evaluation.scoring import ScoredStep, mean_of_seeds, score_step
 from forecaster.files import digest_bytes
+from forecaster.network.engine import chosen_backend
 from forecaster.network.linear_training import linear_recipe
 from forecaster.network.network import Network
 from forecaster.network.training import onward_recipe
 from forecaster.processes import results_of, run_isolated
-from forecaster.settings import LINEAR, Recipe
+from forecaster.settings import LINEAR, Recipe, told_apart
 
 _NOT_OF_A_FOLD = ("train_end", "validation_end", "device")
 """What the fold decides, or what must not change a result."""
@@ -346,12 +346,12 @@ def fold_digest(panel: str, fold: Fold, recipe: Recipe, before: str = "") -> str
 
 def computed_by() -> tuple[str, str]:
     """The version of this package, and the engine: another one may give other figures."""
-    return __version__, os.environ.get("KERAS_BACKEND", "tensorflow")
+    return __version__, chosen_backend()
 
 
 def described_recipe(recipe: Recipe) -> dict[str, Any]:
     """What of a recipe a fold's result follows from."""
-    return {key: value for key, value in asdict(recipe).items() if key not in _NOT_OF_A_FOLD}
+    return {key: value for key, value in told_apart(recipe).items() if key not in _NOT_OF_A_FOLD}
 
 
 def _waves(works: Sequence[_Work], folds: int, *, warm: bool) -> Iterator[list[Place]]:

@@ -1,6 +1,5 @@
 """One network from prices to test forecasts: train it, then forecast the days it has not seen."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from forecaster.dataset.features import available_features, compute_features
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.evaluation.forecasts import Origins, network_forecasts
-from forecaster.network.engine import start_engine
+from forecaster.network.engine import start_engine, use_one_thread
 from forecaster.network.fitting import Progress
 from forecaster.network.linear_training import train_linear
 from forecaster.network.network import Network
@@ -56,7 +55,7 @@ def one_thread() -> Iterator[None]:
     """
     from threadpoolctl import threadpool_limits
 
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # before TensorFlow is loaded
+    use_one_thread()  # before the engine is loaded
     with threadpool_limits(1):
         yield
 

@@ -66,10 +66,17 @@ class OriginSet:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a fit may take: epochs at most, windows a step."""
+    """How long a fit may take.
+
+    Attributes:
+        epochs: at most.
+        batch: windows a step.
+        devices: how many have equal parts of each batch.
+    """
 
     epochs: int
     batch: int
+    devices: int = 1
 
 
 class Fit:
@@ -86,7 +93,11 @@ class Fit:
         report: Callable[[Progress], None],
     ) -> None:
         self.trainer, self.train, self.stride, self.budget = trainer, train, stride, budget
-        self.held_out = None if validation is None else validation.arrays(validation.windows(stride))
+        self.held_out = (
+            None
+            if validation is None
+            else _divisible(*validation.arrays(validation.windows(stride)), budget.devices)
+        )
         self.report = report
         self.random = np.random.default_rng(seed)
         self.stopping = EarlyStopping(patience=max(3, budget.epochs // 3))
@@ -157,6 +168,14 @@ class Fit:
             self.report(Progress(epoch + 1, epochs, step + 1, steps, loss, latest, targets / elapsed, left))
 
         return keras.callbacks.LambdaCallback(on_train_batch_end=after_batch)
+
+
+def _divisible(
+    rows: NDArray[np.int32], steps: NDArray[np.float32], devices: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """So many windows that each device has as many: the last one again, with no step that counts."""
+    more = -len(rows) % devices
+    return np.pad(rows, (0, more), mode="edge"), np.pad(steps, ((0, more), (0, 0)))
 
 
 def _reject_no_number(name: str, loss: float, epoch: int) -> None:

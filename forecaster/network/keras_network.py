@@ -6,6 +6,7 @@ Everything is written in `keras.ops`, so that TensorFlow, JAX and PyTorch engine
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from forecaster.files import disk_error
 from forecaster.network.cells import KERNEL
 from forecaster.network.network import LEAST_DEGREES, Network
 from forecaster.network.recurrent import AHEAD, RecurrentNetwork
-from forecaster.settings import CONVLSTM, WEEK, Recipe
+from forecaster.settings import CONVLSTM, FLOAT32, MIXED, WEEK, Recipe
 
 
 def _weekly(units: int, **others: Any) -> keras.layers.Layer:
@@ -33,6 +34,8 @@ LAYERS: Mapping[str, Callable[..., keras.layers.Layer]] = {
     "gru": keras.layers.GRU,
     CONVLSTM: _weekly,
 }
+# Bfloat16 has the range of float32, so that no loss needs scaling, as with float16.
+_POLICIES = {FLOAT32: "float32", MIXED: "mixed_bfloat16"}
 
 
 def build_network(features: int, recipe: Recipe, known_ahead: int = 0) -> keras.Model:
@@ -57,7 +60,14 @@ def build_network(features: int, recipe: Recipe, known_ahead: int = 0) -> keras.
         hidden = keras.layers.Reshape((-1, WEEK, features), name="weeks")(hidden)
     for number in range(recipe.layers):
         once = recipe.last_day_only and number == recipe.layers - 1
-        layer = LAYERS[recipe.cell](recipe.units, return_sequences=not once, name=f"{recipe.cell}_{number}")
+        layer = LAYERS[recipe.cell](
+            recipe.units,
+            return_sequences=not once,
+            dtype=_POLICIES[recipe.precision],
+            name=f"{recipe.cell}_{number}",
+        )
+        if recipe.precision == MIXED and keras.backend.backend() == "jax":
+            layer.use_cudnn = False  # JAX hands whatever it is given to cuDNN as float32
         if recipe.bidirectional:
             layer = keras.layers.Bidirectional(layer, merge_mode="concat", name=f"both_ways_{number}")
         hidden = layer(hidden)
@@ -120,6 +130,13 @@ def _weight_names(
     yield network.get_layer("head"), ["head/kernel", "head/bias"]
     if any(layer.name == "ahead" for layer in network.layers):
         yield network.get_layer("ahead"), [AHEAD]
+
+
+def in_float32(network: keras.Model, recipe: Recipe, known_ahead: int = 0) -> keras.Model:
+    """A network of the recipe with these weights that computes in float32 throughout."""
+    plain = build_network(network.input.shape[-1], replace(recipe, precision=FLOAT32), known_ahead)
+    plain.set_weights(network.get_weights())
+    return plain
 
 
 def keras_file(network: keras.Model) -> bytes:

@@ -12,11 +12,11 @@ from forecaster.dataset.split import TRAIN_SHARE, Split
 from forecaster.dataset.targets import count_known_steps
 from forecaster.dataset.volatility import WARM_UP
 from forecaster.dataset.windows import supervised_days, training_stride
-from forecaster.errors import BadInputError
+from forecaster.errors import BadInputError, UsageError
 from forecaster.network.engine import Engine, make_repeatable, on_device
 from forecaster.network.fitting import Budget, Fit, OriginSet, Progress
 from forecaster.network.network import Network
-from forecaster.settings import Recipe, check_cell
+from forecaster.settings import MIXED, Recipe, check_cell
 
 # A budget in optimiser steps serves a small panel and the whole index alike.
 _STEPS = 400
@@ -158,6 +158,7 @@ def _fit(
         WindowTrainer,
         begin_from,
         build_network,
+        in_float32,
         keras_file,
         without_keras,
     )
@@ -175,11 +176,12 @@ def _fit(
     _reject_no_windows(available, train, "training", recipe)
     if validation is not None:
         _reject_no_windows(len(validation.windows(stride)), validation, "validation", recipe)
-    budget = _budget(available, recipe)
+    budget = _budget(available, recipe, engine)
+    known_ahead = sum(map(is_report_feature, names))
     make_repeatable(recipe.seed, engine.backend)
     with on_device(engine):
         if form is None:
-            network = build_network(len(names), recipe, sum(map(is_report_feature, names)))
+            network = build_network(len(names), recipe, known_ahead)
         else:
             network = form.build(len(names), recipe)
         if start is not None:
@@ -192,6 +194,8 @@ def _fit(
         trainer.optimizer.build(trainer.trainable_variables)
         fit = Fit(trainer, train, validation, stride, budget, recipe.seed, report)
         fit.run()
+    if form is None and recipe.precision == MIXED:
+        network = in_float32(network, recipe, known_ahead)
     return TrainedNetwork(
         network=(without_keras if form is None else form.export)(network, recipe, names),
         keras_file=keras_file(network),
@@ -204,17 +208,26 @@ def _fit(
         seconds=fit.seconds,
         targets=fit.targets,
         engine=engine,
-        kernel=engine.kernel(recipe.cell),
+        kernel=engine.kernel(recipe.cell, recipe.precision),
     )
 
 
-def _budget(windows: int, recipe: Recipe) -> Budget:
-    """Batch size and epochs: as given, else so that the optimiser takes about `_STEPS` steps."""
+def _budget(windows: int, recipe: Recipe, engine: Engine) -> Budget:
+    """Batch size and epochs: as given, else so that the optimiser takes about `_STEPS` steps.
+
+    Devices that share each batch have equal parts of it.
+
+    Raises:
+        UsageError: there are fewer windows than devices.
+    """
     fitting = 2 ** round(math.log2(max(windows / _BATCHES_AN_EPOCH, 1)))
     batch = recipe.batch_size or min(max(fitting, _SMALLEST_BATCH), _LARGEST_BATCH)
-    batch = min(batch, windows)
+    devices = max(len(engine.replicas), 1)
+    batch = min(batch, windows) // devices * devices or devices
+    if batch > windows:
+        raise UsageError(f"{windows} windows are too few for {engine.device}", "use --device gpu")
     epochs = recipe.epochs or min(max(round(_STEPS / (windows // batch)), _FEWEST_EPOCHS), _MOST_EPOCHS)
-    return Budget(epochs, batch)
+    return Budget(epochs, batch, devices)
 
 
 def _optimizer(recipe: Recipe, steps: int) -> Any:

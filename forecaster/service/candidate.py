@@ -17,14 +17,13 @@ from forecaster.evaluation.experiment import TrainResult, train_and_forecast
 from forecaster.evaluation.scoring import Actuals, StepScores, actuals, against, score_step
 from forecaster.evaluation.step_dependence import fit_step_copula
 from forecaster.evaluation.step_tests import StepTests, step_tests
+from forecaster.network.engine import chosen_backend
 from forecaster.network.fitting import Progress
 from forecaster.network.linear_training import linear_recipe
 from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.network.training import TrainedNetwork
 from forecaster.settings import LINEAR, Recipe, iso_utc
-
-_LIBRARIES = ("forecaster", "keras", "tensorflow", "numpy")
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,7 @@ def _card(
 def library_versions() -> dict[str, str]:
     """Versions of Python and of the libraries that a result rests on."""
     found = {"python": platform.python_version()}
-    for library in _LIBRARIES:
+    for library in ("forecaster", "keras", chosen_backend(), "numpy"):
         try:
             found[library] = version(library)
         except PackageNotFoundError:

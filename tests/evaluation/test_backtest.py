@@ -14,7 +14,13 @@ from forecaster.dataset.training_set import TrainingSet
 from forecaster.dataset.walk import Walk, WalkRule
 from forecaster.errors import ForecastError
 from forecaster.evaluation import backtest as module
-from forecaster.evaluation.backtest import Backtest, WalkProgress, run_fold, walk_forward
+from forecaster.evaluation.backtest import (
+    Backtest,
+    WalkProgress,
+    described_recipe,
+    run_fold,
+    walk_forward,
+)
 from forecaster.evaluation.fold_store import FoldStore
 from forecaster.settings import Recipe
 
@@ -199,3 +205,8 @@ def test_no_window_is_said(tmp_path: Path) -> None:
     broken = replace(panel, log_return=np.where(holes, np.nan, panel.log_return).astype(np.float32))
     with pytest.raises(ForecastError, match="no ticker has"):
         walked(broken, tmp_path, rule=WalkRule("2017-01-01"))
+
+
+def test_folds_from_before_there_was_a_precision_still_count() -> None:
+    assert "precision" not in described_recipe(Recipe())
+    assert described_recipe(Recipe(precision="mixed"))["precision"] == "mixed"

@@ -1,75 +1,17 @@
-"""Engines: chosen, missing, and agreeing with each other."""
+"""Engines: chosen, missing, and what each is told before it starts; `tests/engines` has them train."""
 
-import importlib.util
-import json
 import os
-import subprocess
 import sys
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from importlib.metadata import version
 
-import keras
-import numpy as np
 import pytest
-from factories import panel_of, persistent_table
+import tensorflow as tf
 
-from forecaster.dataset.features import ALWAYS
-from forecaster.dataset.split import split_days
 from forecaster.errors import UnavailableError, UsageError
+from forecaster.evaluation.experiment import one_thread
 from forecaster.network import engine
 from forecaster.network.engine import Engine, start_engine
-from forecaster.network.training import train_network
-from forecaster.settings import Recipe
-
-RECIPE = Recipe(cell="lstm", lookback=12, horizon=2, units=6, epochs=3, learning_rate=0.02, batch_size=16)
-
-
-def fit(folder: Path) -> dict[str, Any]:
-    """Train, and leave how Keras and the runtime without it answer the same inputs."""
-    panel = panel_of(*(persistent_table(name, 400, seed, 0.7) for seed, name in enumerate(("AAA", "BBB"))))
-    trained = train_network(panel, ALWAYS, split_days(panel.dates, 2), RECIPE, start_engine("cpu"))
-    (folder / "model.keras").write_bytes(trained.keras_file)
-    inputs = np.random.default_rng(0).normal(size=(3, 12, len(ALWAYS))).astype("f4")
-    answer = keras.ops.convert_to_numpy(keras.saving.load_model(folder / "model.keras")(inputs))
-    return {
-        "engine": asdict(trained.engine),
-        "losses": trained.losses,
-        "validation_loss": min(trained.validation_losses),
-        "apart": float(np.abs(answer - trained.network.head_output(inputs, 12)).max()),
-    }
-
-
-def fit_on(backend: str, folder: Path) -> dict[str, Any]:
-    """`fit` in a process of its own, as a process has one engine."""
-    script = (
-        "import sys, json, pathlib, test_engines as t; print(json.dumps(t.fit(pathlib.Path(sys.argv[1]))))"
-    )
-    here = Path(__file__).parent
-    search = os.pathsep.join([str(here), str(here.parent), str(here.parents[1])])
-    ran = subprocess.run(
-        [sys.executable, "-c", script, str(folder)],
-        env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": search},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    found: dict[str, Any] = json.loads(ran.stdout)
-    assert found["engine"] == {"backend": backend, "device": "cpu"}
-    return found
-
-
-@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="jax is not installed")
-@pytest.mark.trial
-def test_jax_learns_what_tensorflow_learns(tmp_path: Path) -> None:
-    jax, tensorflow = fit_on("jax", tmp_path), fit(tmp_path)
-    for found in (jax, tensorflow):
-        assert found["apart"] < 1e-5
-        assert found["losses"][-1] < found["losses"][0]
-    # Other random numbers, the same windows and the same method.
-    assert jax["losses"][-1] == pytest.approx(tensorflow["losses"][-1], abs=0.02)
-    assert jax["validation_loss"] == pytest.approx(tensorflow["validation_loss"], abs=0.02)
+from forecaster.service.candidate import library_versions
 
 
 def test_a_gpu_that_is_not_there_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +24,56 @@ def test_a_gpu_that_is_not_there_says_what_to_install(monkeypatch: pytest.Monkey
 def test_a_gpu_is_taken_unless_the_cpu_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_gpus", lambda _: ["one"])
     assert [start_engine(device).device for device in ("auto", "gpu", "cpu")] == ["gpu", "gpu", "cpu"]
+
+
+def test_the_cpu_is_chosen_by_hiding_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras calls cuDNN where TensorFlow or JAX sees a GPU, wherever it computes."""
+    hidden: list[tuple[object, str]] = []
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *given: hidden.append(given))
+    start_engine("auto")
+    assert not hidden
+    start_engine("cpu")
+    assert hidden == [([], "GPU")]
+
+
+def test_the_cpu_cannot_be_chosen_once_the_gpu_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_late(*_: object) -> None:
+        raise RuntimeError("Visible devices cannot be modified after being initialized")
+
+    monkeypatch.setattr(tf.config, "set_visible_devices", too_late)
+    with pytest.raises(UsageError, match="tensorflow computes on the GPU in this process already"):
+        start_engine("cpu")
+
+
+def test_several_devices_need_jax() -> None:
+    with pytest.raises(UsageError, match="runs on tensorflow; set KERAS_BACKEND=jax"):
+        start_engine("gpus")
+
+
+def test_an_empty_variable_chooses_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "")
+    assert start_engine("auto").backend == "tensorflow"
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
+
+
+def test_what_the_user_tells_xla_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    for given, told in (
+        ("", "--xla_gpu_deterministic_ops=true"),
+        ("--xla_dump_to=x", "--xla_dump_to=x --xla_gpu_deterministic_ops=true"),
+        ("--xla_gpu_deterministic_ops=false", "--xla_gpu_deterministic_ops=false"),
+    ):
+        monkeypatch.setenv("XLA_FLAGS", given)
+        engine._set_before_import("jax")
+        assert os.environ["XLA_FLAGS"] == told
+
+
+def test_one_thread_is_asked_of_every_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tests/engines` has the engines obey."""
+    variables = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "NPROC")
+    for variable in variables:
+        monkeypatch.setenv(variable, "7")
+    with one_thread():
+        assert [os.environ[variable] for variable in variables] == ["1", "1", "1"]
 
 
 def test_an_unknown_engine_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,13 +90,25 @@ def test_an_engine_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("chosen", "cell", "kernel"),
+    ("chosen", "cell", "precision", "kernel"),
     [
-        pytest.param(Engine("tensorflow", "gpu"), "lstm", "cuDNN", id="lstm-on-a-gpu"),
-        pytest.param(Engine("tensorflow", "gpu"), "rnn", "loop", id="no-cudnn-for-simple-rnn"),
-        pytest.param(Engine("jax", "gpu"), "gru", "loop", id="no-cudnn-for-jax-gru"),
-        pytest.param(Engine("tensorflow", "cpu"), "lstm", "loop", id="cpu"),
+        pytest.param(Engine("tensorflow", "gpu"), "lstm", "float32", "cuDNN", id="lstm-on-a-gpu"),
+        pytest.param(Engine("tensorflow", "gpu"), "rnn", "float32", "loop", id="no-cudnn-for-simple-rnn"),
+        pytest.param(Engine("jax", "gpu"), "gru", "float32", "loop", id="no-cudnn-for-jax-gru"),
+        pytest.param(Engine("jax", "4 gpus", ("gpu:0",) * 4), "lstm", "float32", "cuDNN", id="several"),
+        pytest.param(Engine("torch", "gpu"), "gru", "mixed", "cuDNN", id="mixed"),
+        pytest.param(Engine("jax", "gpu"), "lstm", "mixed", "loop", id="cudnn-of-jax-is-float32"),
+        pytest.param(Engine("tensorflow", "cpu"), "lstm", "float32", "loop", id="cpu"),
     ],
 )
-def test_the_kernel_is_named(chosen: Engine, cell: str, kernel: str) -> None:
-    assert chosen.kernel(cell) == kernel
+def test_the_kernel_is_named(chosen: Engine, cell: str, precision: str, kernel: str) -> None:
+    assert chosen.kernel(cell, precision) == kernel
+
+
+def test_versions_are_those_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    versions = library_versions()
+    assert versions["jax"] == version("jax")
+    assert "tensorflow" not in versions
+    monkeypatch.delenv("KERAS_BACKEND")
+    assert library_versions()["tensorflow"] == version("tensorflow")

@@ -1,8 +1,13 @@
-"""Early stopping on losses written by hand."""
+"""Early stopping on losses written by hand; windows for several devices."""
 
+import numpy as np
 import pytest
 
-from forecaster.network.fitting import EarlyStopping
+from forecaster.errors import UsageError
+from forecaster.network.engine import Engine
+from forecaster.network.fitting import EarlyStopping, _divisible
+from forecaster.network.training import _budget
+from forecaster.settings import Recipe
 
 
 @pytest.mark.parametrize(
@@ -27,3 +32,23 @@ def test_the_best_is_kept_and_two_worse_end_it(
     assert stopping.best_loss == losses[best_epoch]
     assert stopping.losses == losses
     assert exhausted == [number + 1 == stops_after for number in range(len(losses))]
+
+
+def test_each_device_has_as_many_windows() -> None:
+    rows, steps = np.array([7, 8, 9], "i4"), np.ones((3, 2), "f4")
+    same = _divisible(rows, steps, 1)
+    assert same[0].tolist() == [7, 8, 9]
+    assert same[1].tolist() == [[1, 1]] * 3
+    padded = _divisible(rows, steps, 4)
+    assert padded[0].tolist() == [7, 8, 9, 9]
+    assert padded[1].tolist() == [[1, 1]] * 3 + [[0, 0]]  # the one more counts for nothing
+
+
+def test_batches_divide_among_devices() -> None:
+    four = Engine("jax", "4 gpus", ("gpu:0", "gpu:1", "gpu:2", "gpu:3"))
+    sizes = [_budget(1000, Recipe(batch_size=size), four).batch for size in (3, 4, 103, 5000)]
+    assert sizes == [4, 4, 100, 1000]
+    assert _budget(1001, Recipe(batch_size=5000), four).batch == 1000
+    assert _budget(1001, Recipe(batch_size=5000), Engine("jax", "gpu")).batch == 1001
+    with pytest.raises(UsageError, match="3 windows are too few for 4 gpus; use --device gpu"):
+        _budget(3, Recipe(), four)

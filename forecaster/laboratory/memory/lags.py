@@ -14,6 +14,7 @@ from forecaster.laboratory.memory.tasks import draw, features_of
 from forecaster.laboratory.memory.training import TaskNetwork, Trial, stack_parameters, train_on_task
 from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
 from forecaster.network.cells import nearest_units, parameter_count
+from forecaster.network.engine import use_one_thread
 
 REFERENCE_CELL = "gru"
 RESULTS = "memory"
@@ -85,8 +86,8 @@ def run_memory(
 
 def run_trial(trial: Trial) -> dict[str, Any]:
     """One training; on one thread, so that several at once do not slow each other and all repeat."""
-    for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ.setdefault(variable, "1")
+    use_one_thread()
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     result = train_on_task(trial)
     return {
         "error": result.error if np.isfinite(result.error) else None,

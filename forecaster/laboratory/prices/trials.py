@@ -22,13 +22,13 @@ from forecaster.evaluation.scoring import ScoredStep, actuals, score_step
 from forecaster.evaluation.search_space import space_around
 from forecaster.evaluation.tuning import has_reports, search, tune_folds, usable_space
 from forecaster.laboratory.prices.forms import build_form, kept_in_keras
-from forecaster.network.engine import start_engine
+from forecaster.network.engine import start_engine, use_one_thread
 from forecaster.network.linear_training import train_linear
 from forecaster.network.network import Network
 from forecaster.network.training import Form, train_network
 from forecaster.prices.store import PriceStore
 from forecaster.processes import peak_memory_mb, run_isolated
-from forecaster.settings import Recipe
+from forecaster.settings import Recipe, told_apart
 
 SHOCK, AFTERWARDS = 8.0, 5
 """Of a one-day shock: its size in σ, the largest that an input takes, and the days that are watched."""
@@ -74,7 +74,8 @@ class PriceTrial:
     def described(self) -> dict[str, Any]:
         """What tells it apart from other trials: nothing that is as usual."""
         usual = {each.name for each in fields(self) if getattr(self, each.name) == each.default}
-        return {name: value for name, value in asdict(self).items() if name not in usual}
+        whole = asdict(self) | {"recipe": told_apart(self.recipe)}
+        return {name: value for name, value in whole.items() if name not in usual}
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,8 @@ def run_price_trial_here(data: TrainingSet, trial: PriceTrial) -> dict[str, Any]
     Raises:
         ForecastError: too little data.
     """
-    for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ.setdefault(variable, "1")
+    use_one_thread()
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     outcome = _run((data, trial), lambda _: None)
     del outcome["peak_memory_mb"]
     return outcome
