@@ -1,7 +1,10 @@
 # The wheel in a virtual environment, on a slim Python; prices, models and logs live in the volume /data.
 # docs/service.md says how to use it.
 
-FROM python:3.12-slim AS build
+# Any image with Python 3.11 to 3.13, for instance one's own copy.
+ARG PYTHON=python:3.12-slim
+
+FROM ${PYTHON} AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY forecaster forecaster
@@ -10,7 +13,7 @@ RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
     && python -m venv /opt/forecast \
     && /opt/forecast/bin/python -m pip install --no-cache-dir --constraint constraints.txt /wheels/*.whl
 
-FROM python:3.12-slim
+FROM ${PYTHON}
 RUN groupadd --gid 10001 forecast \
     && useradd --uid 10001 --gid 10001 --create-home --shell /usr/sbin/nologin forecast \
     && install --directory --owner=10001 --group=10001 /data
