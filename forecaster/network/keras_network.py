@@ -120,17 +120,22 @@ def keras_file(network: keras.Model) -> bytes:
         return path.read_bytes()
 
 
-def log_gamma(x: Any) -> Any:
-    """Log Γ(x) for x > 0 by Stirling's series after a shift by five; error below 1e-6 in float32.
+# Of w = 1/ν, by powers of w²: fitted by least squares at Chebyshev's nodes of the degrees allowed. The first
+# are those of the asymptotic series, −1/4 and 1/24 (Abramowitz & Stegun, 1964, 6.1.47).
+_NORMALISER = (-0.24999962, 0.04157347, -0.04600858, 0.08094977, -0.08963049)
 
-    Source: Abramowitz & Stegun, Handbook of Mathematical Functions, 1964, 6.1.15 and 6.1.41.
+
+def log_normaliser(inverse_degrees: Any) -> Any:
+    """Log of the standard Student-t's density at zero, from 1/ν, for the degrees of freedom allowed.
+
+    log Γ((ν + 1)/2) − log Γ(ν/2) − log(πν)/2, with an error below 2e-7. The two logarithms nearly cancel each
+    other, and what they leave over the normal's −log(2π)/2 is a short odd polynomial of 1/ν.
     """
-    shifted = x + 5.0
-    product = x * (x + 1.0) * (x + 2.0) * (x + 3.0) * (x + 4.0)
-    inverse = 1.0 / shifted
-    series = inverse * (1 / 12 - inverse * inverse * (1 / 360 - inverse * inverse / 1260))
-    stirling = (shifted - 0.5) * ops.log(shifted) - shifted + 0.5 * math.log(2 * math.pi) + series
-    return stirling - ops.log(product)
+    square = inverse_degrees * inverse_degrees
+    value = _NORMALISER[-1]
+    for coefficient in reversed(_NORMALISER[:-1]):
+        value = value * square + coefficient
+    return value * inverse_degrees - 0.5 * math.log(2 * math.pi)
 
 
 def negative_log_likelihood(raw: Any, target: Any) -> Any:
@@ -145,10 +150,10 @@ def negative_log_likelihood(raw: Any, target: Any) -> Any:
     """
     location, log_scale, raw_degrees = ops.split(raw, 3, axis=-1)
     degrees = LEAST_DEGREES + ops.softplus(raw_degrees)
+    inverse = 1.0 / degrees
     z = (target - location) * ops.exp(-log_scale)
-    half = 0.5 * (degrees + 1.0)
-    normaliser = log_gamma(half) - log_gamma(0.5 * degrees) - 0.5 * ops.log(math.pi * degrees)
-    return half * ops.log1p(z * z / degrees) + log_scale - normaliser
+    tails = 0.5 * (degrees + 1.0) * ops.log1p(z * z * inverse)
+    return tails + log_scale - log_normaliser(inverse)
 
 
 class WindowTrainer(keras.Model):  # type: ignore[misc]
