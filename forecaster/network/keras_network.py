@@ -207,14 +207,18 @@ class WindowTrainer(keras.Model):  # type: ignore[misc]
 
     def scaled_targets(self, rows: Any) -> Any:
         """Cumulative log returns ahead of each supervised day, over σ(t)·√h: (B, S, H)."""
-        origin = ops.expand_dims(rows + (self.lookback - self.supervised), -1)
-        origin = origin + ops.arange(self.supervised, dtype="int32")  # (B, S)
-        ahead = ops.expand_dims(origin, -1) + ops.arange(1, self.horizon + 1, dtype="int32")
-        last = self.panel_return.shape[0] - 1
-        daily = ops.take(self.panel_return, ops.minimum(ahead, last), axis=0)
+        first = ops.expand_dims(rows + (self.lookback - self.supervised), -1)
+        days = first + ops.arange(1, self.supervised + self.horizon, dtype="int32")
+        # Neighbouring days share all returns but one: each is gathered once, and the sums go side by side.
+        daily = ops.take(self.panel_return, ops.minimum(days, self.panel_return.shape[0] - 1), axis=0)
+        total, totals = 0.0, []
+        for step in range(self.horizon):
+            total = total + daily[:, step : step + self.supervised]  # (B, S)
+            totals.append(total)
+        origins = first + ops.arange(self.supervised, dtype="int32")
+        sigma = ops.take(self.panel_volatility, origins, axis=0)
         root = ops.sqrt(ops.arange(1, self.horizon + 1, dtype="float32"))
-        sigma = ops.take(self.panel_volatility, origin, axis=0)
-        return ops.cumsum(daily, axis=-1) / (ops.expand_dims(sigma, -1) * root)
+        return ops.stack(totals, axis=-1) / (ops.expand_dims(sigma, -1) * root)
 
 
 def _on_device(values: NDArray[np.float32], name: str) -> keras.Variable:
