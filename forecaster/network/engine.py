@@ -25,6 +25,11 @@ class Engine:
         """`cuDNN` where the whole sequence is one call on the GPU, else `loop`, a call a step."""
         return "cuDNN" if self.device == "gpu" and cell in _CUDNN_CELLS[self.backend] else "loop"
 
+    @property
+    def loops_in_numpy(self) -> bool:
+        """Whether cells are trained by the loops of `loops`: where they beat the engine's own, and fit in."""
+        return self.backend == "tensorflow" and self.device == "cpu"
+
 
 def start_engine(device: str) -> Engine:
     """Import Keras and choose the device; `KERAS_BACKEND` chooses the engine (default tensorflow).

@@ -23,7 +23,9 @@ from forecaster.settings import Recipe
 LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
 
-def build_network(features: int, recipe: Recipe, known_ahead: int = 0) -> keras.Model:
+def build_network(
+    features: int, recipe: Recipe, known_ahead: int = 0, *, last: int | None = None, numpy_loops: bool = False
+) -> keras.Model:
     """Recurrent layers that answer at every step, then location, log-scale and raw degrees for H steps.
 
     Input (batch, timesteps, features), output (batch, timesteps, 3 · horizon), in units of
@@ -35,15 +37,27 @@ def build_network(features: int, recipe: Recipe, known_ahead: int = 0) -> keras.
     A bidirectional network answers once a window, (batch, 1, 3 · horizon): its last layer gives the state
     of each direction after that direction's last step. Day by day, the backward state of the last day
     would have seen that day alone.
+
+    For training, with `last`, a network answers at the last steps alone, and with `numpy_loops` the layers of
+    `tensorflow_loops` stand in for Keras's. Its weights are the same, in the same order.
     """
     inputs = keras.Input((None, features), name="features")
     hidden = inputs
+    last = 1 if recipe.bidirectional else last
     for number in range(recipe.layers):
         once = recipe.bidirectional and number == recipe.layers - 1
-        layer = LAYERS[recipe.cell](recipe.units, return_sequences=not once, name=f"{recipe.cell}_{number}")
+        if numpy_loops:
+            from forecaster.network.tensorflow_loops import loop_layer
+
+            layer = loop_layer(recipe, number, last or recipe.lookback)
+        else:
+            name = f"{recipe.cell}_{number}"
+            layer = LAYERS[recipe.cell](recipe.units, return_sequences=not once, name=name)
         if recipe.bidirectional:
             layer = keras.layers.Bidirectional(layer, merge_mode="concat", name=f"both_ways_{number}")
         hidden = layer(hidden)
+        if last and not (recipe.bidirectional or numpy_loops) and number == recipe.layers - 1:
+            hidden = hidden[:, -last:]
         if recipe.dropout:
             hidden = keras.layers.Dropout(recipe.dropout, name=f"dropout_{number}")(hidden)
     if recipe.bidirectional:
@@ -54,8 +68,8 @@ def build_network(features: int, recipe: Recipe, known_ahead: int = 0) -> keras.
         ahead = keras.layers.Dense(
             3 * recipe.horizon, use_bias=False, kernel_initializer="zeros", name="ahead"
         )
-        last = inputs[:, -1:] if recipe.bidirectional else inputs
-        raw = keras.layers.Add(name="with_known_ahead")([raw, ahead(last[:, :, -known_ahead:])])
+        answered = inputs[:, -last:] if last else inputs
+        raw = keras.layers.Add(name="with_known_ahead")([raw, ahead(answered[:, :, -known_ahead:])])
     return keras.Model(inputs, raw, name=recipe.cell)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -175,9 +176,11 @@ def _fit(
         _reject_no_windows(len(validation.windows(stride)), validation, "validation", recipe)
     budget = _budget(available, recipe)
     make_repeatable(recipe.seed, engine.backend)
+    known_ahead = sum(map(is_report_feature, names))
     with on_device(engine):
         if form is None:
-            network = build_network(len(names), recipe, sum(map(is_report_feature, names)))
+            loops = engine.loops_in_numpy and not recipe.bidirectional
+            network = build_network(len(names), recipe, known_ahead, last=supervised, numpy_loops=loops)
         else:
             network = form.build(len(names), recipe)
         if start is not None:
@@ -189,11 +192,17 @@ def _fit(
         # Variables that come into being within the first step would have TensorFlow trace it twice.
         trainer.optimizer.build(trainer.trainable_variables)
         fit = Fit(trainer, train, validation, stride, budget, recipe.seed, report)
-        fit.run()
+        with _numpy_on_one_thread():
+            fit.run()
+        trained = network
+        if form is None:
+            # As it is stored and run: Keras's own layers, which answer at every step.
+            trained = build_network(len(names), recipe, known_ahead)
+            trained.set_weights(network.get_weights())
     return TrainedNetwork(
-        network=(without_keras if form is None else form.export)(network, recipe, names),
-        keras_file=keras_file(network),
-        keras_parameters=network.count_params(),
+        network=(without_keras if form is None else form.export)(trained, recipe, names),
+        keras_file=keras_file(trained),
+        keras_parameters=trained.count_params(),
         losses=tuple(fit.losses),
         validation_losses=tuple(fit.stopping.losses),
         best_epoch=fit.best_epoch,
@@ -204,6 +213,14 @@ def _fit(
         engine=engine,
         kernel=engine.kernel(recipe.cell),
     )
+
+
+def _numpy_on_one_thread() -> AbstractContextManager[Any]:
+    """A day's products are too small for two threads, and are then the same however many cores there are."""
+    from threadpoolctl import threadpool_limits
+
+    limited: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limited
 
 
 def _budget(windows: int, recipe: Recipe) -> Budget:
