@@ -173,8 +173,8 @@ def negative_log_likelihood(raw: Any, target: Any) -> Any:
 class WindowTrainer(keras.Model):  # type: ignore[misc]
     """Trains a network on windows given by position; their content is gathered inside the step.
 
-    The panel's features, returns and volatility are laid on the device once. `fit` then moves two
-    small arrays a batch: the windows' positions (batch,) and how many steps ahead count at each
+    The panel's features, returns and volatility are laid on the device once. A step then moves two
+    small arrays: the windows' positions (batch,) and how many steps ahead count at each
     supervised day (batch, supervised).
     """
 
