@@ -58,12 +58,13 @@ def dense_way(panel: Panel, features: Features) -> Callable[[], int]:
     windows = windows.take(slice(len(windows) // BATCH * BATCH))
     steps = supervision(windows, count_known_steps(panel.log_return, RECIPE.horizon), days)
     rows = windows.ticker * np.int32(panel.shape[1]) + windows.start
-    network = build_network(len(features.names), RECIPE)
+    network = build_network(len(features.names), RECIPE, last=supervised, numpy_loops=True)
     trainer = WindowTrainer(network, features, panel.log_return, RECIPE, supervised)
     trainer.compile(optimizer=keras.optimizers.Adam(RECIPE.learning_rate, global_clipnorm=1.0))
 
     def train() -> int:
-        trainer.fit(rows, steps, batch_size=BATCH, shuffle=False, verbose=0)
+        for first in range(0, len(rows), BATCH):
+            trainer.train_on_batch(rows[first : first + BATCH], steps[first : first + BATCH])
         return int(np.count_nonzero(steps))
 
     return train

@@ -13,7 +13,10 @@ ORDER = (
 )
 GROUND_FLOOR = {"errors", "settings", "files", "cluster", "packing", "processes", "special"}
 KERAS = {"keras", "tensorflow", "jax", "torch"}
-KERAS_PLACES = {f"network/{name}.py" for name in ("keras_network", "fitting", "training", "engine", "onnx")}
+KERAS_PLACES = {
+    f"network/{name}.py"
+    for name in ("keras_network", "tensorflow_loops", "fitting", "training", "engine", "onnx")
+}
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 
 

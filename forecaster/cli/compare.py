@@ -51,7 +51,7 @@ def compare(
         int | None,
         typer.Option(
             "--jobs",
-            help="Trainings at once, each on one thread (one after the other, on all cores).",
+            help="Trainings at once, each on one thread (several seeds: as many as cores; one: one, on all).",
             min=1,
             max=256,
             show_default=False,
@@ -73,6 +73,7 @@ def compare(
     from forecaster.cli.progress import training_progress
     from forecaster.evaluation.forecast_file import check_output, write_forecasts
     from forecaster.home import Home
+    from forecaster.processes import most_jobs
     from forecaster.report.documents import comparison_document, facts_document
 
     chosen, match = chosen_cells(cells), checked_match(match)
@@ -99,7 +100,7 @@ def compare(
             ),
             report_fits=report.fits,
             isolated=True,
-            jobs=1 if jobs is None and engine != "local" else jobs,
+            jobs=jobs or (most_jobs() if seeds > 1 or engine != "local" else None),
         )
     comparison, verdict, recipes = result.comparison, result.verdict, result.recipes
     show_survivorship(data.survivorship, facts)

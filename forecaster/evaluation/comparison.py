@@ -7,6 +7,7 @@ from functools import cached_property, partial, reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.cluster import is_connected
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import Split
 from forecaster.dataset.training_set import TrainingSet
@@ -165,7 +166,8 @@ def compare_cells(
         data: prices and split, the same for all.
         recipes: one a cell.
         seeds: runs a cell, from the recipe's seed upward.
-        report: called with cell, number of the seed's run, and progress.
+        report: called with cell, number of the seed's run, and progress; with `jobs` from several threads,
+            and on a cluster not at all.
         run: calls `work(task, report)`; by default in a process of its own for each training, so that time
             and memory are that training's alone.
         baselines: of EXTRA_BASELINES, beside those that are always there.
@@ -178,13 +180,19 @@ def compare_cells(
     """
     seeded = [replace(recipe, seed=recipe.seed + number) for recipe in recipes for number in range(seeds)]
     found: Iterable[TrainResult]
+    reports = [partial(report, each.cell, place % seeds + 1) for place, each in enumerate(seeded)]
     if jobs is None:
-        found = (
-            run(run_experiment, (data, each), partial(report, each.cell, place % seeds + 1))
-            for place, each in enumerate(seeded)
-        )
+        pairs = zip(seeded, reports, strict=True)
+        found = (run(run_experiment, (data, each), its_report) for each, its_report in pairs)
+    elif is_connected():
+        found = results_of(run_alone, [(data, each) for each in seeded], jobs)
     else:
-        found = results_of(run_alone, [(data, each) for each in seeded], jobs, threads=True)
+        found = results_of(
+            lambda place: run_alone((data, seeded[place]), reports[place]),
+            range(len(seeded)),
+            jobs,
+            threads=True,
+        )
     outcomes: dict[str, list[TrainResult]] = {}
     for done, (recipe, outcome) in enumerate(zip(seeded, found, strict=True), 1):
         outcomes.setdefault(recipe.cell, []).append(outcome)

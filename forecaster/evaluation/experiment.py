@@ -33,13 +33,15 @@ def run_experiment(task: tuple[TrainingSet, Recipe], report: Callable[[Progress]
     return train_and_forecast(data, recipe, report)
 
 
-def run_alone(task: tuple[TrainingSet, Recipe]) -> TrainResult:
+def run_alone(
+    task: tuple[TrainingSet, Recipe], report: Callable[[Progress], None] = lambda _: None
+) -> TrainResult:
     """`run_experiment` in a process of its own, on one thread: the same wherever and beside what it runs.
 
     Raises:
         ForecastError: as `train_and_forecast`, or the process died.
     """
-    return run_isolated(_on_one_thread, task)
+    return run_isolated(_on_one_thread, task, report)
 
 
 def _on_one_thread(task: tuple[TrainingSet, Recipe], report: Callable[[Progress], None]) -> TrainResult:

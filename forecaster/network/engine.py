@@ -38,6 +38,11 @@ class Engine:
         whole = "gpu" in self.device and cell in _CUDNN_CELLS[self.backend]
         return "cuDNN" if whole and not (precision == MIXED and self.backend == "jax") else "loop"
 
+    @property
+    def loops_in_numpy(self) -> bool:
+        """Whether cells are trained by the loops of `loops`: where they beat the engine's own, and fit in."""
+        return self.backend == "tensorflow" and self.device == "cpu"
+
 
 def chosen_backend() -> str:
     """The engine that `KERAS_BACKEND` chooses; where it is not set or empty, TensorFlow."""

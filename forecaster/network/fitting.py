@@ -133,14 +133,19 @@ class Fit:
 
     def _train_epoch(self, epoch: int, started: float, raise_if_interrupted: Callable[[], None]) -> None:
         windows = self._draw()
-        rows, steps = self.train.arrays(windows)
+        rows, known = self.train.arrays(windows)
         batch = self.budget.batch
-        watcher = self._watcher(epoch, len(windows) // batch, started, raise_if_interrupted)
-        history = self.trainer.fit(
-            rows, steps, batch_size=batch, shuffle=False, verbose=0, callbacks=[watcher]
-        )
-        self.targets += int(np.count_nonzero(steps))
-        self.losses.append(float(history.history["loss"][0]))
+        steps = len(rows) // batch
+        total = 0.0
+        for step in range(steps):
+            chosen = slice(step * batch, (step + 1) * batch)
+            # Two milliseconds less than a batch of `fit`, which is a fifteenth of one on the index.
+            total += float(self.trainer.train_on_batch(rows[chosen], known[chosen]))
+            raise_if_interrupted()
+            _reject_no_number("loss", total, epoch)
+            self._report(epoch, step + 1, steps, total / (step + 1), started)
+        self.targets += int(np.count_nonzero(known))
+        self.losses.append(total / steps)
 
     def _draw(self) -> Windows:
         """An epoch's windows at a new offset, in random order, in whole batches."""
@@ -151,23 +156,13 @@ class Fit:
         order = self.random.permutation(len(windows))
         return windows.take(order[: len(windows) // batch * batch])
 
-    def _watcher(
-        self, epoch: int, steps: int, started: float, raise_if_interrupted: Callable[[], None]
-    ) -> "keras.callbacks.Callback":
-        import keras
-
-        def after_batch(step: int, logs: dict[str, float]) -> None:
-            raise_if_interrupted()
-            loss = float(logs["loss"])
-            _reject_no_number("loss", loss, epoch)
-            epochs, done = self.budget.epochs, epoch + (step + 1) / steps
-            elapsed = time.perf_counter() - started
-            targets = self.targets + (step + 1) * self.budget.batch * self.train.supervised
-            latest = self.stopping.losses[-1] if self.stopping.losses else None
-            left = elapsed * (epochs - done) / done
-            self.report(Progress(epoch + 1, epochs, step + 1, steps, loss, latest, targets / elapsed, left))
-
-        return keras.callbacks.LambdaCallback(on_train_batch_end=after_batch)
+    def _report(self, epoch: int, step: int, steps: int, loss: float, started: float) -> None:
+        epochs, done = self.budget.epochs, epoch + step / steps
+        elapsed = time.perf_counter() - started
+        targets = self.targets + step * self.budget.batch * self.train.supervised
+        latest = self.stopping.losses[-1] if self.stopping.losses else None
+        left = elapsed * (epochs - done) / done
+        self.report(Progress(epoch + 1, epochs, step, steps, loss, latest, targets / elapsed, left))
 
 
 def _divisible(

@@ -38,7 +38,9 @@ LAYERS: Mapping[str, Callable[..., keras.layers.Layer]] = {
 _POLICIES = {FLOAT32: "float32", MIXED: "mixed_bfloat16"}
 
 
-def build_network(features: int, recipe: Recipe, known_ahead: int = 0) -> keras.Model:
+def build_network(
+    features: int, recipe: Recipe, known_ahead: int = 0, *, last: int | None = None, numpy_loops: bool = False
+) -> keras.Model:
     """Recurrent layers that answer at every step, then location, log-scale and raw degrees for H steps.
 
     Input (batch, timesteps, features), output (batch, timesteps, 3 · horizon), in units of
@@ -53,24 +55,35 @@ def build_network(features: int, recipe: Recipe, known_ahead: int = 0) -> keras.
 
     So does a ConvLSTM1D, over windows of whole weeks: the head reads the states of all five days of the last
     week, see `RecurrentNetwork`.
+
+    For training, with `last`, a network answers at the last steps alone, and with `numpy_loops` the layers of
+    `tensorflow_loops` stand in for Keras's. Its weights are the same, in the same order.
     """
     inputs = keras.Input((None, features), name="features")
     hidden = inputs
+    last = 1 if recipe.last_day_only else last
     if recipe.cell == CONVLSTM:
         hidden = keras.layers.Reshape((-1, WEEK, features), name="weeks")(hidden)
     for number in range(recipe.layers):
         once = recipe.last_day_only and number == recipe.layers - 1
-        layer = LAYERS[recipe.cell](
-            recipe.units,
-            return_sequences=not once,
-            dtype=_POLICIES[recipe.precision],
-            name=f"{recipe.cell}_{number}",
-        )
-        if recipe.precision == MIXED and keras.backend.backend() == "jax":
-            layer.use_cudnn = False  # JAX hands whatever it is given to cuDNN as float32
+        if numpy_loops:
+            from forecaster.network.tensorflow_loops import loop_layer
+
+            layer = loop_layer(recipe, number, last or recipe.lookback)
+        else:
+            layer = LAYERS[recipe.cell](
+                recipe.units,
+                return_sequences=not once,
+                dtype=_POLICIES[recipe.precision],
+                name=f"{recipe.cell}_{number}",
+            )
+            if recipe.precision == MIXED and keras.backend.backend() == "jax":
+                layer.use_cudnn = False  # JAX hands whatever it is given to cuDNN as float32
         if recipe.bidirectional:
             layer = keras.layers.Bidirectional(layer, merge_mode="concat", name=f"both_ways_{number}")
         hidden = layer(hidden)
+        if last and not (recipe.last_day_only or numpy_loops) and number == recipe.layers - 1:
+            hidden = hidden[:, -last:]
         if recipe.dropout:
             hidden = keras.layers.Dropout(recipe.dropout, name=f"dropout_{number}")(hidden)
     if recipe.last_day_only:
@@ -81,8 +94,8 @@ def build_network(features: int, recipe: Recipe, known_ahead: int = 0) -> keras.
         ahead = keras.layers.Dense(
             3 * recipe.horizon, use_bias=False, kernel_initializer="zeros", name="ahead"
         )
-        last = inputs[:, -1:] if recipe.last_day_only else inputs
-        raw = keras.layers.Add(name="with_known_ahead")([raw, ahead(last[:, :, -known_ahead:])])
+        answered = inputs[:, -last:] if last else inputs
+        raw = keras.layers.Add(name="with_known_ahead")([raw, ahead(answered[:, :, -known_ahead:])])
     return keras.Model(inputs, raw, name=recipe.cell)
 
 
@@ -132,8 +145,8 @@ def _weight_names(
         yield network.get_layer("ahead"), [AHEAD]
 
 
-def in_float32(network: keras.Model, recipe: Recipe, known_ahead: int = 0) -> keras.Model:
-    """A network of the recipe with these weights that computes in float32 throughout."""
+def as_stored(network: keras.Model, recipe: Recipe, known_ahead: int = 0) -> keras.Model:
+    """The trained weights in the network that is kept: Keras's layers, float32, an answer at every step."""
     plain = build_network(network.input.shape[-1], replace(recipe, precision=FLOAT32), known_ahead)
     plain.set_weights(network.get_weights())
     return plain
@@ -154,17 +167,22 @@ def keras_file(network: keras.Model) -> bytes:
         return path.read_bytes()
 
 
-def log_gamma(x: Any) -> Any:
-    """Log Γ(x) for x > 0 by Stirling's series after a shift by five; error below 1e-6 in float32.
+# Of w = 1/ν, by powers of w²: fitted by least squares at Chebyshev's nodes of the degrees allowed. The first
+# are those of the asymptotic series, −1/4 and 1/24 (Abramowitz & Stegun, 1964, 6.1.47).
+_NORMALISER = (-0.24999962, 0.04157347, -0.04600858, 0.08094977, -0.08963049)
 
-    Source: Abramowitz & Stegun, Handbook of Mathematical Functions, 1964, 6.1.15 and 6.1.41.
+
+def log_normaliser(inverse_degrees: Any) -> Any:
+    """Log of the standard Student-t's density at zero, from 1/ν, for the degrees of freedom allowed.
+
+    log Γ((ν + 1)/2) − log Γ(ν/2) − log(πν)/2, with an error below 2e-7. The two logarithms nearly cancel each
+    other, and what they leave over the normal's −log(2π)/2 is a short odd polynomial of 1/ν.
     """
-    shifted = x + 5.0
-    product = x * (x + 1.0) * (x + 2.0) * (x + 3.0) * (x + 4.0)
-    inverse = 1.0 / shifted
-    series = inverse * (1 / 12 - inverse * inverse * (1 / 360 - inverse * inverse / 1260))
-    stirling = (shifted - 0.5) * ops.log(shifted) - shifted + 0.5 * math.log(2 * math.pi) + series
-    return stirling - ops.log(product)
+    square = inverse_degrees * inverse_degrees
+    value = _NORMALISER[-1]
+    for coefficient in reversed(_NORMALISER[:-1]):
+        value = value * square + coefficient
+    return value * inverse_degrees - 0.5 * math.log(2 * math.pi)
 
 
 def negative_log_likelihood(raw: Any, target: Any) -> Any:
@@ -179,17 +197,17 @@ def negative_log_likelihood(raw: Any, target: Any) -> Any:
     """
     location, log_scale, raw_degrees = ops.split(raw, 3, axis=-1)
     degrees = LEAST_DEGREES + ops.softplus(raw_degrees)
+    inverse = 1.0 / degrees
     z = (target - location) * ops.exp(-log_scale)
-    half = 0.5 * (degrees + 1.0)
-    normaliser = log_gamma(half) - log_gamma(0.5 * degrees) - 0.5 * ops.log(math.pi * degrees)
-    return half * ops.log1p(z * z / degrees) + log_scale - normaliser
+    tails = 0.5 * (degrees + 1.0) * ops.log1p(z * z * inverse)
+    return tails + log_scale - log_normaliser(inverse)
 
 
 class WindowTrainer(keras.Model):  # type: ignore[misc]
     """Trains a network on windows given by position; their content is gathered inside the step.
 
-    The panel's features, returns and volatility are laid on the device once. `fit` then moves two
-    small arrays a batch: the windows' positions (batch,) and how many steps ahead count at each
+    The panel's features, returns and volatility are laid on the device once. A step then moves two
+    small arrays: the windows' positions (batch,) and how many steps ahead count at each
     supervised day (batch, supervised).
     """
 
@@ -236,14 +254,18 @@ class WindowTrainer(keras.Model):  # type: ignore[misc]
 
     def scaled_targets(self, rows: Any) -> Any:
         """Cumulative log returns ahead of each supervised day, over σ(t)·√h: (B, S, H)."""
-        origin = ops.expand_dims(rows + (self.lookback - self.supervised), -1)
-        origin = origin + ops.arange(self.supervised, dtype="int32")  # (B, S)
-        ahead = ops.expand_dims(origin, -1) + ops.arange(1, self.horizon + 1, dtype="int32")
-        last = self.panel_return.shape[0] - 1
-        daily = ops.take(self.panel_return, ops.minimum(ahead, last), axis=0)
+        first = ops.expand_dims(rows + (self.lookback - self.supervised), -1)
+        days = first + ops.arange(1, self.supervised + self.horizon, dtype="int32")
+        # Neighbouring days share all returns but one: each is gathered once, and the sums go side by side.
+        daily = ops.take(self.panel_return, ops.minimum(days, self.panel_return.shape[0] - 1), axis=0)
+        total, totals = 0.0, []
+        for step in range(self.horizon):
+            total = total + daily[:, step : step + self.supervised]  # (B, S)
+            totals.append(total)
+        origins = first + ops.arange(self.supervised, dtype="int32")
+        sigma = ops.take(self.panel_volatility, origins, axis=0)
         root = ops.sqrt(ops.arange(1, self.horizon + 1, dtype="float32"))
-        sigma = ops.take(self.panel_volatility, origin, axis=0)
-        return ops.cumsum(daily, axis=-1) / (ops.expand_dims(sigma, -1) * root)
+        return ops.stack(totals, axis=-1) / (ops.expand_dims(sigma, -1) * root)
 
 
 def _on_device(values: NDArray[np.float32], name: str) -> keras.Variable:

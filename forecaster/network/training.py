@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from forecaster.errors import BadInputError, UsageError
 from forecaster.network.engine import Engine, make_repeatable, on_device
 from forecaster.network.fitting import Budget, Fit, OriginSet, Progress
 from forecaster.network.network import Network
-from forecaster.settings import MIXED, Recipe, check_cell
+from forecaster.settings import FLOAT32, Recipe, check_cell
 
 # A budget in optimiser steps serves a small panel and the whole index alike.
 _STEPS = 400
@@ -156,9 +157,9 @@ def _fit(
     """Fit to the first of `origins`; stop early on the second, if there is one."""
     from forecaster.network.keras_network import (
         WindowTrainer,
+        as_stored,
         begin_from,
         build_network,
-        in_float32,
         keras_file,
         without_keras,
     )
@@ -177,11 +178,12 @@ def _fit(
     if validation is not None:
         _reject_no_windows(len(validation.windows(stride)), validation, "validation", recipe)
     budget = _budget(available, recipe, engine)
-    known_ahead = sum(map(is_report_feature, names))
     make_repeatable(recipe.seed, engine.backend)
+    known_ahead = sum(map(is_report_feature, names))
     with on_device(engine):
         if form is None:
-            network = build_network(len(names), recipe, known_ahead)
+            loops = engine.loops_in_numpy and not recipe.last_day_only and recipe.precision == FLOAT32
+            network = build_network(len(names), recipe, known_ahead, last=supervised, numpy_loops=loops)
         else:
             network = form.build(len(names), recipe)
         if start is not None:
@@ -193,13 +195,13 @@ def _fit(
         # Variables that come into being within the first step would have TensorFlow trace it twice.
         trainer.optimizer.build(trainer.trainable_variables)
         fit = Fit(trainer, train, validation, stride, budget, recipe.seed, report)
-        fit.run()
-    if form is None and recipe.precision == MIXED:
-        network = in_float32(network, recipe, known_ahead)
+        with _numpy_on_one_thread():
+            fit.run()
+        trained = as_stored(network, recipe, known_ahead) if form is None else network
     return TrainedNetwork(
-        network=(without_keras if form is None else form.export)(network, recipe, names),
-        keras_file=keras_file(network),
-        keras_parameters=network.count_params(),
+        network=(without_keras if form is None else form.export)(trained, recipe, names),
+        keras_file=keras_file(trained),
+        keras_parameters=trained.count_params(),
         losses=tuple(fit.losses),
         validation_losses=tuple(fit.stopping.losses),
         best_epoch=fit.best_epoch,
@@ -210,6 +212,14 @@ def _fit(
         engine=engine,
         kernel=engine.kernel(recipe.cell, recipe.precision),
     )
+
+
+def _numpy_on_one_thread() -> AbstractContextManager[Any]:
+    """A day's products are too small for two threads, and are then the same however many cores there are."""
+    from threadpoolctl import threadpool_limits
+
+    limited: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limited
 
 
 def _budget(windows: int, recipe: Recipe, engine: Engine) -> Budget:

@@ -16,6 +16,8 @@ from quick_training import train_quickly
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
+from forecaster.evaluation import comparison
+from forecaster.evaluation.experiment import run_experiment
 
 SMALL = ("--lookback", "12", "--horizon", "2", "--units", "4", "--epochs", "1", "--device", "cpu")
 STOCKS = ("AAA", "BBB", "CCC")
@@ -43,6 +45,8 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
         return work(task, report)
 
     monkeypatch.setattr("forecaster.processes.run_isolated", here)
+    alone = "forecaster.evaluation.comparison.run_alone"
+    monkeypatch.setattr(alone, run_experiment)
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -150,6 +154,26 @@ def assert_named(tests: Iterable[dict[str, Any]]) -> None:
         assert test.keys() >= {"name", "days", "p_value"}
         assert test["name"]
         assert test["days"] > 0
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_several_seeds_are_trained_at_once_and_one_by_itself(
+    trained_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_quickly(monkeypatch)
+    asked: list[int | None] = []
+    compare_cells = comparison.compare_cells
+
+    def watched(*arguments: Any) -> comparison.Comparison:
+        asked.append(arguments[-1])
+        return compare_cells(*arguments)
+
+    monkeypatch.setattr(comparison, "compare_cells", watched)
+    monkeypatch.setattr("forecaster.processes.most_jobs", lambda: 3)
+    arguments = ["compare", *STOCKS, *SMALL, "--cells", "gru", "--quiet", "--home", str(trained_home)]
+    for flags in ([], ["--seeds", "2"], ["--seeds", "2", "--jobs", "1"]):
+        assert run([*arguments, *flags]) == ExitCode.DONE
+    assert asked == [None, 3, 1]
 
 
 @pytest.mark.usefixtures("in_this_process")

@@ -15,7 +15,7 @@ from forecaster.dataset.targets import cumulative_return
 from forecaster.network.keras_network import (
     WindowTrainer,
     build_network,
-    log_gamma,
+    log_normaliser,
     negative_log_likelihood,
     without_keras,
 )
@@ -69,10 +69,11 @@ def test_the_network_starts_at_the_scaled_random_walk() -> None:
     assert np.abs(raw).max() < 0.1
 
 
-def test_log_gamma_is_that_of_scipy() -> None:
-    x = np.geomspace(1.0, 500, 200).astype("f4")
-    found = keras.ops.convert_to_numpy(log_gamma(keras.ops.convert_to_tensor(x)))
-    np.testing.assert_allclose(found, scipy.special.gammaln(x.astype(float)), rtol=2e-6, atol=2e-6)
+def test_the_normaliser_is_that_of_scipy() -> None:
+    degrees = np.concatenate([2.1 + np.geomspace(1e-6, 1e6, 300), [np.inf]])
+    inverse = (1 / degrees).astype("f4")
+    found = keras.ops.convert_to_numpy(log_normaliser(keras.ops.convert_to_tensor(inverse)))
+    np.testing.assert_allclose(found, scipy.stats.t(degrees).logpdf(0), rtol=0, atol=3e-7)
 
 
 def test_the_likelihood_is_that_of_scipy() -> None:
