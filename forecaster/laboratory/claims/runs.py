@@ -87,7 +87,7 @@ QUICK = Size(
 FULL = Size(
     seeds=5, epochs=None, lookback=None, lengths=(20, 60, 120, 250, 500), every=2, short_seeds=10, steps=2000,
     short_lag=10, long_lag=100, distance=100, examples=256, repeats=30, removed_on_prices=True,
-    whole_store=True, tune_trials=20, tune_minutes=10.0,
+    whole_store=True, tune_trials=20, tune_minutes=6.0,
 )  # fmt: skip
 
 
