@@ -9,7 +9,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test trials slow packages engines test-lowest lint docs bench bench-scale bench-gpu mutants fuzz release clean
+.PHONY: help setup demo test trials slow packages engines test-lowest lint docs bench bench-scale bench-gpu mutants fuzz container release clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,10 @@ bench-gpu: .venv/dev  ## targets a second on the CPU and on a GPU, and CRPS in m
 mutants: .venv/dev  ## change the deciding modules, and count the changes that a test notices
 	@$(PIP) --editable '.[mutants]'
 	$(BIN)/python scripts/mutants.py
+
+TOOL ?= docker
+container: .venv/dev  ## build the image and let it live through a night; TOOL=docker|podman|buildah, PYTHON_IMAGE=another base
+	$(BIN)/python scripts/check_container.py $(TOOL) $(PYTHON_IMAGE)
 
 release: .venv/dev  ## build wheel and sdist into dist/, with an SBOM, and audit the pins; UNAUDITED=1 does without
 	@$(PIP) --editable '.[release]'

@@ -49,7 +49,8 @@ def test_every_stage_begins_from_a_slim_python_of_one_minor_version() -> None:
     bases = [words.split()[0] for words in words_of("FROM")]
     assert len(bases) == 2
     assert len(set(bases)) == 1, "a virtual environment goes on working under the same Python alone"
-    minor = re.fullmatch(r"python:(3\.\d+)-slim", bases[0])
+    assert bases[0] == "${PYTHON}"
+    minor = re.fullmatch(r"PYTHON=python:(3\.\d+)-slim", words_of("ARG")[0])
     assert minor
     assert f'"Programming Language :: Python :: {minor[1]}"' in (ROOT / "pyproject.toml").read_text("utf-8")
 
