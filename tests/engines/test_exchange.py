@@ -19,6 +19,7 @@ from factories import filled_store, persistent_table
 HERE = Path(__file__).parent
 PAIR = ("tensorflow", "jax")
 ENGINES = (*PAIR, "torch")
+EVENING = "2017-10-11T22:30:00"
 SMALL = ("--lookback", "12", "--horizon", "2", "--units", "4", "--epochs", "1", "--quiet")
 
 
@@ -65,7 +66,9 @@ def exchanged(engines: tuple[str, ...], *words: str) -> tuple[dict[str, Any], di
 
 
 def forecast(engine: str, home: Path, *words: str) -> Any:
-    return printed(started(engine, [*FORECAST, *words, "--json", "--home", str(home)]))
+    """What a command prints on the evening of the last bar."""
+    process = started(engine, [*FORECAST, *words, "--json", "--home", str(home)], FORECAST_NOW=EVENING)
+    return printed(process)
 
 
 @pytest.fixture

@@ -133,8 +133,14 @@ def tuning_claim(evidence: Evidence) -> Claim:
         difference_of_forecasts(tuned, evidence.prices["large/lstm"]),
         f"{scored(evidence)}; a search a seed, {size.tune_trials} recipes or {size.tune_minutes:g} minutes "
         f"at most, on {TUNE_FOLDS} folds before the test days",
-        f"{min(tried)} to {max(tried)} recipes tried; units × layers, lookback chosen: {sizes}",
+        f"{_least_to_most(tried)} recipes tried; units × layers, lookback chosen: {sizes}",
     )
+
+
+def _least_to_most(counts: Sequence[int]) -> str:
+    """The least and the most of them, or the one that all are."""
+    least, most = min(counts), max(counts)
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def gates_claim(evidence: Evidence) -> Claim:
