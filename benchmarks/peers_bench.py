@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("index", type=Path, help="prices in long form")
     parser.add_argument("--earnings", type=Path, help="earnings dates in long form")
     parser.add_argument("--tickers", type=int, default=40, help="how many, spread over the index")
-    parser.add_argument("--seconds", type=float, default=60, help="of user CPU that a training may take")
+    parser.add_argument("--seconds", type=float, default=120, help="of user CPU that a training may take")
     parser.add_argument("--python", type=Path, default=ROOT / ".venv-peers" / "bin" / "python")
     given = parser.parse_args()
     for path in (given.index, given.earnings):
@@ -239,6 +239,7 @@ def described(prepared: Prepared, seconds: float) -> str:
         "" if prepared.reaction is None else f", of which {prepared.reaction.sum():,} react to a report"
     )
     return (
+        f"`benchmarks/peers_bench.py INDEX --tickers {len(panel.tickers)} --seconds {seconds:g}`: "
         f"{len(panel.tickers)} tickers, daily log returns one day ahead. Training from {first} to "
         f"{train_end}, stopping by the days to {validation_end}, test from {test} to {last}: "
         f"{prepared.actual.size:,} forecasts{reactions}. A GRU of {UNITS} units in one layer that looks back "

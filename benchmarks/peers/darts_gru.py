@@ -46,9 +46,11 @@ class DartsGRU:
                 "enable_model_summary": False,
             },
         )
-        self.work_dir = str(folder / "darts")
         self.last_of_training = panel.first_validation - 1  # series begin with day 1
-        self.series = [series(row[1:, None]) for row in panel.log_return]
+        past = panel.log_return[:, 1 : panel.first_validation].astype(np.float64)
+        self.mean, self.deviation = past.mean(axis=1, keepdims=True), past.std(axis=1, keepdims=True)
+        scaled = ((panel.log_return - self.mean) / self.deviation).astype(np.float32)
+        self.series = [series(row[1:, None]) for row in scaled]
         self.known = [series(self.evening_before(place)) for place in range(len(panel.tickers))]
 
     def evening_before(self, place: int) -> Float32:
@@ -59,29 +61,25 @@ class DartsGRU:
         return np.nan_to_num(np.column_stack([bars, report]))
 
     def train(self) -> str:
-        """Scale by the training years, fit, and take the best epoch's weights."""
+        """Fit on what is scaled by the training years, and take the best epoch's weights."""
         until = self.last_of_training
-        self.scaler = Scaler(StandardScaler()).fit([each[:until] for each in self.series])
-        self.scaled = self.scaler.transform(self.series)
         known_scaler = Scaler(StandardScaler()).fit([each[:until] for each in self.known])
         self.known = known_scaler.transform(self.known)
-        validation = slice(until - TRAINED_ON, self.panel.first_test - 1)
+        validation = slice(until - LOOKBACK, self.panel.first_test - 1)
         self.model.fit(
-            [each[:until] for each in self.scaled],
+            [each[:until] for each in self.series],
             future_covariates=self.known,
-            val_series=[each[validation] for each in self.scaled],
+            val_series=[each[validation] for each in self.series],
             val_future_covariates=self.known,
             stride=STRIDE,
-        )
-        self.model = RNNModel.load_from_checkpoint(
-            "gru", work_dir=self.work_dir, best=True, weights_only=False
+            load_best=True,
         )
         return WithinBudget.told(f"{WithinBudget.epochs} epochs, {WithinBudget.steps:,} steps")
 
     def test(self) -> Float:
         """Its historical forecasts without fitting again; its quantiles are joined by lines."""
         found = self.model.historical_forecasts(
-            self.scaled,
+            self.series,
             future_covariates=self.known,
             start=self.panel.first_test,
             forecast_horizon=1,
@@ -90,17 +88,14 @@ class DartsGRU:
             verbose=False,
         )
         own = [float(name.rpartition("_q")[2]) for name in found[0].components]
-        quantiles = [
-            self.scaler.inverse_transform(each, series_idx=[place]) for place, each in enumerate(found)
-        ]
-        return np.stack(
-            [[np.interp(LEVELS, own, np.sort(row)) for row in each.values()] for each in quantiles]
-        )
+        own_quantiles = (np.sort(each.values(), axis=1) for each in found)
+        scaled = np.stack([[np.interp(LEVELS, own, row) for row in each] for each in own_quantiles])
+        return scaled * self.deviation[..., None] + self.mean[..., None]
 
     def next_day(self) -> object:
         """From the series in memory."""
         return self.model.predict(
-            1, self.scaled, future_covariates=self.known, predict_likelihood_parameters=True, verbose=False
+            1, self.series, future_covariates=self.known, predict_likelihood_parameters=True, verbose=False
         )
 
     @property
