@@ -59,7 +59,7 @@ class Entrant:
 
 
 ENTRANTS = (
-    Entrant("**forecast**", "ours.py", "forecast", "import forecaster", peer=False),
+    Entrant("forecast", "ours.py", "forecast", "import forecaster", peer=False),
     Entrant(
         "neuralforecast",
         "neuralforecast_gru.py",

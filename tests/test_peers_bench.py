@@ -38,13 +38,14 @@ def row(
     bench: ModuleType,
     title: str,
     *,
+    train: float = 20.0,
     train_cpu: float = 10.0,
     crps: float = 0.0080,
     coverage: float = 0.9,
     reaction: float | None = 0.9,
 ) -> object:
     measured = bench.Measured(
-        train=20.0,
+        train=train,
         train_cpu=train_cpu,
         forecast=0.5,
         forecast_cpu=0.2,
@@ -114,7 +115,7 @@ def test_a_forecast_that_is_missing_is_no_score(bench: ModuleType) -> None:
 
 def test_a_peer_that_is_ahead_is_marked(bench: ModuleType, results: ModuleType) -> None:
     ours = row(bench, "ours")
-    quicker = row(bench, "quicker", train_cpu=8.0, crps=0.0081, coverage=0.88)
+    quicker = row(bench, "quicker", train=9.0, train_cpu=8.0, crps=0.0081, coverage=0.88)
     lines = bench.table([ours, quicker]).splitlines()
     assert "| **8 s** |" in lines[3]
     assert lines[3].count("**") == 2
