@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 INDEX ?= ../shared/data/sp500-2000-2019.parquet
+EARNINGS ?= ../shared/data/earnings-2003-2019.csv
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 # Without the notice about its successor that Material prints at every start.
@@ -9,7 +10,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test trials slow packages engines test-lowest lint docs bench bench-scale bench-gpu mutants fuzz container release clean
+.PHONY: help setup demo test trials slow packages engines test-lowest lint docs bench bench-peers bench-scale bench-gpu mutants fuzz container release clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +82,15 @@ docs: .venv/dev  ## write the references anew from the code, and build the site 
 bench: .venv/dev  ## measure speed, memory and accuracy; INDEX=FILE is the whole index in long form
 	$(BIN)/python benchmarks/bench.py $(INDEX)
 
+bench-peers: .venv/dev .venv-peers/installed  ## measure forecast beside its peers, in an environment of their own
+	$(BIN)/python benchmarks/peers_bench.py $(INDEX) $(if $(wildcard $(EARNINGS)),--earnings $(EARNINGS))
+
+.venv-peers/installed: requirements-peers.txt
+	@echo "Installing the peers into .venv-peers: 4 GB, and more where PyTorch comes with CUDA …"
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	@touch $@
+
 bench-scale: .venv/dev  ## measure how the commands grow from 20 to 5,000 tickers, in stores of their own
 	$(BIN)/python benchmarks/scale_bench.py
 
@@ -99,5 +109,5 @@ release: .venv/dev  ## build wheel and sdist into dist/, with an SBOM, and audit
 	@$(PIP) --editable '.[release]'
 	$(BIN)/python scripts/release.py $(if $(UNAUDITED),--unaudited)
 
-clean:  ## remove .venv, caches and the site; prices and models stay
-	rm -rf .venv .venv-lowest .venv-engines .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site
+clean:  ## remove all environments, caches and the site; prices and models stay
+	rm -rf .venv .venv-lowest .venv-engines .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site
