@@ -16,8 +16,9 @@ from sklearn.preprocessing import StandardScaler
 SAID = (
     "`RNNModel` with `QuantileRegression()`, of three likelihoods the one that was best on the test "
     "days (it has no Student-t); future covariates are all that it takes: the chance of a report, and the "
-    "evening before's market, range and volume moved on by a day; each series scaled by its training years; training on 240 "
-    "days at a time, a new start every 60 days; the epoch that was best on the validation year."
+    "evening before's market, range and volume moved on by a day; each series scaled by its training years; "
+    "training on 240 days at a time, a new start every 60 days; the epoch that was best on the validation "
+    "year."
 )
 TRAINED_ON, STRIDE, PATIENCE, MOST_EPOCHS = 2 * LOOKBACK, LOOKBACK // 2, 5, 1000
 
