@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -184,7 +184,13 @@ def chosen_cells(text: str, known: Sequence[str] = ALL_CELLS) -> list[str]:
 
 
 def last_day_note(cells: Sequence[str], recipe: Recipe) -> str:
-    """Why only the last day of each window is supervised, and of which cells; empty if of none."""
+    """Why only the last day of each window is supervised, and of which cells; empty if of none.
+
+    Raises:
+        UsageError: one of the cells cannot read such windows.
+    """
+    for cell in cells:
+        check_cell(replace(recipe, cell=cell))
     only = "only the last day of each window is supervised."
     if recipe.bidirectional:
         return f"A bidirectional layer sees later days: {only}"

@@ -276,6 +276,9 @@ def test_an_interruption_ends_the_workers_too(trained_home: Path, quick: bool) -
         pytest.param(["--seeds", "0"], ExitCode.USAGE, "--seeds", id="no-seed"),
         pytest.param(["--lookback", "0"], ExitCode.USAGE, "--lookback 0", id="no-lookback"),
         pytest.param(
+            ["--cells", "gru,convlstm", "--lookback", "12"], ExitCode.USAGE, "no multiple of 5", id="no-weeks"
+        ),
+        pytest.param(
             ["--output", "all.xlsx"], ExitCode.USAGE, "neither .parquet nor .csv", id="output-ending"
         ),
         pytest.param(["--train-end", "1980-01-01"], ExitCode.USAGE, "outside the prices", id="train-end"),
