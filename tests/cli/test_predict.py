@@ -427,7 +427,7 @@ def test_help_needs_no_numpy() -> None:
 
 
 HEAVY = (
-    *("pandas", "tensorflow", "scipy.special", "scipy.optimize", "sqlite3", "numpy.f2py"),
+    *("pandas", "tensorflow", "scipy.special", "scipy.optimize", "sqlite3", "numpy.f2py", "pyarrow.compute"),
     *("forecaster.cli.train", "forecaster.dataset.training_set", "forecaster.network.fitting"),
 )
 

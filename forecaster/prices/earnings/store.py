@@ -251,12 +251,11 @@ def _texts(table: "pa.Table", name: str) -> NDArray[Any]:
 
 def _days(table: "pa.Table", name: str) -> NDArray[Any]:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     column = table.column(name).combine_chunks()
     if not pa.types.is_date32(column.type):
         raise ValueError(f"its column {name} is of type {column.type}")
-    empty = np.from_dlpack(pc.cast(column.is_null(), pa.uint8())).astype(bool)
+    empty = _empty_cells(column)
     if empty.any() and name not in _MAY_BE_EMPTY:
         raise ValueError(f"its column {name} has empty cells")
     # Where a cell is empty anything may stand; PyArrow's `fill_null` would import pandas.
@@ -266,3 +265,12 @@ def _days(table: "pa.Table", name: str) -> NDArray[Any]:
         raise ValueError(f"its column {name} has days that are not possible")
     days[empty] = np.datetime64("NaT", "D")
     return days
+
+
+def _empty_cells(column: "pa.Array") -> NDArray[np.bool_]:
+    """Which cells are empty, (N,), by Arrow's bits: its own function takes `predict` 20 ms to import."""
+    bits = column.buffers()[0]
+    if bits is None:
+        return np.zeros(len(column), bool)
+    filled = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little").astype(bool)
+    return ~filled[column.offset : column.offset + len(column)]

@@ -2,7 +2,10 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +14,7 @@ import pytest
 from earnings_factory import after, day, said, written
 
 from forecaster.errors import BadInputError, ForecastError, UsageError
-from forecaster.prices.earnings.store import METADATA_KEY, EarningsStore, StoredEarnings
+from forecaster.prices.earnings.store import METADATA_KEY, EarningsStore, StoredEarnings, _empty_cells
 
 STORED = StoredEarnings(
     after(
@@ -34,6 +37,27 @@ def test_what_is_written_comes_back(store: EarningsStore) -> None:
     found = store.read()
     assert written(found.table) == written(STORED.table)
     assert found.asked == STORED.asked
+
+
+def test_reading_loads_nothing_slow(store: EarningsStore, tmp_path: Path) -> None:
+    script = f"""
+import sys
+from pathlib import Path
+from forecaster.prices.earnings.store import EarningsStore
+found = len(EarningsStore(Path({str(tmp_path)!r})).read().table)
+print(found, [name for name in ("pandas", "pyarrow.compute") if name in sys.modules])
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == f"{len(store.read().table)} []"
+    assert not ran.stdout.startswith("0 ")
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(3, None), slice(5, 20), slice(14, 14)], ids=str)
+def test_empty_cells_are_those_that_arrow_finds(part: slice) -> None:
+    some = pa.array([None, date(2020, 1, 1), None] * 7 + [date(2020, 1, 2)] * 9, pa.date32())
+    full = pa.array([date(2020, 1, 1)] * 30, pa.date32())
+    for whole in (some, full):
+        assert _empty_cells(whole[part]).tolist() == whole[part].is_null().to_pylist()
 
 
 def test_without_a_file_there_is_nothing(tmp_path: Path) -> None:
