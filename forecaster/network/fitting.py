@@ -127,7 +127,7 @@ class Fit:
         self.trainer.network.set_weights(best)
 
     def _is_best(self, epoch: int, rows: NDArray[np.int32], steps: NDArray[np.float32]) -> bool:
-        loss = float(self.trainer.evaluate(rows, steps, batch_size=4 * self.budget.batch, verbose=0))
+        loss = float(self.trainer.evaluate(rows, steps, batch_size=self.budget.batch, verbose=0))
         _reject_no_number("validation loss", loss, epoch)
         return self.stopping.record(loss)
 
