@@ -5,6 +5,7 @@ many work on the same prices, the machine holds these once. It ends with the las
 even if that is killed.
 """
 
+import os
 import tempfile
 import threading
 import weakref
@@ -78,8 +79,6 @@ class MappedArray:
 
 
 def _mapped(file: Any, dtype: Any, shape: tuple[int, ...], order: Any) -> "NDArray[Any]":
-    import os
-
     import numpy as np
 
     with os.fdopen(file.detach(), "rb") as opened:

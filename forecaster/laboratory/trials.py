@@ -1,6 +1,7 @@
 """Many independent trials over several processes, each result kept in a file as soon as it is there."""
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from forecaster.files import home_lock, json_value, read_regular, write_atomically
+from forecaster.network.engine import use_one_thread
 from forecaster.processes import results_of
 
 Trial = TypeVar("Trial")
@@ -101,6 +103,12 @@ def run_trials(
         known[key_of(describe(trial))] = outcome
         report(trial, outcome, len(left) - number)
     return {key: known[key] for key in keys}
+
+
+def stay_on_one_core() -> None:
+    """Have the engine that a trial starts in this process leave the other cores to the trials beside it."""
+    use_one_thread()
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 
 def _numbered(work: Callable[[Trial], TrialResult], trial: Trial) -> tuple[Trial, TrialResult]:

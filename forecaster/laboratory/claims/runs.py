@@ -27,7 +27,7 @@ TrialResult = dict[str, Any]
 
 PRICE_RESULTS = "claims"
 WIDE, DEEP = 128, 3  # units and layers of the networks that are said to overfit
-MOST_TICKERS = 20  # more of them change no verdict but how much there is to learn from
+MOST_TICKERS = 20  # a training takes as much longer as there are more, and there are a hundred
 FEW_YEARS = 3  # one target a window costs tens of times as much a target, so it is tried on little
 GATED = ("lstm", "gru")
 TASK_UNITS = 32  # of a GRU on the tasks; the other cells have as many parameters

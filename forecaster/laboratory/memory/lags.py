@@ -1,6 +1,5 @@
 """How long a lag each cell can bridge: trials over lags, cells and seeds at equal parameters."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,9 +11,8 @@ from forecaster.laboratory.cells.gradients import growth, profile
 from forecaster.laboratory.cells.probes import task_probe
 from forecaster.laboratory.memory.tasks import draw, features_of
 from forecaster.laboratory.memory.training import TaskNetwork, Trial, stack_parameters, train_on_task
-from forecaster.laboratory.trials import ResultsFile, key_of, run_trials
+from forecaster.laboratory.trials import ResultsFile, key_of, run_trials, stay_on_one_core
 from forecaster.network.cells import nearest_units, parameter_count
-from forecaster.network.engine import use_one_thread
 
 REFERENCE_CELL = "gru"
 RESULTS = "memory"
@@ -86,8 +84,7 @@ def run_memory(
 
 def run_trial(trial: Trial) -> dict[str, Any]:
     """One training; on one thread, so that several at once do not slow each other and all repeat."""
-    use_one_thread()
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    stay_on_one_core()
     result = train_on_task(trial)
     return {
         "error": result.error if np.isfinite(result.error) else None,

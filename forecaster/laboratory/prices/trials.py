@@ -1,7 +1,6 @@
 """One training on prices, in a process of its own: what it cost and what its forecasts were worth."""
 
 import math
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -22,7 +21,8 @@ from forecaster.evaluation.scoring import ScoredStep, actuals, score_step
 from forecaster.evaluation.search_space import space_around
 from forecaster.evaluation.tuning import has_reports, search, tune_folds, usable_space
 from forecaster.laboratory.prices.forms import build_form, kept_in_keras
-from forecaster.network.engine import start_engine, use_one_thread
+from forecaster.laboratory.trials import stay_on_one_core
+from forecaster.network.engine import start_engine
 from forecaster.network.linear_training import train_linear
 from forecaster.network.network import Network
 from forecaster.network.training import Form, train_network
@@ -151,8 +151,7 @@ def run_price_trial_here(data: TrainingSet, trial: PriceTrial) -> dict[str, Any]
     Raises:
         ForecastError: too little data.
     """
-    use_one_thread()
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    stay_on_one_core()
     outcome = _run((data, trial), lambda _: None)
     del outcome["peak_memory_mb"]
     return outcome
