@@ -11,12 +11,13 @@ import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from queue import SimpleQueue
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, Generic, Self, TypeVar, cast
 
 from forecaster.cluster import ClusterTasks, is_connected, slots
@@ -55,12 +56,7 @@ def run_isolated(
         TaskTimeoutError: it exceeded its time limit, and was ended.
         RuntimeError: `work` has a bug.
     """
-    context = multiprocessing.get_context("spawn")  # a fork would copy what an engine cannot share
-    ours, theirs = context.Pipe(duplex=False)
-    content, arrays = packed((work, task), mapped)
-    process = context.Process(target=_serve, args=(content, arrays, theirs), daemon=True)
-    process.start()
-    theirs.close()
+    process, ours = _started(_serve, (work, task))
     deadline = None if seconds is None else time.monotonic() + seconds
     try:
         while True:
@@ -187,6 +183,71 @@ def _on_cluster(work: Callable[[Task], Result], tasks: Sequence[Task], *, ordere
         cluster.drop()
 
 
+class Partner(Generic[Task, Result]):
+    """A process that answers one question after the other once it is ready, and that may end at any time.
+
+    It ends with its parent or with the `with` block. All that goes to and fro must pickle.
+
+    Args:
+        prepare: what it does as soon as it has started, while this process has other things to do.
+    """
+
+    def __init__(self, prepare: Callable[[], object]) -> None:
+        # For multiprocessing a daemon has no children, as they would outlive it; ours do not.
+        multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # noqa: SLF001
+        self._process, self._line = _started(_answer_questions, prepare)
+        self._begun = 0
+        self._waits = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.join()
+        self._line.close()
+
+    def begin(self, begin: Callable[[Any], Callable[[Task], Result]], material: Any) -> None:
+        """Have it call `begin(material)`, and what that gives back with each question from then on.
+
+        Large arrays are shared with it, and are read-only there.
+        """
+        self._begun += 1
+        self._send(packed((begin, material), mapped))
+
+    def is_free(self) -> bool:
+        """Whether it waits for a question: it has begun, and has answered the last one."""
+        while not self._waits and not self._line.closed and self._line.poll():
+            self._receive()
+        return self._waits
+
+    def ask(self, question: Task) -> None:
+        """Give it a question while it is free."""
+        self._send(question)
+
+    def answer(self) -> Result | None:
+        """Wait for the answer to the question; None if it is gone."""
+        received: Result | None = None
+        while not self._waits and not self._line.closed:
+            received = self._receive()
+        return received
+
+    def _send(self, message: Any) -> None:
+        self._waits = False
+        with suppress(OSError):  # it is gone; so there will be no answer
+            self._line.send((self._begun, message))
+
+    def _receive(self) -> Result | None:
+        """An answer, or None as it has begun; what is of an earlier beginning does not count."""
+        try:
+            begun, received = self._line.recv()
+        except (EOFError, OSError):
+            self._line.close()
+            return None
+        self._waits = begun == self._begun
+        return cast("Result | None", received)
+
+
 class Workers(Generic[Task, Result]):
     """Tasks that come up one by one, as it depends on the results of others which is next.
 
@@ -286,10 +347,55 @@ def peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def _serve(content: bytes, arrays: list[Any], answers: Connection) -> None:
+_starting = threading.Lock()
+
+
+def _started(serve: Callable[..., None], material: Any) -> tuple[SpawnProcess, Connection]:
+    """A fresh process that runs `serve(content, arrays, line)`, and our end of the line to it.
+
+    What `__main__` is here, it never learns: multiprocessing would run the user's script once more there.
+    """
+    context = multiprocessing.get_context("spawn")  # a fork would copy what an engine cannot share
+    ours, theirs = context.Pipe()
+    content, arrays = packed(material, mapped)
+    process = context.Process(target=serve, args=(content, arrays, theirs), daemon=True)
+    with _starting:
+        script = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            process.start()
+        finally:
+            sys.modules["__main__"] = script
+    theirs.close()
+    return process, ours
+
+
+def _live_like_a_child() -> None:
     # Ctrl-C is the parent's to handle: it ends this process itself, without a second traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _answer_questions(content: bytes, arrays: list[Any], line: Connection) -> None:
+    _live_like_a_child()
+    with suppress(EOFError, OSError) if os.environ.get("FORECAST_DEBUG") else suppress(Exception):
+        unpacked(content, arrays)()
+        answer: Any = None
+        begun = 0
+        while True:
+            number, message = line.recv()
+            if number == begun:
+                line.send((begun, answer(message)))
+                continue
+            answer, begun = None, number
+            begin, material = unpacked(*message)
+            answer = begin(material)
+            del material
+            line.send((begun, None))
+
+
+def _serve(content: bytes, arrays: list[Any], answers: Connection) -> None:
+    _live_like_a_child()
     try:
         work, task = unpacked(content, arrays)
         result = work(task, lambda content: answers.send(("report", content)))

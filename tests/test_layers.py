@@ -15,7 +15,15 @@ GROUND_FLOOR = {"errors", "settings", "files", "cluster", "packing", "processes"
 KERAS = {"keras", "tensorflow", "jax", "torch"}
 KERAS_PLACES = {
     f"network/{name}.py"
-    for name in ("keras_network", "tensorflow_loops", "fitting", "training", "engine", "onnx")
+    for name in (
+        "keras_network",
+        "tensorflow_loops",
+        "halving_trainer",
+        "fitting",
+        "training",
+        "engine",
+        "onnx",
+    )
 }
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 

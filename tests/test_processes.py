@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 
 from forecaster.errors import BadInputError, ForecastError, NotFoundError
-from forecaster.processes import TaskTimeoutError, Workers, peak_memory_mb, run_isolated, run_parallel
+from forecaster.processes import (
+    Partner,
+    TaskTimeoutError,
+    Workers,
+    peak_memory_mb,
+    run_isolated,
+    run_parallel,
+)
 
 MEGABYTE = 10**6
 
@@ -59,6 +66,35 @@ def sleep(file: Path, _: Callable[[str], None]) -> None:
     file.with_suffix(".new").write_text(str(os.getpid()))
     file.with_suffix(".new").replace(file)
     time.sleep(60)
+
+
+def nothing() -> None:
+    pass
+
+
+def sums_of(array: np.ndarray) -> Callable[[int], float]:
+    """Of the array's first numbers; that of none ends the process."""
+    return lambda count: float(array[:count].sum()) if count else die(3, print)
+
+
+def partner_in_a_worker(number: int, _: Callable[[str], None]) -> float | None:
+    return asked(number)
+
+
+def asked(number: int) -> float | None:
+    """What a partner that is given a large array answers."""
+    with Partner[int, float](nothing) as partner:
+        partner.begin(sums_of, np.arange(MEGABYTE, dtype=np.float64))
+        wait_until_free(partner)
+        partner.ask(number)
+        return partner.answer()
+
+
+def wait_until_free(partner: Partner[int, float]) -> None:
+    deadline = time.monotonic() + 30
+    while not partner.is_free():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def worker(file: Path) -> int:
@@ -223,3 +259,56 @@ def test_leaving_drops_what_is_not_done() -> None:
         for number in range(5):
             workers.start(number, 30.0)
     assert time.monotonic() - began < 10
+
+
+def test_a_script_is_not_run_again_by_the_processes_that_it_starts(tmp_path: Path) -> None:
+    """Nobody guards what he calls in a script, or in a file that a notebook was saved as."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import operator\nfrom forecaster.processes import run_isolated\n"
+        "print('begun', run_isolated(operator.is_, 1))\n"
+    )
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "begun False\n", "")
+
+
+def test_a_partner_answers_one_question_after_the_other() -> None:
+    with Partner[int, float](nothing) as partner:
+        assert not partner.is_free()
+        partner.begin(sums_of, np.arange(MEGABYTE, dtype=np.float64))
+        wait_until_free(partner)
+        for count in (3, 5):
+            partner.ask(count)
+            assert partner.answer() == sum(range(count))
+            assert partner.is_free()
+        partner.begin(sums_of, np.ones(3))
+        partner.begin(sums_of, 2 * np.ones(3))
+        wait_until_free(partner)
+        partner.ask(3)
+        assert partner.answer() == 6.0  # of what it began with last
+        process = partner._process.pid
+    assert process is not None
+    assert is_gone(process)
+
+
+def test_a_worker_has_partners_too() -> None:
+    """The night's steps are workers."""
+    assert run_isolated(partner_in_a_worker, 4) == 6.0
+
+
+@pytest.mark.parametrize("begin", [sums_of, stumble])
+def test_a_partner_that_is_gone_answers_nothing(
+    begin: Callable[..., Callable[[int], float]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Partner[int, float](nothing) as partner:
+        partner.begin(begin, np.zeros(3))
+        if begin is sums_of:
+            wait_until_free(partner)
+            partner.ask(0)
+            assert partner.answer() is None
+        else:
+            partner._process.join(30)
+        assert not partner.is_free()
+        assert not partner.is_free()
+        assert partner.answer() is None
+    assert capfd.readouterr().err == ""

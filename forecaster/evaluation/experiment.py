@@ -12,7 +12,7 @@ from forecaster.network.fitting import Progress
 from forecaster.network.linear_training import train_linear
 from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.network.training import TrainedNetwork, train_network
+from forecaster.network.training import TrainedNetwork, train_network, training_partner
 from forecaster.processes import peak_memory_mb, run_isolated
 from forecaster.settings import LINEAR, Recipe
 
@@ -80,8 +80,9 @@ def train_and_forecast(
         trained = train_linear(panel, features, split.train, recipe)
         origins, forecast = network_forecasts(trained.network, features, split.test, panel.target_mask)
         return TrainResult(trained, origins, forecast, peak_memory_mb())
-    engine = start_engine(recipe.device)
-    trained = train_network(panel, names, split, recipe, engine, report, start)
+    with training_partner(panel, split, recipe) as partner:
+        engine = start_engine(recipe.device)
+        trained = train_network(panel, names, split, recipe, engine, report, start, partner=partner)
     # Computed again: while the network trained, the engine's device held the only copy.
     features = compute_features(panel, names)
     origins, forecast = network_forecasts(trained.network, features, split.test, panel.target_mask)

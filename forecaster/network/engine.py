@@ -4,7 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,15 @@ class Engine:
         """Whether cells are trained by the loops of `loops`: where they beat the engine's own, and fit in."""
         return self.backend == "tensorflow" and self.device == "cpu"
 
+    @property
+    def halves_batches(self) -> bool:
+        """Whether two processes may share a batch: where both compute on one thread, and so the same."""
+        if self.backend != "tensorflow" or self.device != "cpu":
+            return False
+        import tensorflow as tf
+
+        return bool(tf.config.threading.get_intra_op_parallelism_threads() == 1)
+
 
 def chosen_backend() -> str:
     """The engine that `KERAS_BACKEND` chooses; where it is not set or empty, TensorFlow."""
@@ -80,6 +89,8 @@ def start_engine(device: str) -> Engine:
             if device == "cpu":
                 _hide_gpus(backend)
             seen = _gpus(backend)
+            if backend == "tensorflow" and not seen:
+                _compute_on_one_thread()
     except ImportError as error:
         raise UnavailableError(
             f"the Keras engine {backend} cannot be imported: {error}", f"pip install {backend}"
@@ -144,6 +155,11 @@ def use_one_thread() -> None:
         os.environ[variable] = "1"
 
 
+def one_thread_wanted() -> bool:
+    """Whether this process, or whoever started it, has called `use_one_thread`."""
+    return os.environ.get(_ONE_THREAD[0]) == "1"
+
+
 def _set_before_import(backend: str) -> None:
     """What the engines read from the environment, once, as they start; what the user has set stands."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -175,6 +191,14 @@ def _hide_gpus(backend: str) -> None:
         jax.config.update("jax_platforms", "cpu")
         if jax.default_backend() != "cpu":
             raise _on_gpu_already(backend)
+
+
+def _compute_on_one_thread() -> None:
+    """A sum's last bits depend on how many threads add it up, which TensorFlow chooses by the machine."""
+    import tensorflow as tf
+
+    with suppress(RuntimeError):  # the user's own TensorFlow has begun, and stays as it is
+        tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 def _on_gpu_already(backend: str) -> UsageError:

@@ -246,11 +246,14 @@ class WindowTrainer(keras.Model):  # type: ignore[misc]
     ) -> Any:
         """Mean negative log likelihood over the targets that are known."""
         del sample_weight, training
-        losses = negative_log_likelihood(y_pred, self.scaled_targets(x))  # (B, S, H)
-        counted = ops.cast(
-            ops.arange(1, self.horizon + 1, dtype="float32") <= ops.expand_dims(y, -1), losses.dtype
-        )
+        losses, counted = self.losses(x, y, y_pred)
         return ops.sum(losses * counted) / ops.maximum(ops.sum(counted), 1.0)
+
+    def losses(self, rows: Any, known: Any, raw: Any) -> tuple[Any, Any]:
+        """Negative log likelihoods (B, S, H), and which of them count: 1 where the target is known, or 0."""
+        losses = negative_log_likelihood(raw, self.scaled_targets(rows))
+        steps = ops.arange(1, self.horizon + 1, dtype="float32")
+        return losses, ops.cast(steps <= ops.expand_dims(known, -1), losses.dtype)
 
     def scaled_targets(self, rows: Any) -> Any:
         """Cumulative log returns ahead of each supervised day, over σ(t)·√h: (B, S, H)."""

@@ -1,10 +1,12 @@
 """Train one network on the windows of a panel, or let a trained one be trained further on all of its days."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from forecaster.dataset.features import compute_features
 from forecaster.dataset.panel import Panel
@@ -16,7 +18,16 @@ from forecaster.dataset.windows import supervised_days, training_stride
 from forecaster.errors import BadInputError, UsageError
 from forecaster.network.engine import Engine, make_repeatable, on_device
 from forecaster.network.fitting import Budget, Fit, OriginSet, Progress
+from forecaster.network.halves import (
+    Floats,
+    Half,
+    Material,
+    answer_for_halves,
+    is_worth_halving,
+    partner_expected,
+)
 from forecaster.network.network import Network
+from forecaster.processes import Partner
 from forecaster.settings import FLOAT32, Recipe, check_cell
 
 # A budget in optimiser steps serves a small panel and the whole index alike.
@@ -89,6 +100,7 @@ def train_network(
     start: Network | None = None,
     form: Form | None = None,
     supervised: int | None = None,
+    partner: Partner[Half, Floats] | None = None,
 ) -> TrainedNetwork:
     """Fit the recipe's network to the training origins, stopping early on the validation origins.
 
@@ -102,6 +114,7 @@ def train_network(
         start: a network of the same shape whose weights training begins from; random ones without it.
         form: another network in place of the recipe's.
         supervised: how many last days of a window are origins; None: as `supervised_days` has it.
+        partner: as `training_partner` gives one.
 
     Raises:
         BadInputError: a part has not one window.
@@ -109,7 +122,20 @@ def train_network(
         ForecastError: the loss became NaN.
     """
     parts = (split.train, split.validation)
-    return _fit(panel, feature_names, parts, recipe, engine, report, start, form, supervised)
+    return _fit(panel, feature_names, parts, recipe, engine, report, start, form, supervised, partner)
+
+
+def training_partner(
+    panel: Panel, split: Split, recipe: Recipe
+) -> AbstractContextManager[Partner[Half, Floats] | None]:
+    """Another process for `train_network`, where there is a core for it and enough to do; else None.
+
+    It is best begun before the engine is: it starts its own meanwhile. What is trained does not depend on it.
+    """
+    supervised = supervised_days(recipe.lookback, last_day_only=recipe.last_day_only)
+    days = np.isfinite(panel.log_return[:, split.train.start : split.train.stop]).sum()
+    windows = max(int(days) // training_stride(recipe.lookback, supervised), 1)
+    return partner_expected(windows * _budget(windows, recipe).epochs, recipe.device)
 
 
 def refit_network(
@@ -153,6 +179,7 @@ def _fit(
     start: Network | None,
     form: Form | None = None,
     supervised: int | None = None,
+    partner: Partner[Half, Floats] | None = None,
 ) -> TrainedNetwork:
     """Fit to the first of `origins`; stop early on the second, if there is one."""
     from forecaster.network.keras_network import (
@@ -177,18 +204,29 @@ def _fit(
     _reject_no_windows(available, train, "training", recipe)
     if validation is not None:
         _reject_no_windows(len(validation.windows(stride)), validation, "validation", recipe)
-    budget = _budget(available, recipe, engine)
+    budget = _budget(available, recipe, engine.replicas)
+    halved = engine.halves_batches and form is None and is_worth_halving(budget.epochs * available)
     make_repeatable(recipe.seed, engine.backend)
     known_ahead = sum(map(is_report_feature, names))
+    loops = engine.loops_in_numpy and not recipe.last_day_only and recipe.precision == FLOAT32
     with on_device(engine):
-        if form is None:
-            loops = engine.loops_in_numpy and not recipe.last_day_only and recipe.precision == FLOAT32
-            network = build_network(len(names), recipe, known_ahead, last=supervised, numpy_loops=loops)
-        else:
+        if form is not None:
             network = form.build(len(names), recipe)
+            trainer = WindowTrainer(network, features, panel.log_return, recipe, supervised)
+        elif halved:
+            material = Material(
+                features, panel.log_return, recipe, known_ahead, supervised, loops, budget.batch
+            )
+            if partner is not None:
+                partner.begin(answer_for_halves, material)
+            trainer = material.trainer(partner)
+            network = trainer.network
+            del material
+        else:
+            network = build_network(len(names), recipe, known_ahead, last=supervised, numpy_loops=loops)
+            trainer = WindowTrainer(network, features, panel.log_return, recipe, supervised)
         if start is not None:
             begin_from(network, start)
-        trainer = WindowTrainer(network, features, panel.log_return, recipe, supervised)
         del features  # the device has its copy; one is enough
         steps = budget.epochs * (available // budget.batch)
         trainer.compile(optimizer=_optimizer(recipe, steps), jit_compile=_jit(engine))
@@ -222,7 +260,7 @@ def _numpy_on_one_thread() -> AbstractContextManager[Any]:
     return limited
 
 
-def _budget(windows: int, recipe: Recipe, engine: Engine) -> Budget:
+def _budget(windows: int, recipe: Recipe, replicas: Sequence[str] = ()) -> Budget:
     """Batch size and epochs: as given, else so that the optimiser takes about `_STEPS` steps.
 
     Devices that share each batch have equal parts of it.
@@ -232,10 +270,10 @@ def _budget(windows: int, recipe: Recipe, engine: Engine) -> Budget:
     """
     fitting = 2 ** round(math.log2(max(windows / _BATCHES_AN_EPOCH, 1)))
     batch = recipe.batch_size or min(max(fitting, _SMALLEST_BATCH), _LARGEST_BATCH)
-    devices = max(len(engine.replicas), 1)
+    devices = max(len(replicas), 1)
     batch = min(batch, windows) // devices * devices or devices
     if batch > windows:
-        raise UsageError(f"{windows} windows are too few for {engine.device}", "use --device gpu")
+        raise UsageError(f"{windows} windows are too few for {devices} GPUs", "use --device gpu")
     epochs = recipe.epochs or min(max(round(_STEPS / (windows // batch)), _FEWEST_EPOCHS), _MOST_EPOCHS)
     return Budget(epochs, batch, devices)
 

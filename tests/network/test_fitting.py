@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from forecaster.errors import UsageError
-from forecaster.network.engine import Engine
 from forecaster.network.fitting import EarlyStopping, _divisible
 from forecaster.network.training import _budget
 from forecaster.settings import Recipe
@@ -45,10 +44,10 @@ def test_each_device_has_as_many_windows() -> None:
 
 
 def test_batches_divide_among_devices() -> None:
-    four = Engine("jax", "4 gpus", ("gpu:0", "gpu:1", "gpu:2", "gpu:3"))
+    four = ("gpu:0", "gpu:1", "gpu:2", "gpu:3")
     sizes = [_budget(1000, Recipe(batch_size=size), four).batch for size in (3, 4, 103, 5000)]
     assert sizes == [4, 4, 100, 1000]
     assert _budget(1001, Recipe(batch_size=5000), four).batch == 1000
-    assert _budget(1001, Recipe(batch_size=5000), Engine("jax", "gpu")).batch == 1001
-    with pytest.raises(UsageError, match="3 windows are too few for 4 gpus; use --device gpu"):
+    assert _budget(1001, Recipe(batch_size=5000)).batch == 1001
+    with pytest.raises(UsageError, match="3 windows are too few for 4 GPUs; use --device gpu"):
         _budget(3, Recipe(), four)
