@@ -2,31 +2,38 @@
 
     python benchmarks/gate_bench.py INDEX.parquet
 
-GRUs that differ in their seed only are trained on the years to 2005. Their forecasts of 2007 to 2019, and
-those of spoilt copies, are put to the gate on every 250 sessions, 21 sessions further each time: its
-decisions over all of history. Neighbouring gates share 92 % of their sessions, so the shares are of some
-twelve independent ones a pair. Each seed is challenger of each other one, as no two of them are quite equal.
+GRUs that differ in their seed only, and ensembles of four of them, are trained on the years to 2005. Their
+forecasts of 2007 to 2019, and those of spoilt copies, are put to the gate on every 250 sessions, 21 sessions
+further each time: its decisions over all of history. Neighbouring gates share 92 % of their sessions, so the
+shares are of some twelve independent ones a pair. Each seed is challenger of each other one, as no two of
+them are quite equal.
 """
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
+from forecaster.dataset.features import compute_features
+from forecaster.dataset.training_set import TrainingSet
 from forecaster.evaluation.baselines import all_baselines
-from forecaster.evaluation.experiment import train_and_forecast
+from forecaster.evaluation.experiment import TrainResult, train_and_forecast
+from forecaster.evaluation.forecasts import network_forecasts
 from forecaster.evaluation.scoring import Actuals, ScoredStep, actuals, score_step
 from forecaster.home import Home
+from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.service.gate import decision
 from forecaster.service.retraining import GATE_SESSIONS
 from forecaster.settings import Recipe
 
-RECIPE = Recipe(train_end="2005-12-31", validation_end="2006-12-31")
+ENSEMBLE = 4
+RECIPE = Recipe(train_end="2005-12-31", validation_end="2006-12-31", ensemble=ENSEMBLE)
 SEEDS = 4
 STEPS = (1, RECIPE.horizon)
 EVERY = 21
@@ -81,17 +88,35 @@ def main() -> None:
         home = Home(Path(folder))
         home.fetch(source=sys.argv[1])
         data = home.training_set(recipe=RECIPE)
-    networks = [train_and_forecast(data, replace(RECIPE, seed=seed), lambda _: None) for seed in range(SEEDS)]
-    origins = networks[0].origins
+    found = [train_and_forecast(data, replace(RECIPE, seed=seed), lambda _: None) for seed in range(SEEDS)]
+    origins = found[0].origins
     truth = actuals(data.panel, origins, RECIPE.horizon, data.split.train)
     references = all_baselines(data, RECIPE, origins)
+    first = [first_alone(each, data) for each in found]
+    judge("one network", first, truth, references)
+    judge(f"an ensemble of {ENSEMBLE}", [each.forecast for each in found], truth, references)
+
+
+def first_alone(result: TrainResult, data: TrainingSet) -> ForecastDistribution:
+    """What the first network of an ensemble forecasts by itself: that of the ensemble's own seed."""
+    network = cast("RecurrentNetwork", result.trained.network).networks[0]
+    features = compute_features(data.panel, network.features)
+    return network_forecasts(network, features, data.split.test, data.panel.target_mask)[1]
+
+
+def judge(
+    kind: str,
+    forecasts: Sequence[ForecastDistribution],
+    truth: Actuals,
+    references: dict[str, ForecastDistribution],
+) -> None:
+    """Put those of each seed to the gate, and spoilt ones."""
     simple = {name: scored(references[name], truth) for name in ("linear-t", "riskmetrics-t")}
-    seeds = [scored(each.forecast, truth) for each in networks]
+    seeds = [scored(each, truth) for each in forecasts]
     for number, each in enumerate(seeds):
-        print(
-            f"seed {number}: " + ", ".join(f"CRPS {each[step].scores.crps:.6f} at {step}" for step in STEPS)
-        )
-    twins = permutations(range(SEEDS), 2)
+        figures = ", ".join(f"CRPS {each[step].scores.crps:.6f} at {step}" for step in STEPS)
+        print(f"{kind}, seed {number}: {figures}", flush=True)
+    twins = permutations(range(len(seeds)), 2)
     print_promoted("an equal twin", [(seeds[first], seeds[second]) for first, second in twins], simple)
     spoil = {
         "its scales cost 0.3 % of CRPS": lambda own: spoilt(own, scale_that_costs(0.003, own, truth)),
@@ -102,7 +127,7 @@ def main() -> None:
         "the naive forecast": lambda _: references["naive"],
     }
     for name, spoilt_like in spoil.items():
-        challengers = [scored(spoilt_like(each.forecast), truth) for each in networks]
+        challengers = [scored(spoilt_like(each), truth) for each in forecasts]
         print_promoted(name, list(zip(challengers, seeds, strict=True)), simple)
 
 

@@ -67,7 +67,8 @@ class Model:
         network = self.network
         name = self.reference or "unsaved"
         sizes = "" if network.cell == LINEAR else f", {network.units} units"
-        return f"<Model {name}: {network.cell}{sizes}, {network.horizon} steps>"
+        several = f"{network.ensemble} × " if network.ensemble > 1 else ""
+        return f"<Model {name}: {several}{network.cell}{sizes}, {network.horizon} steps>"
 
     def _repr_html_(self) -> str:
         from forecaster.report.notebook import shown

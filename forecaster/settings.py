@@ -93,7 +93,8 @@ class Recipe:
     `epochs` and `batch_size` are chosen from the amount of data where they are None, and the
     split dates (ISO, the last day of each part) from its span. `features` are those of prices alone, or
     all that can be had, those of earnings dates too. With mixed `precision` the recurrent layers compute in
-    bfloat16 as they are trained; weights, head and loss are float32, and so is all that is kept.
+    bfloat16 as they are trained; weights, head and loss are float32, and so is all that is kept. `ensemble`
+    networks are trained, each from another seed, and their answers averaged.
     """
 
     cell: str = setting("gru", choices=(*ALL_CELLS, LINEAR))
@@ -108,6 +109,7 @@ class Recipe:
     batch_size: int | None = setting(None, least=1, most=1_000_000)
     learning_rate: float = setting(0.003, above=0.0, most=10.0)
     seed: int = setting(0, least=0, most=2**32 - 1)
+    ensemble: int = setting(1, least=1, most=100)
     train_end: str | None = setting(None, date=True)
     validation_end: str | None = setting(None, date=True)
     precision: str = setting(FLOAT32, choices=(FLOAT32, MIXED))
@@ -119,7 +121,7 @@ class Recipe:
         return answers_last_day_only(self.cell, bidirectional=self.bidirectional)
 
 
-_LATER = {"precision": FLOAT32}
+_LATER = {"precision": FLOAT32, "ensemble": 1}
 """Settings of a recipe that are younger than some kept results, with what was then the only value."""
 
 

@@ -62,6 +62,7 @@ def recipe_of(network: RecurrentNetwork) -> Recipe:
         bidirectional=network.bidirectional,
         horizon=network.horizon,
         lookback=network.lookback,
+        ensemble=network.ensemble,
     )
 
 

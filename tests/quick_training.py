@@ -18,7 +18,7 @@ from forecaster.dataset.split import Split
 from forecaster.network.cells import GATES, weight_shapes
 from forecaster.network.engine import Engine
 from forecaster.network.fitting import Progress
-from forecaster.network.recurrent import AHEAD, RecurrentNetwork
+from forecaster.network.recurrent import AHEAD, RecurrentNetwork, ensemble_of
 from forecaster.network.training import TrainedNetwork
 from forecaster.settings import CONVLSTM, WEEK, Recipe
 
@@ -45,9 +45,10 @@ def quick_train(
     engine: Engine,
     report: Callable[[Progress], None] = lambda _: None,
     start: RecurrentNetwork | None = None,
+    partner: None = None,
 ) -> TrainedNetwork:
     """As `train_network`; where it starts from makes no difference."""
-    del start
+    del start, partner
     return _fit(panel, names, split.train, recipe, engine, report)
 
 
@@ -132,6 +133,7 @@ def _fit(
         features=names,
         weights=weights,
     )
+    network = ensemble_of([network] * recipe.ensemble)
     loss = float(bias[horizon])
     for epoch in range(recipe.epochs):
         report(Progress(epoch + 1, recipe.epochs, 1, 1, loss, None, 1.0, 0.0))

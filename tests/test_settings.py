@@ -35,6 +35,7 @@ WHOLE: dict[Setting, str] = {
     ("train", "epochs"): "[1, 100000]",
     ("train", "batch_size"): "[1, 1000000]",
     ("train", "seed"): "[0, 4294967295]",
+    ("train", "ensemble"): "[1, 100]",
     ("yahoo", "workers"): "[1, 64]",
     ("yahoo", "retries"): "[0, 20]",
     ("sec", "retries"): "[0, 20]",

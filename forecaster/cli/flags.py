@@ -118,6 +118,7 @@ _FLAGS = (
     _flag(int, "batch_size", "Windows a step.", "from the data: 256 for the index"),
     _flag(float, "learning_rate", "Adam's first step size; it decays to zero."),
     _flag(int, "seed", "Seed of all randomness."),
+    _flag(int, "ensemble", "Networks of other seeds, whose answers are averaged."),
     _flag(str, "features", "all: also of earnings dates, where they are stored; or prices."),
     _flag(str, "train_end", "Last day of training targets.", "75 % of the days"),
     _flag(str, "validation_end", "Last day of validation targets.", "85 % of the days"),

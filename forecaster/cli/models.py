@@ -1,5 +1,6 @@
 """`forecast models`: list, show, promote, roll back, verify, remove, prune and export trained models."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,6 +89,7 @@ def _row(registry: "ModelRegistry", name: str, version: int) -> dict[str, Any]:
         return row | {
             "cell": recipe["cell"],
             "units": recipe["units"],
+            "ensemble": recipe.get("ensemble", 1),
             "parameters": card["parameters"],
             "horizon": recipe["horizon"],
             "tickers": len(card["tickers"]),
@@ -134,7 +136,7 @@ def _show_list(rows: list[dict[str, Any]]) -> None:
         if row["damage"]:
             table.add_row(label, "unusable", *[""] * 5, style="red")
             continue
-        sized = _sized(row["cell"], f" {row['units']}")
+        sized = _sized(row, f" {row['units']}")
         table.add_row(
             label,
             f"{sized}, {row['horizon']} steps",
@@ -168,16 +170,19 @@ def _show_card(card: dict[str, Any], service: list[dict[str, str]]) -> None:
     screen.print(table)
 
 
-def _sized(cell: str, sizes: str) -> str:
-    """A cell with its sizes; a linear-t has none."""
-    return "linear-t" if cell == LINEAR else f"{cell}{sizes}"
+def _sized(recipe: Mapping[str, Any], sizes: str) -> str:
+    """A cell with its sizes, of an ensemble how often; a linear-t has none."""
+    if recipe["cell"] == LINEAR:
+        return "linear-t"
+    networks = recipe.get("ensemble", 1)  # older recipes have none
+    return f"{f'{networks} × ' if networks > 1 else ''}{recipe['cell']}{sizes}"
 
 
 def _card_lines(card: dict[str, Any]) -> list[tuple[str, str]]:
     training, split, recipe = card["training"], card["split"], card["recipe"]
     tickers = card["tickers"]
     named = ", ".join(tickers[:12]) + (" …" if len(tickers) > 12 else "")
-    sized = _sized(recipe["cell"], f", {recipe['layers']} × {recipe['units']} units")
+    sized = _sized(recipe, f", {recipe['layers']} × {recipe['units']} units")
     epochs = f"epoch {training['best_epoch']} of {training['epochs_run']}"
     machine = f"{training['engine']} on {training['device']}"
     return [

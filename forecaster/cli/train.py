@@ -85,6 +85,8 @@ def _show(model: "Model", *, quiet: bool) -> None:
     title = MODEL_TITLES[network.cell]
     if network.cell != LINEAR:
         title += f" {network.units}"
+    if network.ensemble > 1:
+        title = f"{network.ensemble} × {title}"
     screen.print(
         headline(
             title,

@@ -80,7 +80,7 @@ def train_and_forecast(
         trained = train_linear(panel, features, split.train, recipe)
         origins, forecast = network_forecasts(trained.network, features, split.test, panel.target_mask)
         return TrainResult(trained, origins, forecast, peak_memory_mb())
-    with training_partner(panel, split, recipe) as partner:
+    with training_partner(panel, split.train, recipe) as partner:
         engine = start_engine(recipe.device)
         trained = train_network(panel, names, split, recipe, engine, report, start, partner=partner)
     # Computed again: while the network trained, the engine's device held the only copy.

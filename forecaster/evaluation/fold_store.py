@@ -172,7 +172,7 @@ def _packed(result: FoldResult) -> dict[str, Any]:
     if result.network is not None:
         arrays |= {f"weights/{name}": values for name, values in result.network.weights.items()}
         network = result.network
-        names = ("cell", "units", "layers", "bidirectional", "horizon", "lookback", "features")
+        names = ("cell", "units", "layers", "bidirectional", "horizon", "lookback", "features", "ensemble")
         facts["network"] = {name: getattr(network, name) for name in names}
     return arrays | {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
 

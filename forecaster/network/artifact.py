@@ -21,6 +21,7 @@ from forecaster.files import (
 )
 from forecaster.network.card import (
     DAMAGE_REMEDY,
+    ENSEMBLE,
     FORMAT,
     SIZES,
     damaged_file,
@@ -62,7 +63,7 @@ def save_network(
         TypeError: the card holds a value that JSON has no form for.
         ValueError: a weight is not an array of floats, or the card describes another network.
     """
-    if described(card) != {name: getattr(network, name) for name in (*SIZES, "features")}:
+    if described(card) != {name: getattr(network, name) for name in (*SIZES, ENSEMBLE, "features")}:
         raise ValueError(f"the card describes another network: {described(card)}")
     if folder.exists():
         raise FileExistsError(f"{folder} exists")
@@ -179,10 +180,10 @@ def _linear_shapes(card: Mapping[str, Any]) -> dict[str, Shape]:
 def _shapes(card: Mapping[str, Any]) -> dict[str, Shape]:
     if card["recipe"]["cell"] == LINEAR:
         return _linear_shapes(card)
-    sizes = {name: card["recipe"][name] for name in ("cell", "units", "layers", "horizon", "bidirectional")}
-    return network_shapes(
-        **sizes, features=len(card["features"]), known_ahead=sum(map(is_report_feature, card["features"]))
-    )
+    sizes = described(card)
+    features = sizes.pop("features")
+    del sizes["lookback"]
+    return network_shapes(**sizes, features=len(features), known_ahead=sum(map(is_report_feature, features)))
 
 
 def _unpacked(path: Path, card: Mapping[str, Any]) -> Network:
@@ -197,7 +198,7 @@ def _unpacked(path: Path, card: Mapping[str, Any]) -> Network:
 def _unpacked_linear(path: Path, card: Mapping[str, Any]) -> LinearT:
     """The linear-t that reads what the card's network reads."""
     content = _checked(path, card)
-    sizes = {**described(card), "cell": LINEAR, "units": 1, "layers": 1, "bidirectional": False}
+    sizes = {**described(card), "cell": LINEAR, "units": 1, "layers": 1, "bidirectional": False, ENSEMBLE: 1}
     try:
         return LinearT(**sizes, weights=unpack_weights(content, _linear_shapes(card)))
     except ValueError as error:

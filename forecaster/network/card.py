@@ -25,6 +25,8 @@ FORMAT = 4
 _READABLE = (1, 2, 3, 4)  # from 2 on, weights may have seen the days that the card's scores are of
 SIZES = ("cell", "units", "layers", "bidirectional", "horizon", "lookback")
 """Of a network, in its recipe."""
+ENSEMBLE = "ensemble"
+"""The last of them, which older recipes lack: there it is 1."""
 MOST_TICKERS = 100_000
 _MOST_FEATURES = len(ALWAYS) + len(FROM_BARS) + len(REPORT_FEATURES)
 
@@ -191,7 +193,9 @@ def parse_card(path: Path, content: bytes) -> dict[str, Any]:
 
 def described(card: Mapping[str, Any]) -> dict[str, Any]:
     """The network that a card describes, but for its weights."""
-    return {name: card["recipe"][name] for name in SIZES} | {"features": tuple(card["features"])}
+    recipe = card["recipe"]
+    sizes = {name: recipe[name] for name in SIZES} | {ENSEMBLE: recipe.get(ENSEMBLE, 1)}
+    return sizes | {"features": tuple(card["features"])}
 
 
 def damaged_file(path: Path, reason: str) -> BadInputError:
@@ -209,7 +213,8 @@ def _check(path: Path, card: Mapping[str, Any]) -> None:
         for ticker in card["tickers"]:
             checked_ticker(ticker)
         recipe = card["recipe"]
-        missing = [name for name in SIZES if recipe.get(name) is None]
+        sizes = {ENSEMBLE: 1, **recipe}
+        missing = [name for name in (*SIZES, ENSEMBLE) if sizes.get(name) is None]
         names = card["features"]
         unknown = [name for name in names if name not in (*ALWAYS, *FROM_BARS, *REPORT_FEATURES)]
         if unknown:

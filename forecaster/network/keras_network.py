@@ -35,6 +35,7 @@ LAYERS: Mapping[str, Callable[..., keras.layers.Layer]] = {
     CONVLSTM: _weekly,
 }
 # Bfloat16 has the range of float32, so that no loss needs scaling, as with float16.
+_SHAPE = ("cell", "units", "layers", "bidirectional", "horizon", "lookback")
 _POLICIES = {FLOAT32: "float32", MIXED: "mixed_bfloat16"}
 
 
@@ -150,6 +151,19 @@ def as_stored(network: keras.Model, recipe: Recipe, known_ahead: int = 0) -> ker
     plain = build_network(network.input.shape[-1], replace(recipe, precision=FLOAT32), known_ahead)
     plain.set_weights(network.get_weights())
     return plain
+
+
+def averaged(ensemble: RecurrentNetwork) -> keras.Model:
+    """A Keras network that averages the raw answers of an ensemble's networks."""
+    inputs = keras.Input((None, len(ensemble.features)), name="features")
+    answers = []
+    for number, network in enumerate(ensemble.networks):
+        recipe = Recipe(**{name: getattr(network, name) for name in _SHAPE}, dropout=0.0)
+        one = build_network(len(network.features), recipe, network.known_ahead)
+        begin_from(one, network)
+        one.name = f"network{number}"
+        answers.append(one(inputs))
+    return keras.Model(inputs, keras.layers.Average(name="average")(answers), name="ensemble")
 
 
 def keras_file(network: keras.Model) -> bytes:

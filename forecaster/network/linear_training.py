@@ -24,7 +24,7 @@ _SOLVER = Engine("scipy", "cpu")
 
 def linear_recipe(recipe: Recipe) -> Recipe:
     """The recipe of a linear-t that reads what a network of this recipe reads; it has no sizes to choose."""
-    return replace(recipe, cell=LINEAR, units=1, layers=1, bidirectional=False, dropout=0.0)
+    return replace(recipe, cell=LINEAR, units=1, layers=1, bidirectional=False, dropout=0.0, ensemble=1)
 
 
 def train_linear(panel: Panel, features: Features, origins: range, recipe: Recipe) -> TrainedNetwork:

@@ -30,6 +30,7 @@ class Network(ABC):
         lookback: days of the windows that it was trained on, and that its forecasts are made from.
         features: names of the inputs, in order.
         weights: by name.
+        ensemble: how many networks of these sizes it is, whose raw answers are averaged.
 
     Raises:
         ValueError: a weight is missing, too many, of another shape, or not finite.
@@ -43,6 +44,7 @@ class Network(ABC):
     lookback: int
     features: tuple[str, ...]
     weights: Mapping[str, Float32]
+    ensemble: int = 1
 
     def __post_init__(self) -> None:
         expected = self.shapes()

@@ -1,7 +1,9 @@
 """A trained network without Keras: its weights, what runs them, and how many parameters it has."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,8 @@ from forecaster.settings import CONVLSTM, WEEK, Recipe
 
 AHEAD = "ahead/kernel"
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class RecurrentNetwork(Network):
@@ -31,7 +35,7 @@ class RecurrentNetwork(Network):
     side: that of the last day alone knows of two days of its week only, as a kernel of three reaches one day
     to each side. Its weights are `layer0/forward/kernel`, `…/recurrent`, `…/bias`,
     `layer0/backward/…`, `head/kernel`, `head/bias` and, with inputs known ahead, `ahead/kernel`, laid out
-    as in Keras.
+    as in Keras. Those of an ensemble begin with the number of the network: `network0/layer0/…`.
     """
 
     def shapes(self) -> dict[str, Shape]:
@@ -44,6 +48,17 @@ class RecurrentNetwork(Network):
             len(self.features),
             self.known_ahead,
             bidirectional=self.bidirectional,
+            ensemble=self.ensemble,
+        )
+
+    @cached_property
+    def networks(self) -> tuple["RecurrentNetwork", ...]:
+        """Those of an ensemble; else the network itself."""
+        if self.ensemble == 1:
+            return (self,)
+        return tuple(
+            replace(self, ensemble=1, weights=_weights_of(self.weights, number))
+            for number in range(self.ensemble)
         )
 
     @property
@@ -60,6 +75,9 @@ class RecurrentNetwork(Network):
 
     def answer(self, inputs: Float32, last: int) -> Float32:
         """As `head_output`, for no more windows than fit the cache."""
+        if self.ensemble > 1:
+            mean: Float32 = np.mean([each.answer(inputs, last) for each in self.networks], axis=0)
+            return mean
         hidden: NDArray[Any] = inputs
         read = hidden
         for layer in range(self.layers):
@@ -87,6 +105,7 @@ def network_shapes(
     known_ahead: int = 0,
     *,
     bidirectional: bool,
+    ensemble: int = 1,
 ) -> dict[str, Shape]:
     """The names and shapes of all weights of a network of these sizes, see `RecurrentNetwork`."""
     directions = ("forward", "backward") if bidirectional else ("forward",)
@@ -98,20 +117,45 @@ def network_shapes(
             shapes |= {f"layer{layer}/{direction}/{part}": shape for part, shape in parts.items()}
         width = len(directions) * units
     shapes |= {"head/kernel": (_days_read(cell) * width, 3 * horizon), "head/bias": (3 * horizon,)}
-    return shapes | ({AHEAD: (known_ahead, 3 * horizon)} if known_ahead else {})
+    if known_ahead:
+        shapes[AHEAD] = (known_ahead, 3 * horizon)
+    return shapes if ensemble == 1 else ensemble_weights([shapes] * ensemble)
+
+
+def ensemble_of(networks: Sequence[RecurrentNetwork]) -> RecurrentNetwork:
+    """Networks of one shape as one that averages their answers; of one network, itself."""
+    if len(networks) == 1:
+        return networks[0]
+    weights = ensemble_weights([network.weights for network in networks])
+    return replace(networks[0], ensemble=len(networks), weights=weights)
+
+
+def ensemble_weights(parts: Sequence[Mapping[str, T]]) -> dict[str, T]:
+    """What belongs to each weight, under the weight's name in the ensemble of these networks."""
+    return {
+        f"network{number}/{name}": value for number, part in enumerate(parts) for name, value in part.items()
+    }
+
+
+def _weights_of(weights: Mapping[str, T], number: int) -> dict[str, T]:
+    """Those of one network of an ensemble, as `ensemble_weights` was given them."""
+    own = f"network{number}/"
+    return {name.removeprefix(own): value for name, value in weights.items() if name.startswith(own)}
 
 
 def network_parameters(cell: str, units: int, features: int, recipe: Recipe, known_ahead: int = 0) -> int:
     """Parameters of the recurrent layers and the head, (u + a + 1) · 3H, for the recipe's other sizes.
 
-    The head reads `known_ahead` inputs, a, beside the states; those of a ConvLSTM1D are 5u.
+    The head reads `known_ahead` inputs, a, beside the states; those of a ConvLSTM1D are 5u. An ensemble has
+    those of all its networks.
     """
     directions = 2 if recipe.bidirectional else 1
     total, inputs = 0, features
     for _ in range(recipe.layers):
         total += directions * parameter_count(cell, inputs, units)
         inputs = directions * units
-    return total + (_days_read(cell) * inputs + known_ahead + 1) * 3 * recipe.horizon
+    total += (_days_read(cell) * inputs + known_ahead + 1) * 3 * recipe.horizon
+    return recipe.ensemble * total
 
 
 def _days_read(cell: str) -> int:

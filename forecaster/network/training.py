@@ -1,10 +1,12 @@
 """Train one network on the windows of a panel, or let a trained one be trained further on all of its days."""
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from statistics import mean
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,6 +29,7 @@ from forecaster.network.halves import (
     partner_expected,
 )
 from forecaster.network.network import Network
+from forecaster.network.recurrent import RecurrentNetwork, ensemble_of
 from forecaster.processes import Partner
 from forecaster.settings import FLOAT32, Recipe, check_cell
 
@@ -62,9 +65,9 @@ class TrainedNetwork:
         network: the weights of the best epoch, for the runtime without Keras.
         keras_file: the same as a `.keras` file.
         keras_parameters: Keras's own count of parameters.
-        losses, validation_losses: mean negative log likelihood of each epoch run; after a refit there is
-            nothing to validate on.
-        best_epoch: number of the epoch whose weights were kept, from 1.
+        losses, validation_losses: mean negative log likelihood of each epoch run, of an ensemble over the
+            networks that have run it; after a refit there is nothing to validate on.
+        best_epoch: number of the epoch whose weights were kept, from 1; of an ensemble the latest.
         epochs_planned, batch_size: as chosen or as given.
         seconds: wall time of all epochs, validation included; start of the engine not.
         targets: supervised origins that all epochs ran through.
@@ -122,18 +125,22 @@ def train_network(
         ForecastError: the loss became NaN.
     """
     parts = (split.train, split.validation)
-    return _fit(panel, feature_names, parts, recipe, engine, report, start, form, supervised, partner)
+
+    def fit(recipe: Recipe, report: Callable[[Progress], None], start: Network | None) -> TrainedNetwork:
+        return _fit(panel, feature_names, parts, recipe, engine, report, start, form, supervised, partner)
+
+    return _each(fit, recipe, report, start)
 
 
 def training_partner(
-    panel: Panel, split: Split, recipe: Recipe
+    panel: Panel, origins: range, recipe: Recipe
 ) -> AbstractContextManager[Partner[Half, Floats] | None]:
-    """Another process for `train_network`, where there is a core for it and enough to do; else None.
+    """Another process for training on `origins`, where there is a core for it and enough to do; else None.
 
     It is best begun before the engine is: it starts its own meanwhile. What is trained does not depend on it.
     """
     supervised = supervised_days(recipe.lookback, last_day_only=recipe.last_day_only)
-    days = np.isfinite(panel.log_return[:, split.train.start : split.train.stop]).sum()
+    days = np.isfinite(panel.log_return[:, origins.start : origins.stop]).sum()
     windows = max(int(days) // training_stride(recipe.lookback, supervised), 1)
     return partner_expected(windows * _budget(windows, recipe).epochs, recipe.device)
 
@@ -160,13 +167,83 @@ def refit_network(
     """
     onward = replace(onward_recipe(recipe), batch_size=evaluated.batch_size)
     everything = range(panel.shape[1] - recipe.horizon)
-    names, start = evaluated.network.features, evaluated.network
-    return _fit(panel, names, (everything, None), onward, evaluated.engine, report, start)
+    names = evaluated.network.features
+
+    def fit(recipe: Recipe, report: Callable[[Progress], None], start: Network | None) -> TrainedNetwork:
+        parts = (everything, None)
+        return _fit(panel, names, parts, recipe, evaluated.engine, report, start, partner=partner)
+
+    with training_partner(panel, everything, onward) as partner:
+        return _each(fit, onward, report, evaluated.network)
 
 
 def onward_recipe(recipe: Recipe) -> Recipe:
     """The recipe by which a trained network learns what is new: few epochs, and small steps."""
     return replace(recipe, epochs=_REFIT_EPOCHS, learning_rate=_REFIT_STEP * recipe.learning_rate)
+
+
+def _each(
+    fit: Callable[[Recipe, Callable[[Progress], None], Network | None], TrainedNetwork],
+    recipe: Recipe,
+    report: Callable[[Progress], None],
+    start: Network | None,
+) -> TrainedNetwork:
+    """What is trained by the recipe: a network, or those of an ensemble one after the other."""
+    if recipe.ensemble == 1:
+        return fit(recipe, report, start)
+    starts = start.networks if isinstance(start, RecurrentNetwork) else ()
+    began = time.perf_counter()
+    found: list[TrainedNetwork] = []
+    for number in range(recipe.ensemble):
+        one = replace(recipe, ensemble=1, seed=_seed_within(recipe.seed, number))
+        begin = starts[number] if number < len(starts) else None
+        found.append(fit(one, _within(report, number, recipe.ensemble, began), begin))
+    return _ensemble(found)
+
+
+def _seed_within(seed: int, number: int) -> int:
+    """The recipe's own for the first network; those of others are none that anyone counts up to."""
+    return seed if number == 0 else int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def _within(
+    report: Callable[[Progress], None], number: int, networks: int, began: float
+) -> Callable[[Progress], None]:
+    """What reports the progress of one network of an ensemble, that of all of which began at `began`."""
+
+    def reported(progress: Progress) -> None:
+        epochs = networks * progress.epochs
+        before = number * progress.epochs + progress.epoch - 1
+        done = before + progress.step / progress.steps
+        left = (time.perf_counter() - began) * (epochs - done) / done
+        report(replace(progress, epoch=before + 1, epochs=epochs, seconds_left=left))
+
+    return reported
+
+
+def _ensemble(found: Sequence[TrainedNetwork]) -> TrainedNetwork:
+    """Networks of one recipe as one."""
+    from forecaster.network.keras_network import averaged, keras_file
+
+    network = ensemble_of([cast("RecurrentNetwork", each.network) for each in found])
+    together = averaged(network)
+    return replace(
+        found[0],
+        network=network,
+        keras_file=keras_file(together),
+        keras_parameters=together.count_params(),
+        losses=_means([each.losses for each in found]),
+        validation_losses=_means([each.validation_losses for each in found]),
+        best_epoch=max(each.best_epoch for each in found),
+        seconds=sum(each.seconds for each in found),
+        targets=sum(each.targets for each in found),
+    )
+
+
+def _means(losses: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    """Of each epoch, over the networks that have run it."""
+    longest = max(map(len, losses))
+    return tuple(mean(each[epoch] for each in losses if epoch < len(each)) for epoch in range(longest))
 
 
 def _fit(

@@ -66,9 +66,15 @@ class RegisteredModel:
         """Its network, whose cells and gates can be looked at day by day.
 
         Raises:
-            UsageError: it is a linear-t, which has neither, or a ConvLSTM1D, which has them week by week.
+            UsageError: it is a linear-t, which has neither, a ConvLSTM1D, which has them week by week, or an
+                ensemble.
         """
         network = self.recurrent()
+        if network.ensemble > 1:
+            raise UsageError(
+                f"{self.reference} is an ensemble of {network.ensemble} networks, and here one is looked at",
+                "choose another --model",
+            )
         if network.cell == CONVLSTM:
             raise UsageError(
                 f"{self.reference} is a ConvLSTM1D, whose steps are weeks, and here each is a day",

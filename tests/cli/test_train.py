@@ -61,6 +61,28 @@ def test_a_cell_that_reads_weeks_is_trained_and_put_into_service(
     assert "main@1" in capsys.readouterr().out
 
 
+def test_an_ensemble_is_trained_shown_explained_and_put_into_service(
+    prices: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = ("--home", str(prices))
+    assert run(["train", *STOCKS, *SMALL, "--ensemble", "3", *home]) == ExitCode.DONE
+    captured = capsys.readouterr()
+    assert "3 × GRU 4" in captured.out
+    assert "gru: epoch 3/3  loss " in captured.err
+    assert ModelRegistry(prices).card("main", 1)["recipe"]["ensemble"] == 3
+    assert run(["models", "verify", *home]) == ExitCode.DONE
+    for command in (["predict", "AAA"], ["lab", "inputs", "AAA"]):
+        assert run([*command, *home]) == ExitCode.DONE
+        assert "main@1" in capsys.readouterr().out
+    for command in (["models", "list"], ["models", "show", "main"]):
+        assert run([*command, *home]) == ExitCode.DONE
+        assert "3 × gru" in capsys.readouterr().out
+    assert rejection(capsys, "lab", "gates", "AAA", *home) == (
+        ExitCode.USAGE,
+        "forecast: main@1 is an ensemble of 3 networks, and here one is looked at; choose another --model",
+    )
+
+
 def test_json_is_the_card(
     prices: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,8 +19,9 @@ from forecaster.network.artifact import (
     read_card,
     save_network,
 )
+from forecaster.network.card import sealed_card
 from forecaster.network.linear_t import KERNEL, LinearT, linear_shapes
-from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.recurrent import RecurrentNetwork, ensemble_of
 from forecaster.settings import CELLS
 
 
@@ -273,3 +274,32 @@ def test_a_version_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         save_network(folder, network, card_of(network), b"")
     assert (folder / "card.json").read_bytes() == before
+
+
+def test_an_ensemble_comes_back_as_written(tmp_path: Path) -> None:
+    ensemble = ensemble_of([random_network(seed=seed) for seed in range(3)])
+    save_network(tmp_path / "1", ensemble, card_of(ensemble), b"a Keras file")
+    loaded, card = load_network(tmp_path / "1")
+    assert loaded.ensemble == card["recipe"]["ensemble"] == 3
+    for name, array in ensemble.weights.items():
+        np.testing.assert_array_equal(loaded.weights[name], array)
+
+
+def test_a_recipe_from_before_ensembles_is_of_one_network(tmp_path: Path) -> None:
+    network = random_network()
+    card = card_of(network)
+    del card["recipe"]["ensemble"]
+    save_network(tmp_path / "1", network, card, b"a Keras file")
+    assert load_network(tmp_path / "1")[0].ensemble == 1
+
+
+@pytest.mark.parametrize("ensemble", [None, 0, "many", 10**9])
+def test_an_ensemble_of_nonsense_is_damaged(tmp_path: Path, ensemble: object) -> None:
+    folder = saved(tmp_path / "1")
+    path = folder / "card.json"
+    card = json.loads(path.read_text())
+    card["recipe"]["ensemble"] = ensemble
+    del card["digest"]
+    path.write_text(json.dumps(sealed_card(card)))
+    with pytest.raises(BadInputError, match="is damaged: "):
+        load_network(folder)

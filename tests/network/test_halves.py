@@ -129,7 +129,7 @@ def test_training_has_a_partner_where_there_is_enough_to_do(
     monkeypatch.setattr("joblib.cpu_count", lambda: 2)
     panel = panel_of(random_walk_table("AAA", 260, 1))
     split = split_days(panel.dates, RECIPE.horizon)
-    with training.training_partner(panel, split, replace(RECIPE, epochs=epochs)) as found:
+    with training.training_partner(panel, split.train, replace(RECIPE, epochs=epochs)) as found:
         assert (found is not None) == works
 
 

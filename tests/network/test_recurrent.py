@@ -1,6 +1,7 @@
 """The runtime without Keras: its answers and size are those of the Keras network with the same weights."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,9 +11,9 @@ from network_factory import FEATURES, random_network
 from forecaster.dataset.report_features import report_features
 from forecaster.network import network as base
 from forecaster.network.cells import run_layer
-from forecaster.network.keras_network import begin_from, build_network, without_keras
+from forecaster.network.keras_network import averaged, begin_from, build_network, keras_file, without_keras
 from forecaster.network.network import LEAST_DEGREES
-from forecaster.network.recurrent import RecurrentNetwork, network_parameters
+from forecaster.network.recurrent import RecurrentNetwork, ensemble_of, network_parameters
 from forecaster.settings import CELLS, Recipe
 
 
@@ -157,3 +158,42 @@ def test_a_missing_weight_is_rejected() -> None:
     weights = {name: array for name, array in network.weights.items() if name != "head/kernel"}
     with pytest.raises(ValueError, match=r"head/kernel has shape None"):
         replace(network, weights=weights)
+
+
+@pytest.mark.parametrize(("cell", "bidirectional"), [("gru", False), ("lstm", True), ("convlstm", False)])
+def test_an_ensemble_averages_raw_answers(cell: str, bidirectional: bool) -> None:
+    parts = [random_network(cell, 4, 2, bidirectional=bidirectional, seed=seed) for seed in range(3)]
+    windows = inputs(steps=10)
+    mean = np.mean([part.head_output(windows, 1) for part in parts], axis=0)
+    ensemble = ensemble_of(parts)
+    assert ensemble.ensemble == 3
+    np.testing.assert_array_equal(ensemble.head_output(windows, 1), mean)
+    assert ensemble.parameter_count() == 3 * parts[0].parameter_count()
+    recipe = Recipe(cell=cell, layers=2, bidirectional=bidirectional, units=4, horizon=2, ensemble=3)
+    assert ensemble.parameter_count() == network_parameters(cell, 4, len(FEATURES), recipe)
+    for part, again in zip(parts, ensemble.networks, strict=True):
+        np.testing.assert_array_equal(again.head_output(windows, 1), part.head_output(windows, 1))
+
+
+def test_an_ensemble_of_one_is_the_network() -> None:
+    network = random_network()
+    assert ensemble_of([network]) is network
+    assert network.networks == (network,)
+
+
+def test_the_keras_file_of_an_ensemble_answers_as_it_does(tmp_path: Path) -> None:
+    names = (*FEATURES, *report_features(2))
+    ensemble = ensemble_of([random_network(features=names, seed=seed) for seed in range(2)])
+    path = tmp_path / "model.keras"
+    path.write_bytes(keras_file(averaged(ensemble)))
+    theirs = keras.saving.load_model(path, compile=False, safe_mode=True)
+    windows = np.random.default_rng(3).normal(size=(3, 7, len(names))).astype("f4")
+    np.testing.assert_allclose(theirs(windows), ensemble.head_output(windows, 7), atol=1e-5)
+    assert theirs.count_params() == ensemble.parameter_count()
+
+
+def test_an_ensemble_without_one_of_its_networks_is_rejected() -> None:
+    ensemble = ensemble_of([random_network(seed=seed) for seed in range(2)])
+    weights = {name: array for name, array in ensemble.weights.items() if "network1" not in name}
+    with pytest.raises(ValueError, match=r"the weight network1/.* has shape None"):
+        replace(ensemble, weights=weights)

@@ -20,7 +20,14 @@ from forecaster.errors import BadInputError, ForecastError
 from forecaster.evaluation.forecasts import network_forecasts
 from forecaster.network.engine import start_engine
 from forecaster.network.fitting import Progress
-from forecaster.network.training import TrainedNetwork, refit_network, train_network
+from forecaster.network.recurrent import RecurrentNetwork
+from forecaster.network.training import (
+    TrainedNetwork,
+    _means,
+    _seed_within,
+    refit_network,
+    train_network,
+)
 from forecaster.settings import Recipe
 
 NAMES = ("AAA", "BBB")
@@ -195,3 +202,39 @@ def test_a_bidirectional_network_trains_on_last_days_only(panel: Panel) -> None:
     assert trained.network.bidirectional
     assert trained.keras_parameters == trained.network.parameter_count()
     assert np.isfinite(trained.losses).all()
+
+
+def test_an_ensemble_is_its_networks_each_of_another_seed(panel: Panel, evaluated: TrainedNetwork) -> None:
+    seen: list[Progress] = []
+    split, engine = split_days(panel.dates, RECIPE.horizon), start_engine("cpu")
+    recipe = replace(RECIPE, ensemble=2)
+    names = available_features(panel)
+    together = train_network(panel, names, split, recipe, engine, seen.append)
+    assert isinstance(together.network, RecurrentNetwork)
+    first, second = together.network.networks
+    for name, array in evaluated.network.weights.items():  # the first is that of the recipe's seed
+        np.testing.assert_array_equal(first.weights[name], array)
+        assert (second.weights[name] != array).any()
+    alone = train(panel, replace(RECIPE, seed=_seed_within(RECIPE.seed, 1)))
+    for name, array in alone.network.weights.items():
+        np.testing.assert_array_equal(second.weights[name], array)
+    assert together.losses == pytest.approx(np.mean([evaluated.losses, alone.losses], axis=0))
+    assert together.targets == evaluated.targets + alone.targets
+    assert together.best_epoch == max(evaluated.best_epoch, alone.best_epoch)
+    assert [(each.epoch, each.epochs) for each in seen if each.step == each.steps] == [
+        (epoch, 4) for epoch in (1, 2, 3, 4)
+    ]
+    assert seen[-1].seconds_left == 0
+    refitted = refit_network(panel, together, recipe)
+    alike = refit_network(panel, alone, replace(RECIPE, seed=_seed_within(RECIPE.seed, 1)))
+    for name, array in alike.network.weights.items():
+        np.testing.assert_array_equal(refitted.network.networks[1].weights[name], array)
+
+
+def test_seeds_within_ensembles_are_not_those_of_other_ensembles() -> None:
+    seeds = [_seed_within(seed, number) for seed in range(50) for number in range(8)]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_an_ensemble_s_losses_are_of_those_networks_that_ran_the_epoch() -> None:
+    assert _means([(3.0, 2.0, 1.0), (5.0,)]) == (4.0, 2.0, 1.0)

@@ -37,6 +37,9 @@ def input_slopes(network: RecurrentNetwork, inputs: Array, by_raw: Array) -> Arr
     Returns:
         (B, T, F).
     """
+    if network.ensemble > 1:
+        mean: Array = np.mean([input_slopes(each, inputs, by_raw) for each in network.networks], axis=0)
+        return mean
     directions = ("forward", "backward") if network.bidirectional else ("forward",)
     traces: list[list[CellTrace]] = []
     hidden: Array = inputs

@@ -249,8 +249,10 @@ def test_targets_that_reach_over_the_purge_are_found(quick: Patch) -> None:
 def test_training_on_the_days_of_the_purge_is_found(quick: Patch) -> None:
     """The split is right, but the network is trained on later origins."""
 
-    def train(known: Panel, names: Any, split: Split, *others: Any) -> Any:
-        return quick_train(known, names, replace(split, train=range(split.validation.start)), *others)
+    def train(known: Panel, names: Any, split: Split, *others: Any, **named: Any) -> Any:
+        return quick_train(
+            known, names, replace(split, train=range(split.validation.start)), *others, **named
+        )
 
     quick.setattr(experiment, "train_network", train)
     found = audited()
@@ -261,8 +263,8 @@ def test_training_on_the_days_of_the_purge_is_found(quick: Patch) -> None:
 def stopping_on(days: Callable[[Split], range]) -> Any:
     """A training whose validation loss is the size of the moves on some days."""
 
-    def train(known: Panel, names: Any, split: Split, *others: Any) -> Any:
-        trained = quick_train(known, names, split, *others)
+    def train(known: Panel, names: Any, split: Split, *others: Any, **named: Any) -> Any:
+        trained = quick_train(known, names, split, *others, **named)
         part = days(split)
         loss = float(np.nanmean(np.abs(known.log_return[:, part.start : part.stop])))
         return replace(trained, validation_losses=(loss,))
@@ -288,8 +290,8 @@ def test_test_days_in_validation_are_found(quick: Patch, days: int) -> None:
 
 
 def test_training_on_test_days_is_found(quick: Patch) -> None:
-    def train(known: Panel, names: Any, split: Split, *others: Any) -> Any:
-        return quick_train(known, names, replace(split, train=range(split.test.stop - 5)), *others)
+    def train(known: Panel, names: Any, split: Split, *others: Any, **named: Any) -> Any:
+        return quick_train(known, names, replace(split, train=range(split.test.stop - 5)), *others, **named)
 
     quick.setattr(experiment, "train_network", train)
     leak = check(audited(), "test-days")
@@ -330,9 +332,9 @@ def test_real_networks_pass_and_find_a_target_among_the_features(monkeypatch: Pa
 def test_real_networks_that_stop_on_test_days_are_found(monkeypatch: Patch) -> None:
     train = experiment.train_network
 
-    def overlapping(known: Panel, names: Any, split: Split, *others: Any) -> Any:
+    def overlapping(known: Panel, names: Any, split: Split, *others: Any, **named: Any) -> Any:
         later = range(split.validation.start, split.test.start + 20)
-        return train(known, names, replace(split, validation=later), *others)
+        return train(known, names, replace(split, validation=later), *others, **named)
 
     monkeypatch.setattr(experiment, "train_network", overlapping)
     found = audited()
