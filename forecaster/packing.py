@@ -2,7 +2,7 @@
 
 For processes of this machine that is a file without a name, mapped into the memory of each, so that however
 many work on the same prices, the machine holds these once. It ends with the last process that has it open,
-even if that is killed.
+even if that is killed. Who got an array so and sends it on sends the same file.
 """
 
 import os
@@ -10,9 +10,10 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from io import BytesIO
 from multiprocessing.reduction import DupFd, ForkingPickler
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,27 +63,38 @@ def _array(place: int) -> Any:
 
 
 class MappedArray:
-    """An array in a file without a name, for a process that is being started: there it is read-only."""
+    """An array in a file without a name, which is open as long as this object; the array itself once sent."""
 
-    def __init__(self, array: "NDArray[Any]") -> None:
-        import numpy as np
-
-        self._order = "F" if array.flags.fnc else "C"  # another order would sum to other last bits
-        self._dtype, self._shape = array.dtype, array.shape
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as this object)
-        weakref.finalize(self, self._file.close)
-        np.ascontiguousarray(array.T if self._order == "F" else array).tofile(self._file)
-        self._file.flush()
+    def __init__(self, file: IO[bytes], dtype: Any, shape: tuple[int, ...], order: Any) -> None:
+        self._file, self._form = file, (dtype, shape, order)
+        weakref.finalize(self, file.close)
 
     def __reduce__(self) -> Any:
-        return _mapped, (DupFd(self._file.fileno()), self._dtype, self._shape, self._order)
+        return _opened, (DupFd(self._file.fileno()), *self._form)
+
+    def array(self) -> "NDArray[Any]":
+        """The array in the file's memory, read-only."""
+        import numpy as np
+
+        dtype, shape, order = self._form
+        array = np.asarray(np.memmap(self._file, dtype, "r", 0, shape, order))
+        _keep(array, self)
+        return array
 
 
-def _mapped(file: Any, dtype: Any, shape: tuple[int, ...], order: Any) -> "NDArray[Any]":
+def _written(array: "NDArray[Any]") -> MappedArray:
     import numpy as np
 
-    with os.fdopen(file.detach(), "rb") as opened:
-        return np.asarray(np.memmap(opened, dtype, "r", 0, shape, order))
+    order = "F" if array.flags.fnc else "C"  # another order would sum to other last bits
+    file = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as what is given back)
+    written = MappedArray(file, array.dtype, array.shape, order)
+    np.ascontiguousarray(array.T if order == "F" else array).tofile(file)
+    file.flush()
+    return written
+
+
+def _opened(file: Any, dtype: Any, shape: tuple[int, ...], order: Any) -> "NDArray[Any]":
+    return MappedArray(os.fdopen(file.detach(), "rb"), dtype, shape, order).array()
 
 
 _lock = threading.Lock()
@@ -94,6 +106,22 @@ def mapped(array: "NDArray[Any]") -> MappedArray:
     """The array's file; it is written when first asked for, and dropped with the array."""
     with _lock:
         if id(array) not in _files:
-            _files[id(array)] = MappedArray(array)
-            weakref.finalize(array, _files.pop, id(array), None)
+            _keep(array, _written(array))
         return _files[id(array)]
+
+
+def shared(array: "NDArray[Any]") -> "NDArray[Any]":
+    """The array, read-only, in memory that is shared with each process that it is sent to.
+
+    A small one, and one for which there is no room among the temporary files, is made read-only as it is.
+    """
+    if array.nbytes >= SHARED_BYTES:
+        with suppress(OSError):
+            return _written(array).array()
+    array.flags.writeable = False
+    return array
+
+
+def _keep(array: "NDArray[Any]", file: MappedArray) -> None:
+    _files[id(array)] = file
+    weakref.finalize(array, _files.pop, id(array), None)

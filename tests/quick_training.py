@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.dataset.features import compute_features
+from forecaster.dataset.features import features_of
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.split import Split
@@ -91,7 +91,7 @@ def _fit(
 ) -> TrainedNetwork:
     assert not recipe.bidirectional
     began = time.perf_counter()
-    features, units, horizon = compute_features(panel, names), recipe.units, recipe.horizon
+    features, units, horizon = features_of(panel, names), recipe.units, recipe.horizon
     days = np.array(origins)
     latest = features.values[:, days, names.index("return")]
     random = np.random.default_rng(recipe.seed)

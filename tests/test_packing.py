@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from forecaster import packing
-from forecaster.packing import SHARED_BYTES, mapped
+from forecaster.packing import SHARED_BYTES, mapped, shared
 from forecaster.processes import results_of, run_isolated
 
 LONG = SHARED_BYTES // 8
@@ -61,13 +61,13 @@ def first_and_last(days: Any, _: Callable[[Any], None]) -> tuple[str, str]:
 
 def test_an_array_is_written_once_for_all_tasks_and_dropped_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
-    usual = packing.MappedArray
+    usual = packing._written
 
     def counted(array: Any) -> packing.MappedArray:
         made.append(id(array))
         return usual(array)
 
-    monkeypatch.setattr(packing, "MappedArray", counted)
+    monkeypatch.setattr(packing, "_written", counted)
     numbers = np.ones(LONG)
     tasks = [{"shared": numbers}, {"shared": numbers}]
     found = list(results_of(look_elsewhere, tasks, 2, threads=True))
@@ -80,3 +80,34 @@ def test_an_array_is_written_once_for_all_tasks_and_dropped_with_it(monkeypatch:
     del numbers
     gc.collect()
     assert kept not in packing._files
+
+
+def test_a_shared_array_is_not_written_again_wherever_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = shared(np.arange(float(LONG)))
+    assert in_file(numbers)
+    assert not numbers.flags.writeable
+    assert numbers[-1] == LONG - 1
+    monkeypatch.setattr(packing, "_written", _not_again)
+    assert run_isolated(look, {"shared": numbers})["shared"] == (True, False, False, float(numbers.sum()))
+    assert run_isolated(send_on, numbers) == numbers[-1]
+
+
+def _not_again(array: Any) -> packing.MappedArray:
+    raise AssertionError(f"{array.nbytes} bytes are written again")
+
+
+def send_on(numbers: Any, _: Callable[[Any], None]) -> float:
+    packing._written = _not_again
+    file = mapped(numbers)
+    assert mapped(numbers) is file
+    return float(file.array()[-1])
+
+
+def test_without_room_for_files_an_array_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    numbers = np.ones(LONG)
+    assert shared(numbers) is numbers
+    assert not numbers.flags.writeable

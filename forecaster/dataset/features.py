@@ -7,8 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.dataset.panel import LatestDays, Panel
-from forecaster.dataset.report_features import fill_report_features, is_report_feature, report_features
+from forecaster.dataset.report_features import (
+    days_ahead_as_known,
+    fill_report_features,
+    is_report_feature,
+    report_features,
+)
 from forecaster.dataset.volatility import exponential_mean, volatility
+from forecaster.packing import shared
 from forecaster.settings import PRICES_ONLY, Recipe
 
 Float32 = NDArray[np.float32]
@@ -40,6 +46,12 @@ class Features:
     values: Float32
     volatility: Float32
     valid_input: NDArray[np.bool_]
+
+    def first(self, days: int) -> "Features":
+        """Those of the first days; views, not copies."""
+        return Features(
+            self.names, self.values[:, :days], self.volatility[:, :days], self.valid_input[:, :days]
+        )
 
 
 def available_features(panel: Panel, recipe: Recipe = _USUAL) -> tuple[str, ...]:
@@ -80,6 +92,38 @@ def compute_features(panel: Panel | LatestDays, names: Sequence[str]) -> Feature
         valid_input |= panel.bridged
     valid_input &= np.isfinite(sigma)
     return Features(tuple(names), values, sigma, valid_input)
+
+
+def features_of(panel: Panel, names: Sequence[str]) -> Features:
+    """As `compute_features`, once for each panel, which keeps them; read-only, as all who have it share them.
+
+    Processes that the panel is sent to have them from then on, in the same memory.
+    """
+    names = tuple(names)
+    if names not in panel.computed:
+        found = compute_features(panel, names)
+        panel.computed[names] = Features(
+            names, shared(found.values), shared(found.volatility), shared(found.valid_input)
+        )
+    return panel.computed[names]
+
+
+def recipe_features(panel: Panel, recipe: Recipe) -> Features:
+    """`features_of` all that the recipe's network reads."""
+    return features_of(panel, available_features(panel, recipe))
+
+
+def first_days(panel: Panel, days: int) -> Panel:
+    """The panel on its first days, with the features that were computed of all its days.
+
+    They are the same, as no feature sees ahead. Those of reports rest on the sessions that the calendar has
+    after the last day: where the panel's days have turned out to be others, they are left to be computed.
+    """
+    part = panel.first(days)
+    for names, features in panel.computed.items():
+        if days_ahead_as_known(panel, days, names):
+            part.computed[names] = features.first(days)
+    return part
 
 
 def _feature(

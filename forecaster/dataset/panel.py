@@ -1,7 +1,8 @@
 """Many tickers as arrays: on one calendar to train and test on, or right-aligned to forecast from."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from forecaster.prices.earnings.table import COLUMNS, EarningsTable
 from forecaster.prices.market import MarketSeries, read_market
 from forecaster.prices.store import PriceStore, empty_store
 from forecaster.prices.table import PriceTable, checked_ticker
+
+if TYPE_CHECKING:
+    from forecaster.dataset.features import Features
 
 Days = NDArray[np.datetime64]
 Float32 = NDArray[np.float32]
@@ -44,6 +48,7 @@ class Panel:
         market_members: the symbols that the market is the equal-weighted mean of.
         reports: the tickers' announcements, as `prices.earnings.table.reports` gives them; None where none
             are kept.
+        computed: by their names, the features that `features_of` has computed; another process gets them too.
     """
 
     tickers: tuple[str, ...]
@@ -57,6 +62,9 @@ class Panel:
     target_mask: NDArray[np.bool_] | None = None
     market_members: tuple[str, ...] = ()
     reports: EarningsTable | None = None
+    computed: dict[tuple[str, ...], "Features"] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -77,8 +77,8 @@ def fill_report_features(
     if panel.reports is None or not len(panel.reports):
         return
     place = {name: number for number, name in enumerate(names)}
-    spans = sorted({int(name.rpartition("_")[2]) for name in names if name.startswith((WITHIN, SIZED))})
-    longest = max(spans, default=1)
+    spans = sorted(_spans(names))
+    longest = _longest(names)
     as_of = panel.as_of if isinstance(panel, LatestDays) else None
     laid = lay_out(panel.reports, panel.tickers, panel.dates, _coming(panel, longest + SPREAD), as_of)
     habit = read_habit(laid, panel.log_return, sigma)
@@ -99,6 +99,28 @@ def fill_report_features(
         fill(f"{SIZED}{span}", expected * usual)
     fill(USUAL_REACTION, usual)
     fill(DATES_KNOWN, _recent(reacted))
+
+
+def days_ahead_as_known(panel: Panel, days: int, names: Sequence[str]) -> bool:
+    """Whether the named features of the panel's first days are those of a panel that ends with them.
+
+    Where such a panel has a calendar's sessions after its last day, this one has days on which there were
+    prices. They differ where an exchange closed or opened against its calendar, or has another one.
+    """
+    if panel.reports is None or not any(map(is_report_feature, names)):
+        return True
+    count = _longest(names) + SPREAD
+    ahead = np.concatenate([panel.dates[days:], _coming(panel, count)])[:count]
+    return np.array_equal(ahead, _coming(panel.first(days), count))
+
+
+def _spans(names: Sequence[str]) -> set[int]:
+    return {int(name.rpartition("_")[2]) for name in names if name.startswith((WITHIN, SIZED))}
+
+
+def _longest(names: Sequence[str]) -> int:
+    """How many sessions ahead the named features see."""
+    return max(_spans(names), default=1)
 
 
 def reacted_days(panel: Panel | LatestDays) -> NDArray[np.bool_] | None:

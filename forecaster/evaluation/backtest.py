@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from forecaster import __version__
-from forecaster.dataset.features import compute_features
+from forecaster.dataset.features import features_of, first_days, recipe_features
 from forecaster.dataset.panel import Days
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.dataset.walk import Fold, Walk
 from forecaster.errors import ForecastError
-from forecaster.evaluation.baselines import LINEAR_T, walks
+from forecaster.evaluation.baselines import LINEAR_T, SAME_INPUTS, walks
 from forecaster.evaluation.calibration import recalibrated
 from forecaster.evaluation.comparison import CellRuns, Comparison, score_models, shared_origins, shown_steps
 from forecaster.evaluation.experiment import one_thread, train_and_forecast
@@ -179,9 +179,10 @@ def walk_model(
     """
     run = _Run(data, walk, store, (2 + len(baselines)) * len(walk.folds), watch)
     own, linear = _Work(recipe.cell, recipe), _Work(LINEAR, linear_recipe(recipe))
+    features_of(data.panel, network.features)
     for number, fold in enumerate(walk.folds):
         part = cut_after(data, fold)
-        features = compute_features(part.panel, network.features)
+        features = features_of(part.panel, network.features)
         found, made = network_forecasts(network, features, fold.split.test, part.panel.target_mask)
         own.results[number] = FoldResult(found, in_float32(made), network)
         run.count(own, number, kept=False)
@@ -286,6 +287,8 @@ class _Run:
             else:
                 tasks.append((len(left), FoldTask(self.data, fold, recipe, start)))
                 left.append((work, number))
+        if tasks:
+            recipe_features(self.data.panel, tasks[0][1].recipe)  # here, once for all folds
         run = _here if jobs is None else _elsewhere
         # A process of its own gives back the memory that an engine keeps from one training to the next.
         for place, result in results_of(run, tasks, jobs or 1, threads=True, ordered=False):
@@ -313,6 +316,8 @@ class _Run:
         result = self.store.load(digest)
         kept = result is not None
         if result is None:
+            if name in SAME_INPUTS:
+                recipe_features(self.data.panel, recipe)
             data, steps = cut_after(self.data, self.walk.folds[number]), shown_steps(recipe.horizon)
             fitted = EXTRA_BASELINES[name](Wanted(data, recipe, origins, steps))
             result = FoldResult(origins, in_float32(fitted.forecast), substituted=fitted.substituted)
@@ -413,7 +418,7 @@ def run_fold(task: FoldTask) -> FoldResult:
 
 def cut_after(data: TrainingSet, fold: Fold) -> TrainingSet:
     """The training set as it was at the close of the fold's last test day, split as the fold says."""
-    return replace(data, panel=data.panel.first(fold.split.test.stop), split=fold.split)
+    return replace(data, panel=first_days(data.panel, fold.split.test.stop), split=fold.split)
 
 
 def described_folds(backtest: Backtest) -> list[dict[str, Any]]:

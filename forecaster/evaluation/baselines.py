@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.dataset.features import available_features, compute_features
+from forecaster.dataset.features import recipe_features
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.volatility import volatility
 from forecaster.evaluation.forecasts import Origins, at_origins, network_forecasts
@@ -102,7 +102,7 @@ def fitted_linear_t(
     from forecaster.network.linear_training import train_linear  # `predict` has no use for it
 
     panel = data.panel
-    features = compute_features(panel, available_features(panel, recipe))
+    features = recipe_features(panel, recipe)
     network = train_linear(panel, features, data.split.train, recipe).network
     found, forecast = network_forecasts(network, features, data.split.test, panel.target_mask)
     return network, at_origins(found, forecast, origins)

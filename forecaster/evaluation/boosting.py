@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.dataset.features import available_features, compute_features
+from forecaster.dataset.features import recipe_features
 from forecaster.evaluation.fitted import Fitted, Wanted
 from forecaster.evaluation.forecasts import dense_windows, places_of, read_windows
 from forecaster.evaluation.metrics import FILE_LEVELS
@@ -33,7 +33,7 @@ def boosted_trees(wanted: Wanted) -> Fitted:
         BadInputError: there is no window in the training part.
     """
     panel, split, recipe = wanted.panel, wanted.data.split, wanted.recipe
-    features = compute_features(panel, available_features(panel, recipe))
+    features = recipe_features(panel, recipe)
     rows, targets = training_rows(panel, features, split.train, recipe)
     found, asked = read_windows(
         lambda inputs, last: regressors(inputs, features.names, last),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.cluster import is_connected
+from forecaster.dataset.features import recipe_features
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import Split
 from forecaster.dataset.training_set import TrainingSet
@@ -179,6 +180,7 @@ def compare_cells(
         ForecastError: no ticker has a window in the test part, or a run failed.
     """
     seeded = [replace(recipe, seed=recipe.seed + number) for recipe in recipes for number in range(seeds)]
+    recipe_features(data.panel, recipes[0])  # here, once for all trainings and baselines
     found: Iterable[TrainResult]
     reports = [partial(report, each.cell, place % seeds + 1) for place, each in enumerate(seeded)]
     if jobs is None:

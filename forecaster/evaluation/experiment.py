@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from forecaster.dataset.features import available_features, compute_features
+from forecaster.dataset.features import available_features, features_of
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.evaluation.forecasts import Origins, network_forecasts
 from forecaster.network.engine import start_engine, use_one_thread
@@ -76,14 +76,11 @@ def train_and_forecast(
     panel, split = data.panel, data.split
     names = available_features(panel, recipe)
     if recipe.cell == LINEAR:
-        features = compute_features(panel, names)
-        trained = train_linear(panel, features, split.train, recipe)
-        origins, forecast = network_forecasts(trained.network, features, split.test, panel.target_mask)
-        return TrainResult(trained, origins, forecast, peak_memory_mb())
-    with training_partner(panel, split.train, recipe) as partner:
-        engine = start_engine(recipe.device)
-        trained = train_network(panel, names, split, recipe, engine, report, start, partner=partner)
-    # Computed again: while the network trained, the engine's device held the only copy.
-    features = compute_features(panel, names)
+        trained = train_linear(panel, features_of(panel, names), split.train, recipe)
+    else:
+        with training_partner(panel, split.train, recipe) as partner:
+            engine = start_engine(recipe.device)
+            trained = train_network(panel, names, split, recipe, engine, report, start, partner=partner)
+    features = features_of(panel, names)
     origins, forecast = network_forecasts(trained.network, features, split.test, panel.target_mask)
     return TrainResult(trained, origins, forecast, peak_memory_mb())

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from forecaster.dataset.features import recipe_features
 from forecaster.errors import DiskError, ForecastError
 from forecaster.evaluation.backtest import FoldTask, fold_digest, run_fold, run_fold_elsewhere
 from forecaster.evaluation.comparison import shared_origins
@@ -160,6 +161,8 @@ def _results(tasks: list[FoldTask], panel: str, store: FoldStore, jobs: int | No
         number: kept for number, digest in enumerate(digests) if (kept := store.load(digest)) is not None
     }
     left = [number for number in range(len(tasks)) if number not in found]
+    for number in left:
+        recipe_features(tasks[number].data.panel, tasks[number].recipe)  # here, once for all runs
     with Workers(run_fold if jobs is None else run_fold_elsewhere, jobs) as workers:
         for number in left:
             workers.start(number, tasks[number])

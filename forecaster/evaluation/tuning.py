@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.dataset.features import available_features, compute_features
+from forecaster.dataset.features import available_features, recipe_features
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.dataset.walk import Fold, WalkRule
 from forecaster.dataset.windows import unbroken_days
@@ -65,7 +66,7 @@ class TuneFolds:
     chosen: tuple[Fold, ...]
     unseen: Fold
 
-    @property
+    @cached_property
     def searched(self) -> TrainingSet:
         """The days before the unseen fold: all that the search knows."""
         return replace(self.data, panel=self.data.panel.first(self.unseen.split.test.start))
@@ -205,7 +206,7 @@ def usable_space(folds: TuneFolds, space: Space) -> Space:
     The default recipe's lookback stays.
     """
     panel = folds.searched.panel
-    run = unbroken_days(compute_features(panel, ()).valid_input)
+    run = unbroken_days(recipe_features(panel, space.base).valid_input)
     if panel.target_mask is not None:
         run = np.where(panel.target_mask, run, 0)
     tests = [run[:, fold.split.test.start : fold.split.test.stop] for fold in folds.chosen]
@@ -260,6 +261,8 @@ def search(
         DiskError: the journal cannot be written.
         TryLaterError: another process searches there.
     """
+    for features in space.choices["features"]:  # here and now, once for all trainings
+        recipe_features(folds.searched.panel, replace(space.base, features=features))
     name = study_name(folds, space)
     with opened_study(keep, name) as study:
         run = _Run(folds, space, study, watch)
@@ -505,7 +508,7 @@ def score_fold(task: ScoreTask) -> float:
     """
     fold = task.fold
     result = run_fold(fold)
-    run = unbroken_days(compute_features(fold.data.panel, ()).valid_input)
+    run = unbroken_days(recipe_features(fold.data.panel, fold.recipe).valid_input)
     places = np.flatnonzero(run[result.origins.ticker, result.origins.day] >= task.unbroken)
     origins = Origins(result.origins.ticker[places], result.origins.day[places])
     if not len(origins):

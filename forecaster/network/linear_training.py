@@ -6,7 +6,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.dataset.features import Features, compute_features
+from forecaster.dataset.features import Features, features_of
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.targets import count_known_steps, cumulative_return
 from forecaster.dataset.windows import Windows, gather, grid_windows, supervised_days, supervision
@@ -97,7 +97,7 @@ def refit_linear(panel: Panel, evaluated: TrainedNetwork, recipe: Recipe) -> Tra
     Raises:
         BadInputError: there is no window.
     """
-    features = compute_features(panel, evaluated.network.features)
+    features = features_of(panel, evaluated.network.features)
     return train_linear(panel, features, range(panel.shape[1] - recipe.horizon), recipe)
 
 

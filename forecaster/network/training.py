@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from forecaster.dataset.features import compute_features
+from forecaster.dataset.features import features_of
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.split import TRAIN_SHARE, Split
@@ -269,7 +269,7 @@ def _fit(
     )
 
     check_cell(recipe)
-    features = compute_features(panel, names)
+    features = features_of(panel, names)
     supervised = supervised or supervised_days(recipe.lookback, last_day_only=recipe.last_day_only)
     stride = training_stride(recipe.lookback, supervised)
     known_steps = count_known_steps(panel.log_return, recipe.horizon)
@@ -298,13 +298,11 @@ def _fit(
                 partner.begin(answer_for_halves, material)
             trainer = material.trainer(partner)
             network = trainer.network
-            del material
         else:
             network = build_network(len(names), recipe, known_ahead, last=supervised, numpy_loops=loops)
             trainer = WindowTrainer(network, features, panel.log_return, recipe, supervised)
         if start is not None:
             begin_from(network, start)
-        del features  # the device has its copy; one is enough
         steps = budget.epochs * (available // budget.batch)
         trainer.compile(optimizer=_optimizer(recipe, steps), jit_compile=_jit(engine))
         # Variables that come into being within the first step would have TensorFlow trace it twice.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.dataset.features import available_features, compute_features
+from forecaster.dataset.features import compute_features, features_of, recipe_features
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.split import SHORTEST_PART
@@ -162,7 +162,7 @@ def _score(
     `panels` are those of the networks that read another one than `panel`.
     """
     shape = next(iter(networks.values()))
-    features, horizon = compute_features(panel, shape.features), shape.horizon
+    features, horizon = features_of(panel, shape.features), shape.horizon
     made = {}
     for name, network in networks.items():
         own = compute_features(panels[name], shape.features) if name in panels else features
@@ -190,7 +190,7 @@ def _linear_t(panel: Panel, part: range, shape: Network, origins: Origins) -> Fo
         horizon=shape.horizon,
         features=ALL_FEATURES if reads_reports else PRICES_ONLY,
     )
-    features = compute_features(panel, available_features(panel, recipe))
+    features = recipe_features(panel, recipe)
     linear = train_linear(panel, features, range(part.start - shape.horizon), recipe).network
     return at_origins(*network_forecasts(linear, features, part, panel.target_mask), origins)
 

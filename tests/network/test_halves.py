@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from factories import panel_of, random_walk_table
 
+from forecaster import packing
 from forecaster.dataset.features import available_features, compute_features
 from forecaster.dataset.split import split_days
 from forecaster.network import training
@@ -107,6 +108,7 @@ def test_training_is_the_same_with_a_partner(
     partner: Partner[Half, Floats], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "is_worth_halving", lambda windows: windows > 1)
+    monkeypatch.setattr(packing, "SHARED_BYTES", 1)  # the features are those of a large panel, read-only
     panel = panel_of(*(random_walk_table(name, 260, seed) for seed, name in enumerate(("AAA", "BBB"))))
     names, split = available_features(panel), split_days(panel.dates, RECIPE.horizon)
     recipe = replace(RECIPE, epochs=1, batch_size=16)

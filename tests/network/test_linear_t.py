@@ -1,5 +1,6 @@
 """Linear-t: what it is linear in, that it finds what was planted, and that it is served as any model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +149,7 @@ def test_the_baseline_is_at_the_networks_own_origins_and_sees_only_training_days
 
     later = panel.log_return.copy()
     later[:, split.train.stop + RECIPE.horizon :] *= 3
-    changed = type(panel)(**{**vars(panel), "log_return": later})
+    changed = replace(panel, log_return=later)
     again = train_linear(changed, compute_features(changed, features.names), split.train, RECIPE).network
     for name, values in network.weights.items():
         np.testing.assert_array_equal(again.weights[name], values)

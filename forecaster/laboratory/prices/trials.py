@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.dataset.features import Features, available_features, compute_features
+from forecaster.dataset.features import Features, available_features, features_of
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.split import split_dates
 from forecaster.dataset.training_set import TrainingSet, choose, load_training_set, split_by
@@ -169,7 +169,7 @@ def _run(task: tuple[TrainingSet, PriceTrial], report: Callable[[Any], None]) ->
     tested = replace(data, panel=_of(data.panel, trial.tested_on))
     whole = tested.panel
     names = trial.features or available_features(whole, recipe)
-    features = compute_features(whole, names)
+    features = features_of(whole, names)
     network, fitted = _trained(data.panel, trial, names)
     peak = peak_memory_mb()
     part = tested.split.test
@@ -213,7 +213,7 @@ def _trained(whole: Panel, trial: PriceTrial, names: tuple[str, ...]) -> tuple[N
     recipe, panel = trial.recipe, _training_panel(whole, trial)
     split = split_by(recipe)(panel.dates)
     if trial.form == LINEAR_T:
-        return train_linear(panel, compute_features(panel, names), split.train, recipe).network, {}
+        return train_linear(panel, features_of(panel, names), split.train, recipe).network, {}
     form = None if not trial.form else Form(partial(build_form, trial.form), kept_in_keras)
     engine = start_engine(recipe.device)
     supervised = 1 if trial.one_target else None
