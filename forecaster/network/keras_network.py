@@ -241,6 +241,19 @@ class WindowTrainer(keras.Model):  # type: ignore[misc]
         self.panel_volatility = _on_device(np.nan_to_num(features.volatility.reshape(rows)), "volatility")
         self.panel_return = _on_device(np.nan_to_num(log_return.reshape(rows)), "log_return")
 
+    def release(self) -> None:
+        """Give back the panel's memory, once nothing more is to be trained.
+
+        TensorFlow keeps a graph with a gradient of our own until the process ends, and with it what it reads.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return
+        import tensorflow as tf
+
+        for variable in (self.panel_features, self.panel_volatility, self.panel_return):
+            # Past the variable's own assignment, which holds the shape fixed.
+            tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=tf.zeros(0))
+
     def call(self, rows: Any, training: bool = False) -> Any:
         """Raw head output at the supervised days of the windows that begin at `rows`.
 

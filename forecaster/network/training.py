@@ -310,6 +310,7 @@ def _fit(
         fit = Fit(trainer, train, validation, stride, budget, recipe.seed, report)
         with _numpy_on_one_thread():
             fit.run()
+        trainer.release()
         trained = as_stored(network, recipe, known_ahead) if form is None else network
     return TrainedNetwork(
         network=(without_keras if form is None else form.export)(trained, recipe, names),

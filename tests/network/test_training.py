@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.stats
+import tensorflow as tf
 from factories import panel_of, persistent_table, random_walk_table
 
 from forecaster.dataset.features import available_features, compute_features
@@ -20,6 +21,7 @@ from forecaster.errors import BadInputError, ForecastError
 from forecaster.evaluation.forecasts import network_forecasts
 from forecaster.network.engine import start_engine
 from forecaster.network.fitting import Progress
+from forecaster.network.keras_network import WindowTrainer
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.training import (
     TrainedNetwork,
@@ -238,3 +240,15 @@ def test_seeds_within_ensembles_are_not_those_of_other_ensembles() -> None:
 
 def test_an_ensemble_s_losses_are_of_those_networks_that_ran_the_epoch() -> None:
     assert _means([(3.0, 2.0, 1.0), (5.0,)]) == (4.0, 2.0, 1.0)
+
+
+def test_training_gives_the_panel_s_memory_back(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow keeps the graph, and would keep what it reads."""
+    released: list[WindowTrainer] = []
+    release = WindowTrainer.release
+    monkeypatch.setattr(WindowTrainer, "release", lambda own: (release(own), released.append(own)))
+    train(panel, replace(RECIPE, epochs=1))
+    assert len(released) == 1
+    for variable in (released[0].panel_features, released[0].panel_volatility, released[0].panel_return):
+        content = tf.raw_ops.ReadVariableOp(resource=variable.value.handle, dtype=tf.float32)
+        assert tuple(content.shape) == (0,)
