@@ -21,16 +21,10 @@ from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
 from forecaster.settings import ALL_FEATURES, PRICES_ONLY, Recipe
 
-LEVEL = 0.07
-"""Chance that a challenger just worse than the margin allows passes one comparison with the champion.
-
-With it ensembles of four pass in 19 of 20 gates where they are equal, and in fewer than one of ten where they
-are 0.3 % worse; see docs/service.md.
-"""
+LEVEL = 0.05
+"""Chance that a challenger just worse than the margin allows passes one comparison with the champion."""
 MARGIN = 0.0025
 """By what share of the champion's loss a challenger may be worse one session ahead; √h times that at h."""
-REFIT_LEVEL = 0.05
-"""Chance that one comparison refuses a refitted network that is just as good as the evaluated one."""
 REFERENCE_LEVEL = 0.01
 """Chance that one comparison with the reference refuses a challenger that is just as good."""
 CRPS, MEDIAN = "CRPS", "median's error"
@@ -116,7 +110,7 @@ def decide(
 
     The challenger is promoted if two things hold at both steps. It is shown to be no worse than the champion
     by more than a margin, 0.25 % of the loss times √h, in CRPS and in its median's error: the end of a
-    one-sided 93 % interval lies within. And its CRPS is not significantly larger than that of the reference:
+    one-sided 95 % interval lies within. And its CRPS is not significantly larger than that of the reference:
     the better one of linear-t, fitted to the days up to `unseen_after`, and RiskMetrics-t.
 
     Args:
@@ -145,7 +139,7 @@ def refit_fault(panel: Panel, part: range, evaluated: Network, refitted: Network
     """
     names = "refitted network", "evaluated one"
     scored = _score(panel, part, dict(zip(names, (refitted, evaluated), strict=True)), {}, references=False)
-    lost = [each for each in _duels(scored, *names, CRPS, REFIT_LEVEL) if each.worse]
+    lost = [each for each in _duels(scored, *names, CRPS, LEVEL) if each.worse]
     return f"on days that it was trained on it is significantly worse: {lost[0].text}" if lost else None
 
 

@@ -31,7 +31,7 @@ def flat(level: float = 0.01) -> ScoredStep:
     return scored(np.full(DAYS, level))
 
 
-def losses(bound: float, level: float = 0.07, size: float = 2e-4) -> np.ndarray:
+def losses(bound: float, level: float = 0.05, size: float = 2e-4) -> np.ndarray:
     """Daily losses near 0.01, whose excess over it is below `bound` but for this chance."""
     noise = size * (NOISE - NOISE.mean())
     t = stats.t.isf(level, diebold_mariano(noise + 1, 1).frequencies)
@@ -42,7 +42,7 @@ def losses(bound: float, level: float = 0.07, size: float = 2e-4) -> np.ndarray:
 
 @pytest.mark.parametrize("bound", [-0.01, 0.0, 0.0024, 0.0026, 0.02])
 def test_the_bound_of_an_excess_is_students(bound: float) -> None:
-    found = duel("challenger", "champion", CRPS, scored(losses(bound)), flat(), 1, 0.07)
+    found = duel("challenger", "champion", CRPS, scored(losses(bound)), flat(), 1, 0.05)
     assert found.most == pytest.approx(bound, abs=1e-9)
     assert found.least == pytest.approx(2 * found.excess - bound, abs=1e-9)
     assert (found.days, found.no_worse) == (DAYS, bound < MARGIN)
@@ -115,7 +115,7 @@ def test_the_decision_by_table(
     assert (found.promote, found.champion_worse_than_reference) == (promote, weak)
     assert reason in found.text
     assert found.text.endswith("(both as evaluated, 2026-01-02 to 2026-11-20)")
-    assert (found.as_card()["level"], found.as_card()["margin"]) == (0.07, MARGIN)
+    assert (found.as_card()["level"], found.as_card()["margin"]) == (0.05, MARGIN)
 
 
 @pytest.mark.parametrize(("chance", "promote"), [(0.009, False), (0.011, True)])
