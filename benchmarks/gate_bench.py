@@ -34,7 +34,8 @@ from forecaster.settings import Recipe
 
 ENSEMBLE = 4
 RECIPE = Recipe(train_end="2005-12-31", validation_end="2006-12-31", ensemble=ENSEMBLE)
-SEEDS = 4
+SEEDS = range(10, 14)
+"""None of those by which ensembles of four were chosen, 0 to 7."""
 STEPS = (1, RECIPE.horizon)
 EVERY = 21
 Scored = dict[int, ScoredStep]
@@ -88,7 +89,7 @@ def main() -> None:
         home = Home(Path(folder))
         home.fetch(source=sys.argv[1])
         data = home.training_set(recipe=RECIPE)
-    found = [train_and_forecast(data, replace(RECIPE, seed=seed), lambda _: None) for seed in range(SEEDS)]
+    found = [train_and_forecast(data, replace(RECIPE, seed=seed), lambda _: None) for seed in SEEDS]
     origins = found[0].origins
     truth = actuals(data.panel, origins, RECIPE.horizon, data.split.train)
     references = all_baselines(data, RECIPE, origins)
