@@ -31,7 +31,7 @@ PEERS = ROOT / "benchmarks" / "peers"
 sys.path.insert(0, str(PEERS))  # where the contestants find what they share
 
 from contest import LEVELS, LOOKBACK, UNITS, Measured, Panel  # noqa: E402
-from results import Row, Scores, picture, score, table, write_between  # noqa: E402
+from standings import Row, Scores, picture, score, table, write_between  # noqa: E402
 
 from forecaster.api import inputs_of  # noqa: E402
 from forecaster.dataset.features import available_features, compute_features  # noqa: E402
