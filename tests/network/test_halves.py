@@ -43,13 +43,19 @@ def material() -> Material:
     return Material(features, panel.log_return, RECIPE, 0, SUPERVISED, True, BATCH)
 
 
-@pytest.fixture
-def partner(material: Material) -> Iterator[Partner[Half, Floats]]:
-    """One that is ready."""
+@pytest.fixture(scope="module")
+def prepared() -> Iterator[Partner[Half, Floats]]:
+    """One that has started its engine, which takes seconds."""
     with Partner[Half, Floats](_prepare) as found:
-        found.begin(answer_for_halves, material)
-        wait_until_free(found)
         yield found
+
+
+@pytest.fixture
+def partner(prepared: Partner[Half, Floats], material: Material) -> Partner[Half, Floats]:
+    """One that is ready."""
+    prepared.begin(answer_for_halves, material)
+    wait_until_free(prepared)
+    return prepared
 
 
 def wait_until_free(partner: Partner[Half, Floats]) -> None:
@@ -90,17 +96,18 @@ def test_a_partner_s_help_moves_no_bit(material: Material, partner: Partner[Half
     np.testing.assert_array_equal(helped, alone)
 
 
-def test_a_partner_that_dies_in_the_middle_costs_no_bit(
-    material: Material, partner: Partner[Half, Floats]
-) -> None:
+def test_a_partner_that_dies_in_the_middle_costs_no_bit(material: Material) -> None:
     alone = trained(material.trainer())[1]
-    trainer = compiled(material.trainer(partner))
-    for number, batch in enumerate(batches()):
-        if number == STEPS // 2:
-            assert partner._process.pid is not None
-            os.kill(partner._process.pid, signal.SIGKILL)
-        trainer.train_on_batch(*batch)
-    assert not partner.is_free()
+    with Partner[Half, Floats](_prepare) as partner:
+        partner.begin(answer_for_halves, material)
+        wait_until_free(partner)
+        trainer = compiled(material.trainer(partner))
+        for number, batch in enumerate(batches()):
+            if number == STEPS // 2:
+                assert partner._process.pid is not None
+                os.kill(partner._process.pid, signal.SIGKILL)
+            trainer.train_on_batch(*batch)
+        assert not partner.is_free()
     np.testing.assert_array_equal(weights(trainer), alone)
 
 
