@@ -69,7 +69,7 @@ class HalvingTrainer(WindowTrainer):
         for variable, value in zip(self.trainable_variables, self._divided(weights), strict=True):
             variable.assign(value)
         with tf.GradientTape() as tape:
-            losses, counted = self.losses(rows, known, self(rows, training=True))
+            losses, counted = self.target_losses(rows, known, self(rows, training=True))
             loss = tf.reduce_sum(losses * counted) / targets
         return _flat([loss, *tape.gradient(loss, self.trainable_variables)])
 

@@ -273,10 +273,10 @@ class WindowTrainer(keras.Model):  # type: ignore[misc]
     ) -> Any:
         """Mean negative log likelihood over the targets that are known."""
         del sample_weight, training
-        losses, counted = self.losses(x, y, y_pred)
+        losses, counted = self.target_losses(x, y, y_pred)
         return ops.sum(losses * counted) / ops.maximum(ops.sum(counted), 1.0)
 
-    def losses(self, rows: Any, known: Any, raw: Any) -> tuple[Any, Any]:
+    def target_losses(self, rows: Any, known: Any, raw: Any) -> tuple[Any, Any]:
         """Negative log likelihoods (B, S, H), and which of them count: 1 where the target is known, or 0."""
         losses = negative_log_likelihood(raw, self.scaled_targets(rows))
         steps = ops.arange(1, self.horizon + 1, dtype="float32")
