@@ -19,7 +19,7 @@ from typing import cast
 
 import numpy as np
 
-from forecaster.dataset.features import compute_features
+from forecaster.dataset.features import features_of
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.evaluation.baselines import all_baselines
 from forecaster.evaluation.experiment import TrainResult, train_and_forecast
@@ -101,7 +101,7 @@ def main() -> None:
 def first_alone(result: TrainResult, data: TrainingSet) -> ForecastDistribution:
     """What the first network of an ensemble forecasts by itself: that of the ensemble's own seed."""
     network = cast("RecurrentNetwork", result.trained.network).networks[0]
-    features = compute_features(data.panel, network.features)
+    features = features_of(data.panel, network.features)
     return network_forecasts(network, features, data.split.test, data.panel.target_mask)[1]
 
 
@@ -114,7 +114,7 @@ def judge(
     """Put those of each seed to the gate, and spoilt ones."""
     simple = {name: scored(references[name], truth) for name in ("linear-t", "riskmetrics-t")}
     seeds = [scored(each, truth) for each in forecasts]
-    for number, each in enumerate(seeds):
+    for number, each in zip(SEEDS, seeds, strict=True):
         figures = ", ".join(f"CRPS {each[step].scores.crps:.6f} at {step}" for step in STEPS)
         print(f"{kind}, seed {number}: {figures}", flush=True)
     twins = permutations(range(len(seeds)), 2)
