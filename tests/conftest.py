@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 # As the tool itself has it; JAX would leave another level behind, for the commands that a test starts too.
@@ -32,15 +33,22 @@ settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of the developer's reaches a test, the clock stands still, and files land in tmp_path."""
-    for name in os.environ:
-        if name.startswith("FORECAST_"):
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No setting of the developer's or of another test reaches a test, the clock stands still, and files land
+    in tmp_path.
+    """
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("FORECAST_") or name == "TF_NUM_INTRAOP_THREADS":
             monkeypatch.delenv(name)
     monkeypatch.setenv("FORECAST_NOW", NOW)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
+    yield
+    monkeypatch.undo()
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -29,9 +29,9 @@ def bench() -> Iterator[ModuleType]:
 
 
 @pytest.fixture(scope="module")
-def results(bench: ModuleType) -> ModuleType:
+def standings(bench: ModuleType) -> ModuleType:
     assert bench
-    return sys.modules["results"]
+    return sys.modules["standings"]
 
 
 def row(
@@ -113,7 +113,7 @@ def test_a_forecast_that_is_missing_is_no_score(bench: ModuleType) -> None:
         bench.score(quantiles, np.zeros((1, 2)), None)
 
 
-def test_a_peer_that_is_ahead_is_marked(bench: ModuleType, results: ModuleType) -> None:
+def test_a_peer_that_is_ahead_is_marked(bench: ModuleType, standings: ModuleType) -> None:
     ours = row(bench, "ours")
     quicker = row(bench, "quicker", train=9.0, train_cpu=8.0, crps=0.0081, coverage=0.88)
     lines = bench.table([ours, quicker]).splitlines()
@@ -122,7 +122,7 @@ def test_a_peer_that_is_ahead_is_marked(bench: ModuleType, results: ModuleType) 
     assert lines[3].endswith("| training, user CPU |")
     assert "| +1.2 %, p < 0.001 |" in lines[3]
     assert "**" not in lines[2]
-    assert results.ahead(ours, quicker) == ["CRPS", "coverage"]
+    assert standings.ahead(ours, quicker) == ["CRPS", "coverage"]
 
 
 @pytest.mark.parametrize(
@@ -135,10 +135,10 @@ def test_a_peer_that_is_ahead_is_marked(bench: ModuleType, results: ModuleType) 
     ],
 )
 def test_coverage_is_ahead_where_it_is_nearer_to_what_is_promised(
-    bench: ModuleType, results: ModuleType, mine: float, theirs: float, ahead: bool
+    bench: ModuleType, standings: ModuleType, mine: float, theirs: float, ahead: bool
 ) -> None:
     ours, other = row(bench, "ours", coverage=mine), row(bench, "other", coverage=theirs)
-    assert ("coverage" in results.ahead(other, ours)) is ahead
+    assert ("coverage" in standings.ahead(other, ours)) is ahead
 
 
 def test_what_is_not_measured_is_a_dash(bench: ModuleType) -> None:
@@ -149,21 +149,21 @@ def test_what_is_not_measured_is_a_dash(bench: ModuleType) -> None:
     assert line.endswith("| CRPS |")
 
 
-def test_the_table_stands_between_its_marks(bench: ModuleType, results: ModuleType, tmp_path: Path) -> None:
+def test_the_table_stands_between_its_marks(bench: ModuleType, standings: ModuleType, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"# Before\n\n{results.BEGIN}\nold\n{results.END}\n\nafter\n", encoding="utf-8")
+    page.write_text(f"# Before\n\n{standings.BEGIN}\nold\n{standings.END}\n\nafter\n", encoding="utf-8")
     for text in ("| one |\n", "| \\1 |\n"):
         bench.write_between(page, text)
-        expected = f"# Before\n\n{results.BEGIN}\n\n{text}\n{results.END}\n\nafter\n"
+        expected = f"# Before\n\n{standings.BEGIN}\n\n{text}\n{standings.END}\n\nafter\n"
         assert page.read_text(encoding="utf-8") == expected
     page.write_text("# Without\n", encoding="utf-8")
     with pytest.raises(ValueError, match="needs a line"):
         bench.write_between(page, "x")
 
 
-def test_the_document_has_its_marks(results: ModuleType) -> None:
+def test_the_document_has_its_marks(standings: ModuleType) -> None:
     text = (SCRIPT.parents[1] / "docs" / "performance.md").read_text(encoding="utf-8")
-    assert text.count(results.BEGIN) == text.count(results.END) == 1
+    assert text.count(standings.BEGIN) == text.count(standings.END) == 1
 
 
 def test_tickers_are_spread_over_those_without_a_gap(bench: ModuleType) -> None:
