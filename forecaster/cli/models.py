@@ -125,7 +125,7 @@ def _service(registry: "ModelRegistry", name: str, version: int) -> list[dict[st
 
 
 def _show_list(rows: list[dict[str, Any]]) -> None:
-    headings = ("network", "tickers", "trained to", "created", "CRPS ×10⁻⁴", "skill")
+    headings = ("network", "steps", "tickers", "trained to", "created", "CRPS", "skill")
     table = figures_table(None, "model", *headings)
     name, _, *figures = table.columns
     name.no_wrap, name.overflow = False, "fold"  # a name of 64 letters may break, figures may not
@@ -134,12 +134,12 @@ def _show_list(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         label = f"{row['name']}@{row['version']}{' *' if row['champion'] else ''}"
         if row["damage"]:
-            table.add_row(label, "unusable", *[""] * 5, style="red")
+            table.add_row(label, "unusable", *[""] * 6, style="red")
             continue
-        sized = _sized(row, f" {row['units']}")
         table.add_row(
             label,
-            f"{sized}, {row['horizon']} steps",
+            _sized(row, f" {row['units']}"),
+            str(row["horizon"]),
             str(row["tickers"]),
             row["train_end"],
             row["created"][:10],
@@ -149,7 +149,8 @@ def _show_list(rows: list[dict[str, Any]]) -> None:
     screen = stdout_console()
     screen.print(table)
     screen.print(
-        "* in service. CRPS and skill over the naive forecast: one day ahead, on the test days.", style="dim"
+        "* in service. CRPS ×10⁻⁴, and skill over the naive forecast: one day ahead, on the test days.",
+        style="dim",
     )
     if any(row["damage"] for row in rows):
         screen.print("`forecast models verify` says why a version is unusable.", style="dim")

@@ -60,6 +60,11 @@ class TickerHealth:
     unreadable: bool = False
 
 
+def recent_sessions(day: np.datetime64, calendar: str) -> Days:
+    """The last 60 sessions of a calendar through `day`."""
+    return sessions_between(day - np.timedelta64(2 * RECENT_SESSIONS, "D"), day, calendar)[-RECENT_SESSIONS:]
+
+
 def check_health(store: PriceStore, ticker: str, now: datetime, *, sound: bool = False) -> TickerHealth:
     """Span, gaps and age of a stored ticker at `now`.
 
@@ -78,9 +83,7 @@ def check_health(store: PriceStore, ticker: str, now: datetime, *, sound: bool =
         return TickerHealth(ticker, damage=error.message, unreadable=isinstance(error, DiskError))
     first, last = table.dates[0], table.dates[-1]
     gaps = missing_sessions(table)
-    recent = sessions_between(last - np.timedelta64(2 * RECENT_SESSIONS, "D"), last, table.calendar)[
-        -RECENT_SESSIONS:
-    ]
+    recent = recent_sessions(last, table.calendar)
     return TickerHealth(
         ticker=ticker,
         first=str(first),

@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
-
 from forecaster.errors import BadInputError, ForecastError, TryLaterError, UsageError, name_some
 from forecaster.files import home_lock
-from forecaster.prices.calendar import last_closed_session, local_date, sessions_between
+from forecaster.prices.calendar import last_closed_session, local_date
 from forecaster.prices.earnings.fetching import fetch_earnings, stock_tickers
 from forecaster.prices.earnings.services import SERVICES, earnings_service
 from forecaster.prices.earnings.store import EarningsStore
 from forecaster.prices.fetching import FailureKind, Request, fetch_prices
-from forecaster.prices.health import TickerHealth, check_health
+from forecaster.prices.health import RECENT_SESSIONS, TickerHealth, check_health, recent_sessions
 from forecaster.prices.store import FILE_ERRORS, PriceStore
 from forecaster.prices.yahoo.fetch import YahooSource
 from forecaster.prices.yahoo.incremental import SOURCE
@@ -21,7 +19,6 @@ from forecaster.settings import Settings
 
 ASK_AFTER_DAYS, STALE_DAYS = 7, 28
 """After how many days a ticker's earnings dates are asked for again, and after how many they are stale."""
-RECENT_SESSIONS = 60
 OLDEST_SESSIONS = 5
 MOST_GAPS = 3
 FAULTY_SHARE = 0.05
@@ -180,7 +177,5 @@ def reject_unfit_prices(store: PriceStore, tickers: Sequence[str], now: datetime
 
 def _recent_gaps(health: TickerHealth, now: datetime) -> int:
     """How many of the last 60 sessions of its exchange a ticker has no bar of."""
-    today = last_closed_session(now, health.calendar)
-    since = today - np.timedelta64(2 * RECENT_SESSIONS, "D")
-    recent = sessions_between(since, today, health.calendar)[-RECENT_SESSIONS:]
+    recent = recent_sessions(last_closed_session(now, health.calendar), health.calendar)
     return int((health.gaps >= recent[0]).sum())

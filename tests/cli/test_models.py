@@ -6,6 +6,7 @@ from network_factory import card_of, random_network
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
+from forecaster.network.recurrent import ensemble_of
 from forecaster.registry.versions import ModelRegistry
 
 
@@ -29,6 +30,15 @@ def test_list_marks_the_version_in_service(home: Path, capsys: pytest.CaptureFix
     assert ["*" in line for line in out.splitlines() if "main@" in line] == [False, True]
     for text in ("83.18", "+2.1%", "-12.3%", "501", "2015-12-31", "2026-11-21"):
         assert text in out
+
+
+def test_an_ensemble_has_one_line_in_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = ensemble_of([random_network("gru", 32, seed=seed) for seed in range(4)])
+    ModelRegistry(tmp_path).register("main", network, card_of(network), b"keras")
+    run(["models", "list", "--home", str(tmp_path)])
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "main@" in line)
+    assert line.split()[:7] == ["main@1", "*", "4", "×", "gru", "32", "2"]
+    assert len(line) <= 80
 
 
 def test_list_survives_eighty_columns(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
