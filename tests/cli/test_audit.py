@@ -192,7 +192,9 @@ def test_ctrl_c_ends_it_whenever_it_comes(home: Path, seconds: int) -> None:
     if process.poll() is not None:
         pytest.skip("it was done before")
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate()
+    out, err = process.communicate()
+    if process.returncode == -signal.SIGINT and "No look-ahead was found" in out:
+        pytest.skip("it was done before, and Python about to leave")
     assert process.returncode == ExitCode.INTERRUPTED
     assert err.splitlines()[-1].startswith("forecast: interrupted")
 
