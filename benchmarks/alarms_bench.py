@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from gate_bench import EVERY, RECIPE, spoilt
+from gate_bench import EVERY, RECIPE, scale_that_costs, spoilt
 
 from forecaster.evaluation.baselines import all_baselines
 from forecaster.evaluation.experiment import train_and_forecast
@@ -33,19 +33,6 @@ TESTS = 3
 MONTH = np.arange(YEAR) // EVERY
 AT_ONCE = 50_000
 Daily = tuple[np.ndarray, np.ndarray]
-
-
-def scale_that_costs(share: float, forecast: ForecastDistribution, truth: Actuals, most: float) -> float:
-    """The scale between 1 and `most` where the CRPS one day ahead is larger by `share`; by bisection."""
-    sound = score_step(forecast, truth, 1).scores.crps
-    near, far = 1.0, most
-    for _ in range(10):
-        middle = (near + far) / 2
-        if score_step(spoilt(forecast, middle), truth, 1).scores.crps < sound * (1 + share):
-            near = middle
-        else:
-            far = middle
-    return near
 
 
 def beside(

@@ -4,15 +4,17 @@
 
 GRUs that differ in their seed only, and ensembles of four of them, are trained on the years to 2005. Their
 forecasts of 2007 to 2019, and those of spoilt copies, are put to the gate on every 250 sessions, 21 sessions
-further each time: its decisions over all of history. Neighbouring gates share 92 % of their sessions, so the
+further each time: its decisions over all of history. Beside it stands what the gate would decide by losses
+in log return, in which wild sessions count most. Neighbouring gates share 92 % of their sessions, so the
 shares are of some twelve independent ones a pair. Each seed is challenger of each other one, as no two of
 them are quite equal.
 """
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import permutations
 from pathlib import Path
 from typing import cast
@@ -28,14 +30,14 @@ from forecaster.evaluation.scoring import Actuals, ScoredStep, actuals, score_st
 from forecaster.home import Home
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.service.gate import decision
+from forecaster.service.gate import daily_volatility, decision
 from forecaster.service.retraining import GATE_SESSIONS
 from forecaster.settings import Recipe
 
 ENSEMBLE = 4
-RECIPE = Recipe(train_end="2005-12-31", validation_end="2006-12-31", ensemble=ENSEMBLE)
-SEEDS = range(10, 14)
-"""None of those by which ensembles of four were chosen, 0 to 7."""
+RECIPE = Recipe(train_end="2005-12-31", validation_end="2006-12-31")
+SEEDS = range(20, 24)
+"""None of those by which the gate was chosen."""
 STEPS = (1, RECIPE.horizon)
 EVERY = 21
 Scored = dict[int, ScoredStep]
@@ -48,22 +50,17 @@ def spoilt(forecast: ForecastDistribution, scale: float = 1.0, shift: float = 0.
     )
 
 
-def scored(forecast: ForecastDistribution, truth: Actuals) -> Scored:
-    """First and last step."""
-    return {step: score_step(forecast, truth, step) for step in STEPS}
-
-
-def scale_that_costs(share: float, forecast: ForecastDistribution, truth: Actuals) -> float:
-    """By how much scales are too large where the CRPS one day ahead is larger by `share`; by bisection."""
+def scale_that_costs(share: float, forecast: ForecastDistribution, truth: Actuals, most: float) -> float:
+    """The scale between 1 and `most` where the CRPS one day ahead is larger by `share`; by bisection."""
     sound = score_step(forecast, truth, 1).scores.crps
-    low, high = 1.0, 1.5
+    near, far = 1.0, most
     for _ in range(10):
-        middle = (low + high) / 2
+        middle = (near + far) / 2
         if score_step(spoilt(forecast, middle), truth, 1).scores.crps < sound * (1 + share):
-            low = middle
+            near = middle
         else:
-            high = middle
-    return low
+            far = middle
+    return near
 
 
 def windows(scores: dict[str, Scored]) -> Iterator[dict[str, Scored]]:
@@ -83,19 +80,81 @@ def _window(whole: ScoredStep, part: slice) -> ScoredStep:
     return ScoredStep(scores, whole.day[part], crps, error, whole.direction[part])
 
 
+@dataclass(frozen=True)
+class Bench:
+    """What every challenger meets: actuals, the simple forecasts, and the volatility of each day."""
+
+    truth: Actuals
+    references: dict[str, ForecastDistribution]
+    volatilities: np.ndarray
+
+    def judge(self, kind: str, forecasts: Sequence[ForecastDistribution]) -> None:
+        """Put the forecasts of each seed to the gate, and spoilt ones."""
+        seeds = [self.scored(each) for each in forecasts]
+        for number, each in zip(SEEDS, seeds, strict=True):
+            figures = ", ".join(f"CRPS {each[step].scores.crps:.6f} at {step}" for step in STEPS)
+            print(f"{kind}, seed {number}: {figures}", flush=True)
+        self.print_promoted("an equal twin", list(permutations(seeds, 2)))
+        for name, spoil in self.spoilt().items():
+            challengers = [self.scored(spoil(each)) for each in forecasts]
+            self.print_promoted(name, list(zip(challengers, seeds, strict=True)))
+
+    def scored(self, forecast: ForecastDistribution) -> Scored:
+        """First and last step."""
+        return {step: score_step(forecast, self.truth, step) for step in STEPS}
+
+    def spoilt(self) -> dict[str, Callable[[ForecastDistribution], ForecastDistribution]]:
+        """By name: what makes a worse challenger of a champion's forecast."""
+
+        def costing(share: float) -> Callable[[ForecastDistribution], ForecastDistribution]:
+            return lambda own: spoilt(own, scale_that_costs(share, own, self.truth, 1.5))
+
+        return {
+            "its scales cost 0.3 % of CRPS": costing(0.003),
+            "its scales cost 0.6 % of CRPS": costing(0.006),
+            "its median is off by a tenth of the scale": lambda own: spoilt(own, shift=0.1),
+            "linear-t": lambda _: self.references["linear-t"],
+            "RiskMetrics-t": lambda _: self.references["riskmetrics-t"],
+            "the naive forecast": lambda _: self.references["naive"],
+        }
+
+    def print_promoted(self, name: str, pairs: list[tuple[Scored, Scored]]) -> None:
+        """In which share of the gates the challengers of the pairs, first the challenger, take over."""
+        ways = {"": self.volatilities, ", losses in log return": np.ones_like(self.volatilities)}
+        for way, volatilities in ways.items():
+            shares = []
+            for challenger, champion in pairs:
+                scores = self.simple | {"champion": champion, "challenger": challenger}
+                found = [decision(each, volatilities, "", "").promote for each in windows(scores)]
+                shares.append(float(np.mean(found)))
+            print(
+                f"{name + way:65} promoted in {np.mean(shares):6.1%} of {len(found)} gates, "
+                f"{len(pairs)} pairs: {min(shares):.1%} to {max(shares):.1%}",
+                flush=True,
+            )
+
+    @cached_property
+    def simple(self) -> dict[str, Scored]:
+        """The gate's references."""
+        return {name: self.scored(self.references[name]) for name in ("linear-t", "riskmetrics-t")}
+
+
 def main() -> None:
     """Each challenger in turn."""
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
         home.fetch(source=sys.argv[1])
         data = home.training_set(recipe=RECIPE)
-    found = [train_and_forecast(data, replace(RECIPE, seed=seed), lambda _: None) for seed in SEEDS]
+    recipes = [replace(RECIPE, ensemble=ENSEMBLE, seed=seed) for seed in SEEDS]
+    found = [train_and_forecast(data, recipe, lambda _: None) for recipe in recipes]
     origins = found[0].origins
-    truth = actuals(data.panel, origins, RECIPE.horizon, data.split.train)
-    references = all_baselines(data, RECIPE, origins)
-    first = [first_alone(each, data) for each in found]
-    judge("one network", first, truth, references)
-    judge(f"an ensemble of {ENSEMBLE}", [each.forecast for each in found], truth, references)
+    bench = Bench(
+        actuals(data.panel, origins, RECIPE.horizon, data.split.train),
+        all_baselines(data, RECIPE, origins),
+        daily_volatility(data.panel, origins),
+    )
+    bench.judge(f"an ensemble of {ENSEMBLE}", [each.forecast for each in found])
+    bench.judge("one network", [first_alone(each, data) for each in found])
 
 
 def first_alone(result: TrainResult, data: TrainingSet) -> ForecastDistribution:
@@ -103,47 +162,6 @@ def first_alone(result: TrainResult, data: TrainingSet) -> ForecastDistribution:
     network = cast("RecurrentNetwork", result.trained.network).networks[0]
     features = features_of(data.panel, network.features)
     return network_forecasts(network, features, data.split.test, data.panel.target_mask)[1]
-
-
-def judge(
-    kind: str,
-    forecasts: Sequence[ForecastDistribution],
-    truth: Actuals,
-    references: dict[str, ForecastDistribution],
-) -> None:
-    """Put those of each seed to the gate, and spoilt ones."""
-    simple = {name: scored(references[name], truth) for name in ("linear-t", "riskmetrics-t")}
-    seeds = [scored(each, truth) for each in forecasts]
-    for number, each in zip(SEEDS, seeds, strict=True):
-        figures = ", ".join(f"CRPS {each[step].scores.crps:.6f} at {step}" for step in STEPS)
-        print(f"{kind}, seed {number}: {figures}", flush=True)
-    twins = permutations(range(len(seeds)), 2)
-    print_promoted("an equal twin", [(seeds[first], seeds[second]) for first, second in twins], simple)
-    spoil = {
-        "its scales cost 0.3 % of CRPS": lambda own: spoilt(own, scale_that_costs(0.003, own, truth)),
-        "its scales cost 0.6 % of CRPS": lambda own: spoilt(own, scale_that_costs(0.006, own, truth)),
-        "its median is off by a tenth of the scale": lambda own: spoilt(own, shift=0.1),
-        "linear-t": lambda _: references["linear-t"],
-        "RiskMetrics-t": lambda _: references["riskmetrics-t"],
-        "the naive forecast": lambda _: references["naive"],
-    }
-    for name, spoilt_like in spoil.items():
-        challengers = [scored(spoilt_like(each), truth) for each in forecasts]
-        print_promoted(name, list(zip(challengers, seeds, strict=True)), simple)
-
-
-def print_promoted(name: str, pairs: list[tuple[Scored, Scored]], simple: dict[str, Scored]) -> None:
-    """In which share of the gates the challengers of the pairs, first the challenger, take over."""
-    shares = []
-    for challenger, champion in pairs:
-        scores = simple | {"champion": champion, "challenger": challenger}
-        promoted = [decision(each, "", "").promote for each in windows(scores)]
-        shares.append(float(np.mean(promoted)))
-    print(
-        f"{name:45} promoted in {np.mean(shares):6.1%} of {len(promoted)} gates, {len(pairs)} pairs: "
-        f"{min(shares):.1%} to {max(shares):.1%}",
-        flush=True,
-    )
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ from forecaster.dataset.features import compute_features, features_of, recipe_fe
 from forecaster.dataset.panel import Panel
 from forecaster.dataset.report_features import is_report_feature
 from forecaster.dataset.split import SHORTEST_PART
+from forecaster.dataset.volatility import volatility
 from forecaster.errors import BadInputError
 from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, riskmetrics_t
 from forecaster.evaluation.forecasts import Origins, at_origins, network_forecasts
 from forecaster.evaluation.scoring import ScoredStep, actuals, score_step
-from forecaster.evaluation.significance import LEAST_HORIZONS, one_sided_skill
+from forecaster.evaluation.significance import LEAST_HORIZONS, Float, daily_mean, one_sided_skill
 from forecaster.network.linear_training import train_linear
 from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
@@ -32,7 +33,7 @@ CRPS, MEDIAN = "CRPS", "median's error"
 
 @dataclass(frozen=True)
 class Duel:
-    """Daily mean losses of two forecasts at one step.
+    """Daily mean losses of two forecasts at one step, in units of each session's volatility σ.
 
     Attributes:
         first, second: whose.
@@ -72,9 +73,8 @@ class Duel:
     def text(self) -> str:
         """The figures in a few words."""
         return (
-            f"{self.loss} ×10⁻⁴ of the {self.first} {self.value * 1e4:.2f}, of the {self.second} "
-            f"{self.other * 1e4:.2f}, {self.step} ahead: {self.excess:+.2%}, surely between "
-            f"{self.least:+.2%} and {self.most:+.2%}"
+            f"{self.loss} / σ of the {self.first} {self.value:.4f}, of the {self.second} {self.other:.4f}, "
+            f"{self.step} ahead: {self.excess:+.2%}, surely between {self.least:+.2%} and {self.most:+.2%}"
         )
 
 
@@ -96,7 +96,13 @@ class Decision:
 
     def as_card(self) -> dict[str, Any]:
         """For the card and the log."""
-        return {"level": LEVEL, "margin": MARGIN, "weights": "evaluated, not refitted", **asdict(self)}
+        return {
+            "level": LEVEL,
+            "margin": MARGIN,
+            "losses": "in units of each session's volatility",
+            "weights": "evaluated, not refitted",
+            **asdict(self),
+        }
 
 
 def decide(
@@ -127,8 +133,8 @@ def decide(
     part = unseen_part(panel, unseen_after, champion.horizon)
     networks = {"champion": champion, "challenger": challenger}
     panels = {} if champions_panel is None else {"champion": champions_panel}
-    scored = _score(panel, part, networks, panels, references=True)
-    return decision(scored, str(panel.dates[part.start]), str(panel.dates[part.stop - 1]))
+    scored, volatilities = _score(panel, part, networks, panels, references=True)
+    return decision(scored, volatilities, str(panel.dates[part.start]), str(panel.dates[part.stop - 1]))
 
 
 def refit_fault(panel: Panel, part: range, evaluated: Network, refitted: Network) -> str | None:
@@ -138,8 +144,12 @@ def refit_fault(panel: Panel, part: range, evaluated: Network, refitted: Network
     that never saw them.
     """
     names = "refitted network", "evaluated one"
-    scored = _score(panel, part, dict(zip(names, (refitted, evaluated), strict=True)), {}, references=False)
-    lost = [each for each in _duels(scored, *names, CRPS, LEVEL) if each.worse]
+    networks = dict(zip(names, (refitted, evaluated), strict=True))
+    lost = [
+        each
+        for each in _duels(*_score(panel, part, networks, {}, references=False), *names, CRPS, LEVEL)
+        if each.worse
+    ]
     return f"on days that it was trained on it is significantly worse: {lost[0].text}" if lost else None
 
 
@@ -150,8 +160,10 @@ def _score(
     panels: Mapping[str, Panel],
     *,
     references: bool,
-) -> dict[str, dict[int, ScoredStep]]:
+) -> tuple[dict[str, dict[int, ScoredStep]], Float]:
     """Networks of one shape, and the references, at the first and the last step of the same origins.
+
+    Beside them the volatility of each day.
 
     `panels` are those of the networks that read another one than `panel`.
     """
@@ -173,7 +185,24 @@ def _score(
         forecasts[LINEAR_T] = _linear_t(panel, part, shape, origins)
     truth = actuals(panel, origins, horizon, range(part.start))
     steps = sorted({1, horizon})
-    return {name: {step: score_step(each, truth, step) for step in steps} for name, each in forecasts.items()}
+    scored = {
+        name: {step: score_step(each, truth, step) for step in steps} for name, each in forecasts.items()
+    }
+    return scored, daily_volatility(panel, origins)
+
+
+def daily_volatility(panel: Panel, origins: Origins) -> Float:
+    """What a session's losses are measured in: the mean σ(t) of the tickers forecast at its close, (D,).
+
+    Losses grow with volatility. Without this a few weeks of a crisis would decide about 250 sessions, and
+    whoever's scales are a little too large would pass in a year that became wilder than the one before. It
+    is known at the origin, so that a forecast gains nothing by not saying what it believes. NaN on days
+    without an origin.
+    """
+    means = np.full(panel.shape[1], np.nan)
+    days, found = daily_mean(volatility(panel.log_return)[origins.ticker, origins.day], origins.day)
+    means[days] = found
+    return means
 
 
 def _linear_t(panel: Panel, part: range, shape: Network, origins: Origins) -> ForecastDistribution:
@@ -190,10 +219,15 @@ def _linear_t(panel: Panel, part: range, shape: Network, origins: Origins) -> Fo
 
 
 def _duels(
-    scored: Mapping[str, Mapping[int, ScoredStep]], first: str, second: str, loss: str, level: float
+    scored: Mapping[str, Mapping[int, ScoredStep]],
+    volatilities: Float,
+    first: str,
+    second: str,
+    loss: str,
+    level: float,
 ) -> tuple[Duel, ...]:
     return tuple(
-        duel(first, second, loss, scored[first][step], scored[second][step], step, level)
+        duel(first, second, loss, scored[first][step], scored[second][step], volatilities, step, level)
         for step in scored[first]
     )
 
@@ -216,19 +250,30 @@ def unseen_part(panel: Panel, unseen_after: np.datetime64, horizon: int) -> rang
 
 
 def duel(
-    first: str, second: str, loss: str, one: ScoredStep, other: ScoredStep, step: int, level: float
+    first: str,
+    second: str,
+    loss: str,
+    one: ScoredStep,
+    other: ScoredStep,
+    volatilities: Float,
+    step: int,
+    level: float,
 ) -> Duel:
-    """How much larger the first forecast's daily mean loss is, with one-sided intervals at `level`."""
-    series = (one.crps, other.crps) if loss == CRPS else (one.absolute_error, other.absolute_error)
-    found = one_sided_skill(*series, step, level)
+    """How much larger the first forecast's daily mean loss is, with one-sided intervals at `level`.
+
+    `volatilities` are those of each day of the panel, (D,); `one` and `other` have losses on the same days.
+    """
+    raw = (one.crps, other.crps) if loss == CRPS else (one.absolute_error, other.absolute_error)
+    ours, theirs = (each / volatilities[one.day] for each in raw)
+    found = one_sided_skill(ours, theirs, step, level)
     return Duel(
         first=first,
         second=second,
         loss=loss,
         step=step,
         days=len(one.day),
-        value=float(series[0].mean()),
-        other=float(series[1].mean()),
+        value=float(ours.mean()),
+        other=float(theirs.mean()),
         excess=-found.value,
         least=-found.high,
         most=-found.low,
@@ -236,11 +281,16 @@ def duel(
     )
 
 
-def decision(scored: Mapping[str, Mapping[int, ScoredStep]], first_day: str, last_day: str) -> Decision:
-    """The gate's decision on scores by name (champion, challenger, linear-t, riskmetrics-t) and step."""
+def decision(
+    scored: Mapping[str, Mapping[int, ScoredStep]], volatilities: Float, first_day: str, last_day: str
+) -> Decision:
+    """The gate's decision on scores by name (champion, challenger, linear-t, riskmetrics-t) and step.
+
+    `volatilities` are those of each day of the panel, (D,).
+    """
     names = "challenger", "champion"
-    rivals = [each for loss in (CRPS, MEDIAN) for each in _duels(scored, *names, loss, LEVEL)]
-    held = {name: _against_reference(scored, name) for name in names}
+    rivals = [each for loss in (CRPS, MEDIAN) for each in _duels(scored, volatilities, *names, loss, LEVEL)]
+    held = {name: _against_reference(scored, volatilities, name) for name in names}
     duels = (*rivals, *held["challenger"], *held["champion"])
     weak = any(each.worse for each in held["champion"])
     for each in rivals:
@@ -255,10 +305,15 @@ def decision(scored: Mapping[str, Mapping[int, ScoredStep]], first_day: str, las
     return Decision(True, reason, weak, first_day, last_day, duels)
 
 
-def _against_reference(scored: Mapping[str, Mapping[int, ScoredStep]], name: str) -> list[Duel]:
+def _against_reference(
+    scored: Mapping[str, Mapping[int, ScoredStep]], volatilities: Float, name: str
+) -> list[Duel]:
     """A network against the better one of the simple forecasts at each step."""
     found = []
     for step, own in scored[name].items():
-        best = min((LINEAR_T, RISKMETRICS_T), key=lambda each: scored[each][step].scores.crps)
-        found.append(duel(name, best, CRPS, own, scored[best][step], step, REFERENCE_LEVEL))
+        rivals = [
+            duel(name, each, CRPS, own, scored[each][step], volatilities, step, REFERENCE_LEVEL)
+            for each in (LINEAR_T, RISKMETRICS_T)
+        ]
+        found.append(min(rivals, key=lambda each: each.other))
     return found

@@ -9,7 +9,9 @@ from network_factory import random_network
 from scipy import stats
 
 from forecaster.dataset.panel import Panel
+from forecaster.dataset.volatility import volatility
 from forecaster.errors import BadInputError
+from forecaster.evaluation.forecasts import Origins
 from forecaster.evaluation.scoring import ScoredStep, StepScores
 from forecaster.evaluation.significance import diebold_mariano
 from forecaster.service import gate
@@ -27,6 +29,10 @@ def scored(crps: np.ndarray, error: np.ndarray | None = None) -> ScoredStep:
     return ScoredStep(scores, np.arange(len(crps)), crps, errors, np.zeros(len(crps)))
 
 
+SAME = np.ones(DAYS)
+"""The volatility of sessions that are all alike."""
+
+
 def flat(level: float = 0.01) -> ScoredStep:
     return scored(np.full(DAYS, level))
 
@@ -42,15 +48,37 @@ def losses(bound: float, level: float = 0.05, size: float = 2e-4) -> np.ndarray:
 
 @pytest.mark.parametrize("bound", [-0.01, 0.0, 0.0024, 0.0026, 0.02])
 def test_the_bound_of_an_excess_is_students(bound: float) -> None:
-    found = duel("challenger", "champion", CRPS, scored(losses(bound)), flat(), 1, 0.05)
+    found = duel("challenger", "champion", CRPS, scored(losses(bound)), flat(), SAME, 1, 0.05)
     assert found.most == pytest.approx(bound, abs=1e-9)
     assert found.least == pytest.approx(2 * found.excess - bound, abs=1e-9)
     assert (found.days, found.no_worse) == (DAYS, bound < MARGIN)
 
 
 def test_equal_scores_are_no_worse() -> None:
-    found = duel("challenger", "champion", CRPS, flat(), flat(), 1, 0.05)
+    found = duel("challenger", "champion", CRPS, flat(), flat(), SAME, 1, 0.05)
     assert (found.excess, found.no_worse, found.worse) == (0.0, True, False)
+
+
+@pytest.mark.parametrize("loss", [CRPS, MEDIAN])
+def test_a_session_counts_no_more_for_being_wild(loss: str) -> None:
+    """The first loses a hundredth on calm days and gains it on wild ones, where losses are tenfold."""
+    wild = np.arange(DAYS) % 2 == 0
+    volatilities = np.where(wild, 0.1, 0.01)
+    theirs = 0.5 * volatilities
+    ours = theirs * np.where(wild, 0.99, 1.01)
+    one, other = (scored(each, each) for each in (ours, theirs))
+    found = duel("challenger", "champion", loss, one, other, volatilities, 1, 0.05)
+    assert found.excess == pytest.approx(0, abs=1e-12)
+    assert (found.value, found.other) == pytest.approx((0.5, 0.5))
+    assert duel("", "", loss, one, other, np.ones(DAYS), 1, 0.05).excess < -0.008
+
+
+def test_losses_are_measured_in_the_mean_volatility_of_those_forecast() -> None:
+    panel = panel_of(*(random_walk_table(name, 60, seed) for seed, name in enumerate("ABC")))
+    sigma = volatility(panel.log_return)
+    found = gate.daily_volatility(panel, Origins(np.array([0, 2, 1]), np.array([40, 40, 41])))
+    np.testing.assert_allclose(found[[40, 41]], [sigma[[0, 2], 40].mean(), sigma[1, 41]], rtol=1e-6)
+    assert np.isnan(np.delete(found, [40, 41])).all()
 
 
 def gate_of(**changes: ScoredStep) -> Decision:
@@ -62,7 +90,7 @@ def gate_of(**changes: ScoredStep) -> Decision:
         "riskmetrics_t": flat(0.0102),
     }
     scores = {name.replace("_", "-"): {1: step} for name, step in (usual | changes).items()}
-    return decision(scores, "2026-01-02", "2026-11-20")
+    return decision(scores, SAME, "2026-01-02", "2026-11-20")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +143,9 @@ def test_the_decision_by_table(
     assert (found.promote, found.champion_worse_than_reference) == (promote, weak)
     assert reason in found.text
     assert found.text.endswith("(both as evaluated, 2026-01-02 to 2026-11-20)")
-    assert (found.as_card()["level"], found.as_card()["margin"]) == (0.05, MARGIN)
+    card = found.as_card()
+    assert (card["level"], card["margin"]) == (0.05, MARGIN)
+    assert card["losses"] == "in units of each session's volatility"
 
 
 @pytest.mark.parametrize(("chance", "promote"), [(0.009, False), (0.011, True)])
@@ -132,7 +162,7 @@ def test_every_step_counts_with_a_margin_that_grows_as_its_root(step: int) -> No
         worse = steps | {step: flat(0.01 * (1 + excess * MARGIN * step**0.5))}
         better = {1: flat(0.011), 5: flat(0.011)}
         scores = {"challenger": worse, "champion": steps, "linear-t": better, "riskmetrics-t": better}
-        assert decision(scores, "", "").promote == promote
+        assert decision(scores, SAME, "", "").promote == promote
 
 
 @pytest.mark.parametrize(("horizon", "needed"), [(1, 20), (2, 20), (3, 30), (21, 210)], ids=str)
@@ -151,15 +181,15 @@ def test_a_refit_is_rejected_where_it_is_significantly_worse(
 ) -> None:
     worse = 2 * 0.01 - losses(0.0, chance)
     steps = {"refitted network": {1: scored(worse)}, "evaluated one": {1: flat()}}
-    monkeypatch.setattr(gate, "_score", lambda *_, **__: steps)
+    monkeypatch.setattr(gate, "_score", lambda *_, **__: (steps, SAME))
     found = gate.refit_fault(None, range(1), None, None)  # type: ignore[arg-type]
     assert ("significantly worse" in str(found)) == rejected
 
 
 def test_a_duel_in_words() -> None:
-    found = Duel("challenger", "champion", CRPS, 5, 250, 0.0083254, 0.0083217, 0.000444, -0.001, 0.0019, 0.05)
+    found = Duel("challenger", "champion", CRPS, 5, 250, 0.53254, 0.53217, 0.000695, -0.001, 0.0019, 0.05)
     assert found.text == (
-        "CRPS ×10⁻⁴ of the challenger 83.25, of the champion 83.22, 5 ahead: +0.04%, surely between -0.10% "
+        "CRPS / σ of the challenger 0.5325, of the champion 0.5322, 5 ahead: +0.07%, surely between -0.10% "
         "and +0.19%"
     )
 
