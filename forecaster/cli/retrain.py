@@ -60,10 +60,11 @@ def retrain(
     Champion and challenger are scored on the last sessions (250, or 15 % of a shorter history), those
     that neither has seen. The challenger takes over if it is shown there to be no worse than the champion by
     more than a margin (0.25 % of CRPS and of the median's error one session ahead, √h times that at the last
-    step; one-sided 95 % intervals), and is not significantly worse than linear-t or RiskMetrics-t. It is then
-    fitted once more, through the last session; the weights that were compared are kept for the next
-    comparison. The decision and its figures are kept in the card and in logs/events.jsonl. A failure of one
-    model does not stop the rest; the exit code is the first failure's.
+    step; one-sided 95 % intervals), and is not significantly worse than linear-t or RiskMetrics-t. Losses are
+    measured in each session's volatility. It is then fitted once more, through the last session; the weights
+    that were compared are kept for the next comparison. The decision and its figures are kept in the card
+    and in logs/events.jsonl. A failure of one model does not stop the rest; the exit code is the first
+    failure's.
     """
     from forecaster.registry.versions import ModelRegistry, check_model_name
     from forecaster.service.events import log_event
