@@ -187,12 +187,12 @@ def test_an_interruption_is_one_line(
 )
 def test_ctrl_c_ends_it_whenever_it_comes(home: Path, seconds: int) -> None:
     """TensorFlow's native code drops an interruption that comes while it builds or saves a network."""
-    process = started(["audit", "--lookback", "12", "--quiet", "--home", home])
-    time.sleep(seconds)
-    if process.poll() is not None:
-        pytest.skip("it was done before")
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate()
+    with started(["audit", "--lookback", "12", "--quiet", "--home", home]) as process:
+        time.sleep(seconds)
+        if process.poll() is not None:
+            pytest.skip("it was done before")
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate()
     if process.returncode == -signal.SIGINT and "No look-ahead was found" in out:
         pytest.skip("it was done before, and Python about to leave")
     assert process.returncode == ExitCode.INTERRUPTED
