@@ -7,7 +7,7 @@ ones are cut before any row is filled with them; a column that unpacks to more t
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,8 @@ MOST_CHUNK_BYTES = 1_000_000_000
 TEXT_COLUMNS_PER_BLOCK = 8
 """More of them make the blocks shorter, so that a block takes as much whatever the file has side by side."""
 _TOO_LONG = "(a text too long to be one)"
+_PIECE_BY_PIECE: dict[str, Any] = {"buffer_size": 2**20, "pre_buffer": False}
+"""Else PyArrow has read the whole file by its end, mapped or not, and holds it."""
 MAGIC = b"PAR1"
 
 
@@ -51,7 +53,7 @@ class ParquetTable:
 
         self._path = path
         try:
-            with pq.ParquetFile(path, memory_map=True) as file:
+            with pq.ParquetFile(path, **_PIECE_BY_PIECE) as file:
                 schema = file.schema_arrow
                 self._texts = [field.name for field in schema if _is_text(field.type)]
                 _check_chunks(file.metadata, path.name)
@@ -93,7 +95,7 @@ class ParquetTable:
     def _opened(self) -> "pq.ParquetFile":
         import pyarrow.parquet as pq
 
-        return pq.ParquetFile(self._path, memory_map=True, read_dictionary=self._texts)
+        return pq.ParquetFile(self._path, read_dictionary=self._texts, **_PIECE_BY_PIECE)
 
 
 def _is_text(kind: "pa.DataType") -> bool:

@@ -3,6 +3,8 @@
 import datetime as dt
 import gzip
 import io
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -46,6 +48,34 @@ def test_a_date_of_a_parquet_file(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run(["fetch", "--source", "AAA.parquet", "--home", "home"]) == 0
     assert "this is a bug" not in capsys.readouterr().err
     assert len(PriceStore(tmp_path / "home").read("AAA")) == 2
+
+
+READING = """
+import re, sys
+from pathlib import Path
+from forecaster.prices.fetching import FetchLog
+from forecaster.prices.importing.parquet_reader import ParquetTable
+rows = sum(len(numbers) for _, numbers in ParquetTable(Path(sys.argv[1])).read_blocks(FetchLog()))
+print(rows, int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the memory of the tests counts as the child's")
+def test_a_large_file_of_parquet_is_not_held(tmp_path: Path) -> None:
+    """One of 13 and one of 130 MB: the memory in use at most is that of a row group and a block."""
+    days = pa.array(np.full(800_000, 18_263, np.int32)).cast(pa.date32())
+    group = pa.table({"date": days, "close": np.random.default_rng(0).normal(100, 1, 800_000)})
+    found = []
+    for groups in (2, 20):
+        with pq.ParquetWriter(tmp_path / "AAA.parquet", group.schema) as file:
+            for _ in range(groups):
+                file.write_table(group)
+        words = [sys.executable, "-c", READING, str(tmp_path / "AAA.parquet")]
+        printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        rows, megabytes = map(int, printed.split())
+        assert rows == groups * len(group)
+        found.append(megabytes)
+    assert found[1] - found[0] < 40
 
 
 def test_a_long_text_that_many_rows_point_to_is_read_once(
