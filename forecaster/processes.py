@@ -12,6 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.pool import ThreadPool
@@ -266,7 +267,7 @@ class Workers(Generic[Task, Result]):
         self._done: SimpleQueue[tuple[int, Result | None, BaseException | None]] = SimpleQueue()
         self._cluster: ClusterTasks[Task, Result] | None = ClusterTasks(work) if is_connected() else None
         here = jobs is None or self._cluster is not None
-        self._pool = None if here else ThreadPool(jobs, _leave_interrupts_to_main)
+        self._pool = None if here else ThreadPool(jobs)
 
     def __enter__(self) -> Self:
         return self
@@ -307,12 +308,6 @@ class Workers(Generic[Task, Result]):
         if error is not None:
             raise error
         return number, cast("Result", result)
-
-
-def _leave_interrupts_to_main() -> None:
-    """Processes that this thread starts ignore Ctrl-C from their first instruction on."""
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 @contextmanager
@@ -359,7 +354,8 @@ def _started(serve: Callable[..., None], material: Any) -> tuple[SpawnProcess, C
     ours, theirs = context.Pipe()
     content, arrays = packed(material, mapped)
     process = context.Process(target=serve, args=(content, arrays, theirs), daemon=True)
-    with _starting:
+    resource_tracker.ensure_running()  # its start would let interrupts through
+    with _starting, _without_interrupts():
         script = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")
         try:
@@ -368,6 +364,22 @@ def _started(serve: Callable[..., None], material: Any) -> tuple[SpawnProcess, C
             sys.modules["__main__"] = script
     theirs.close()
     return process, ours
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that this thread starts meanwhile never see Ctrl-C; this one sees it when they have started.
+
+    Each would end with a traceback of its own if it came before it was told to ignore it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, usual)
 
 
 def _live_like_a_child() -> None:

@@ -220,6 +220,36 @@ def test_an_interruption_of_tasks_is_this_processs_alone() -> None:
     assert err == ""
 
 
+INTERRUPTED_AS_IT_STARTS = """
+import os, signal, sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from test_processes import Partner, nothing, sums_of, wait_until_free
+seen = []
+signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+for _ in range(2):
+    with Partner(nothing) as partner:
+        os.killpg(0, signal.SIGINT)
+        partner.begin(sums_of, np.ones(4))
+        wait_until_free(partner)
+        partner.ask(4)
+        print(partner.answer(), len(seen), flush=True)
+"""
+
+
+def test_a_process_that_has_just_started_leaves_interrupts_to_this_one() -> None:
+    """Not yet told to ignore them, it would end with a traceback; the first one starts another beside it."""
+    process = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AS_IT_STARTS, str(Path(__file__).parent)],
+        capture_output=True,
+        check=False,
+        text=True,
+        start_new_session=True,
+        timeout=60,
+    )
+    assert (process.stdout, process.stderr) == ("4.0 1\n4.0 2\n", "")
+
+
 def wait_then_double(seconds: float) -> float:
     time.sleep(seconds)
     return 2 * seconds
