@@ -25,7 +25,7 @@ BOMB = b" " * 200_000_000
 
 @contextmanager
 def pouring(head: bytes, piece: bytes) -> Iterator[str]:
-    """A server that answers every request with `head` and then `piece` for ever."""
+    """A server that answers every request with `head` and then `piece` for ever, if there is one."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
 
         def pour() -> None:
@@ -41,7 +41,7 @@ def pouring(head: bytes, piece: bytes) -> Iterator[str]:
                 try:
                     client.recv(65_536)
                     client.sendall(head)
-                    while True:
+                    while piece:
                         client.sendall(piece)
                 except OSError:
                     return
