@@ -249,7 +249,7 @@ def test_killed_twice_and_on_two_workers_the_result_is_the_same_bit_for_bit(home
 @pytest.mark.trial
 def test_an_interruption_ends_the_workers_too(home: Path) -> None:
     process = started(["backtest", *SMALL, *WALK[:-2], "--epochs", "10000", "--jobs", "2", "--home", home])
-    time.sleep(15)
+    time.sleep(8)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED

@@ -315,7 +315,7 @@ def test_killed_on_two_workers_and_resumed_every_value_is_that_of_one_worker(hom
 @pytest.mark.trial
 def test_an_interruption_ends_the_workers_too(home: Path) -> None:
     process = started(["tune", *SMALL, "--epochs", "10000", "--jobs", "2", "--home", home])
-    time.sleep(15)
+    time.sleep(8)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
