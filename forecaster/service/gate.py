@@ -117,7 +117,8 @@ def decide(
     The challenger is promoted if two things hold at both steps. It is shown to be no worse than the champion
     by more than a margin, 0.25 % of the loss times √h, in CRPS and in its median's error: the end of a
     one-sided 95 % interval lies within. And its CRPS is not significantly larger than that of the reference:
-    the better one of linear-t, fitted to the days up to `unseen_after`, and RiskMetrics-t.
+    the better one of linear-t, fitted to the days up to `unseen_after`, and RiskMetrics-t. Losses are in
+    units of each session's volatility, see `daily_volatility`.
 
     Args:
         panel: prices through the last session.
@@ -161,9 +162,9 @@ def _score(
     *,
     references: bool,
 ) -> tuple[dict[str, dict[int, ScoredStep]], Float]:
-    """Networks of one shape, and the references, at the first and the last step of the same origins.
+    """Networks of one shape and the references, at the first and the last step of the same origins.
 
-    Beside them the volatility of each day.
+    Beside them the volatility of each day, (D,).
 
     `panels` are those of the networks that read another one than `panel`.
     """
@@ -194,10 +195,9 @@ def _score(
 def daily_volatility(panel: Panel, origins: Origins) -> Float:
     """What a session's losses are measured in: the mean σ(t) of the tickers forecast at its close, (D,).
 
-    Losses grow with volatility. Without this a few weeks of a crisis would decide about 250 sessions, and
-    whoever's scales are a little too large would pass in a year that became wilder than the one before. It
-    is known at the origin, so that a forecast gains nothing by not saying what it believes. NaN on days
-    without an origin.
+    Losses grow with volatility: without this the wildest weeks would decide about 250 sessions, and scales
+    that are a little too large would pass in a year that turned wild. It is known at the origin, so that a
+    forecast gains nothing by saying other than it believes. NaN on days without an origin.
     """
     means = np.full(panel.shape[1], np.nan)
     days, found = daily_mean(volatility(panel.log_return)[origins.ticker, origins.day], origins.day)
