@@ -16,7 +16,7 @@ from forecaster.evaluation.comparison import Comparison, ModelResult, Spread
 from forecaster.evaluation.significance import LEAST_HORIZONS, DieboldMariano
 from forecaster.evaluation.step_tests import Calibration
 from forecaster.evaluation.tried import LEVEL
-from forecaster.evaluation.verdict import MODEL_TITLES, Verdict, show_p
+from forecaster.evaluation.verdict import MODEL_TITLES, Verdict, say_p, show_p
 from forecaster.report.charts import bars
 from forecaster.report.documents import formula_parameters
 from forecaster.settings import Recipe
@@ -151,7 +151,7 @@ def _fault(found: Calibration) -> str:
         "spread": "too narrow" if side else "too wide",
         "skew": "upper tail too light" if side else "lower tail too light",
     }
-    said = f"p {show_p(found.p_value)}"
+    said = say_p(found.p_value)
     return f"{words[worst]} ({said})" if found.p_value < LEVEL else f"no fault found ({said})"
 
 

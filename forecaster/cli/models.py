@@ -225,9 +225,9 @@ def _descent_lines(card: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _score_line(scores: dict[str, Any]) -> str:
-    from forecaster.evaluation.verdict import show_p
+    from forecaster.evaluation.verdict import say_p
 
-    skill = f"{scores['skill']:+.1%} (p = {show_p(scores['p_value'])})"
+    skill = f"{scores['skill']:+.1%} ({say_p(scores['p_value'])})"
     return (
         f"CRPS {scores['crps'] * 1e4:.2f}×10⁻⁴, skill {skill}, "
         f"90 % coverage {scores['coverage_90']:.1%}, MAE {scores['mae']:.3f}"

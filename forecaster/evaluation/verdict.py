@@ -278,7 +278,7 @@ def _range_sentence(simple: Sequence[ModelResult], best: ModelResult, step: int,
 def _significance(test: Tried, won: bool) -> str:
     """The adjusted p-value, and what it decides."""
     words = "significant" if won else "not significant after counting all that was tried"
-    return f"{_test(test.adjusted)}, {words if test.gain > 0 else 'no gain'}"
+    return f"{say_p(test.adjusted)}, {words if test.gain > 0 else 'no gain'}"
 
 
 def _joint_sentence(joint: Mapping[str, JointTest], cells: int) -> list[str]:
@@ -294,7 +294,7 @@ def _joint_sentence(joint: Mapping[str, JointTest], cells: int) -> list[str]:
         side = "better" if found.gain > 0 else "worse"
         everywhere = ", better at every one" if found.better_everywhere else ""
         parts.append(
-            f"{abs(found.gain):.2%} {side} than {MODEL_TITLES[name]}'s ({_test(p_value)}{everywhere})"
+            f"{abs(found.gain):.2%} {side} than {MODEL_TITLES[name]}'s ({say_p(p_value)}{everywhere})"
         )
     return [f"Over {steps} days ahead taken together, its range is {listed(parts)}."]
 
@@ -357,7 +357,7 @@ def _price_sentence(
         for name, words in ((NAIVE, "skill"), ("drift", "over drift")):
             if name in names:
                 test = tried[PRICE, best.model, name, step]
-                part += f" {words} {test.gain:+.2%} ({_test(test.adjusted)}),"
+                part += f" {words} {test.gain:+.2%} ({say_p(test.adjusted)}),"
         signs = f"{scores.directional_accuracy:.1%} of signs right"
         if step in best.tests and best.tests[step].directional_accuracy.known:
             found = best.tests[step].directional_accuracy
@@ -434,7 +434,8 @@ def show_p(p_value: float) -> str:
     return "<0.001" if p_value < SMALLEST_SHOWN else f"{p_value:.3f}"
 
 
-def _test(p_value: float) -> str:
+def say_p(p_value: float) -> str:
+    """A p-value within a sentence."""
     if math.isnan(p_value):
         return "too few days for a test"
     return f"p {show_p(p_value)}" if p_value < SMALLEST_SHOWN else f"p = {show_p(p_value)}"

@@ -21,7 +21,7 @@ from forecaster.evaluation.verdict import (
     Verdict,
     listed,
     recurrence_found,
-    show_p,
+    say_p,
     shown_interval,
 )
 
@@ -164,7 +164,7 @@ def _range(comparison: Comparison, best: ModelResult, verdict: Verdict, years: S
     return (
         f"{MODEL_TITLES[best.model]}'s range one day ahead is {abs(gain):.2%} {side} than that of "
         f"{MODEL_TITLES[rival.model]}, the strongest simple forecast ({shown_interval(interval)}, "
-        f"p {show_p(test.adjusted)} after counting all that was tried){_years_won(years, rival.model)}; "
+        f"{say_p(test.adjusted)} after counting all that was tried){_years_won(years, rival.model)}; "
         f"its 90 % interval covered {_covered(comparison, best.losses[1])}"
     )
 

@@ -73,9 +73,15 @@ class Duel:
     def text(self) -> str:
         """The figures in a few words."""
         return (
-            f"{self.loss} / σ of the {self.first} {self.value:.4f}, of the {self.second} {self.other:.4f}, "
+            f"{self.loss} / σ of {_named(self.first)} {self.value:.4f}, of {_named(self.second)} "
+            f"{self.other:.4f}, "
             f"{self.step} ahead: {self.excess:+.2%}, surely between {self.least:+.2%} and {self.most:+.2%}"
         )
+
+
+def _named(forecast: str) -> str:
+    """With its article; the simple forecasts have none."""
+    return forecast if forecast in (LINEAR_T, RISKMETRICS_T) else f"the {forecast}"
 
 
 @dataclass(frozen=True)

@@ -192,6 +192,7 @@ def test_a_duel_in_words() -> None:
         "CRPS / σ of the challenger 0.5325, of the champion 0.5322, 5 ahead: +0.07%, surely between -0.10% "
         "and +0.19%"
     )
+    assert "of linear-t 0.5322, 5 ahead" in replace(found, second="linear-t").text
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
