@@ -124,7 +124,7 @@ def main() -> None:
             rows.append(Row(entrant.title, scores, done[entrant], importing[entrant.imports]))
     if len(entered) < len(ENTRANTS):
         sys.exit("the documents are as they were: a contestant failed, see above")
-    rows.append(Row("RiskMetrics-t, nothing trained", prepared.riskmetrics))
+    rows.append(Row("RiskMetrics-t", prepared.riskmetrics))
     text = f"{described(prepared, given.seconds)}\n{table(rows)}\n{footnotes(rows)}"
     print(text)
     write_between(ROOT / "docs" / "performance.md", text)

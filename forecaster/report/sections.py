@@ -560,7 +560,7 @@ def _origin(data: ReportData) -> Section:
                 f"Model {data.model}",
                 ("fact", "value"),
                 [
-                    ("cell", str(card["recipe"]["cell"])),
+                    ("cell", _cell_of(card["recipe"])),
                     ("created", str(card["created"])),
                     ("trained", f"{card['split']['train_start']} to {card['split']['train_end']}"),
                     ("tickers", f"{len(card['tickers']):,}"),
@@ -578,6 +578,12 @@ def _origin(data: ReportData) -> Section:
         Text("Nothing was trained for this report; it can be made again by `forecast report`.", quiet=True)
     )
     return Section("origin", "Where this comes from", blocks)
+
+
+def _cell_of(recipe: Mapping[str, Any]) -> str:
+    """Its name, and of an ensemble how many networks there are."""
+    networks = recipe.get("ensemble", 1)  # older recipes have none
+    return f"{networks} × {recipe['cell']}" if networks > 1 else str(recipe["cell"])
 
 
 def _pairs(found: Mapping[str, Any]) -> str:

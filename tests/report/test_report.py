@@ -12,6 +12,8 @@ from page_reader import Reader, read
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode
 from forecaster.home import Home
+from forecaster.network.recurrent import RecurrentNetwork, ensemble_of
+from forecaster.registry.versions import ModelRegistry
 
 
 def report(home: Path, *arguments: str) -> Reader:
@@ -71,6 +73,16 @@ def test_without_a_model_it_says_how_to_train_one(own_home: Path) -> None:
 
     shutil.rmtree(own_home / "models")
     assert "forecast train" in report(own_home).text
+
+
+def test_an_ensemble_is_told_from_one_network(own_home: Path) -> None:
+    assert "2 × " not in report(own_home).text
+    registry = ModelRegistry(own_home)
+    network, card = registry.load("main").network, registry.card("main", 1)
+    assert isinstance(network, RecurrentNetwork)
+    card["recipe"]["ensemble"] = 2
+    registry.register("main", ensemble_of([network, network]), card, b"keras")
+    assert f"2 × {network.cell}" in report(own_home).text
 
 
 def test_only_the_tickers_that_were_named(own_home: Path) -> None:
