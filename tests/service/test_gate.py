@@ -14,8 +14,10 @@ from forecaster.errors import BadInputError
 from forecaster.evaluation.forecasts import Origins
 from forecaster.evaluation.scoring import ScoredStep, StepScores
 from forecaster.evaluation.significance import diebold_mariano
+from forecaster.prices.table import PriceTable
 from forecaster.service import gate
 from forecaster.service.gate import CRPS, MEDIAN, Decision, Duel, decision, duel, unseen_part
+from forecaster.settings import ALL_FEATURES, PRICES_ONLY, Recipe
 
 DAYS = 250
 NOISE = np.random.default_rng(3).normal(0, 1, DAYS)
@@ -142,6 +144,7 @@ def test_the_decision_by_table(
     found = gate_of(**changes)
     assert (found.promote, found.champion_worse_than_reference) == (promote, weak)
     assert reason in found.text
+    assert not promote or "CRPS / σ of the challenger" in found.reason
     assert found.text.endswith("(both as evaluated, 2026-01-02 to 2026-11-20)")
     card = found.as_card()
     assert (card["level"], card["margin"]) == (0.05, MARGIN)
@@ -180,10 +183,14 @@ def test_a_refit_is_rejected_where_it_is_significantly_worse(
     monkeypatch: pytest.MonkeyPatch, chance: float, rejected: bool
 ) -> None:
     worse = 2 * 0.01 - losses(0.0, chance)
-    steps = {"refitted network": {1: scored(worse)}, "evaluated one": {1: flat()}}
+    steps = {
+        "refitted network": {1: scored(worse), 5: flat(0.02)},
+        "evaluated one": {1: flat(), 5: flat(0.02 if chance > 0.05 else 0.01)},
+    }
     monkeypatch.setattr(gate, "_score", lambda *_, **__: (steps, SAME))
     found = gate.refit_fault(None, range(1), None, None)  # type: ignore[arg-type]
     assert ("significantly worse" in str(found)) == rejected
+    assert not rejected or ", 1 ahead" in str(found)  # the first step that it is worse at
 
 
 def test_a_duel_in_words() -> None:
@@ -216,6 +223,44 @@ def test_both_networks_are_compared_on_the_origins_after_the_last_day_seen(horiz
     again = gate.decide(panel, panel.dates[120], champion, champion)
     assert {each.excess for each in again.duels if each.second == "champion"} == {0.0}
     assert gate.refit_fault(panel, range(121, 199), champion, champion) is None
+
+
+def test_linear_t_knows_no_session_that_the_gate_holds_out() -> None:
+    part = range(200, 290)
+    tables = [random_walk_table(name, 300, seed) for seed, name in enumerate("AB")]
+    moved = np.where(np.arange(300) > part.start, np.random.default_rng(7).uniform(0.5, 2, 300), 1)
+    others = [
+        replace(each, columns={name: values * moved for name, values in each.columns.items()})
+        for each in tables
+    ]
+    shape = random_network(features=("return", "volatility"), lookback=10, horizon=3)
+
+    def fitted(day: int, *tables: PriceTable) -> np.ndarray:
+        origins = Origins(np.array([0, 1]), np.array([day, day]))
+        found = gate._linear_t(panel_of(*tables), part, shape, origins)
+        return np.concatenate([found.location, found.scale, found.degrees_of_freedom])
+
+    np.testing.assert_array_equal(fitted(part.start, *tables), fitted(part.start, *others))
+    assert (fitted(part.start + 1, *tables) != fitted(part.start + 1, *others)).any()
+
+
+@pytest.mark.parametrize(
+    ("reads", "given"), [(("return",), PRICES_ONLY), (("return", "reports_within_1"), ALL_FEATURES)]
+)
+def test_linear_t_reads_reports_if_the_networks_do(
+    monkeypatch: pytest.MonkeyPatch, reads: tuple[str, ...], given: str
+) -> None:
+    class AskedError(Exception):
+        pass
+
+    def asked(_: Panel, recipe: Recipe) -> None:
+        raise AskedError(recipe.features)
+
+    monkeypatch.setattr(gate, "recipe_features", asked)
+    shape = random_network(features=reads, lookback=10, horizon=1)
+    origins = Origins(np.array([0]), np.array([30]))
+    with pytest.raises(AskedError, match=f"^{given}$"):
+        gate._linear_t(panel_of(random_walk_table("A", 60)), range(30, 40), shape, origins)
 
 
 def test_no_window_after_the_last_day_seen_is_an_error() -> None:
