@@ -132,6 +132,12 @@ def told_apart(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def cell_text(recipe: Mapping[str, Any]) -> str:
+    """The cell of a recipe that a card keeps; of an ensemble with its number of networks: `4 × gru`."""
+    networks = recipe.get("ensemble", 1)  # older recipes have none
+    return f"{networks} × {recipe['cell']}" if networks > 1 else str(recipe["cell"])
+
+
 def answers_last_day_only(cell: str, *, bidirectional: bool) -> bool:
     """Whether what a network has read at a day of a window, but for the last, may have come after that day.
 

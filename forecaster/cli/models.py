@@ -19,7 +19,7 @@ from forecaster.cli.screen import (
     stdout_console,
 )
 from forecaster.errors import ExitCode, UsageError
-from forecaster.settings import LINEAR
+from forecaster.settings import LINEAR, cell_text
 
 if TYPE_CHECKING:
     from forecaster.registry.promotion import Change
@@ -175,8 +175,7 @@ def _sized(recipe: Mapping[str, Any], sizes: str) -> str:
     """A cell with its sizes, of an ensemble how often; a linear-t has none."""
     if recipe["cell"] == LINEAR:
         return "linear-t"
-    networks = recipe.get("ensemble", 1)  # older recipes have none
-    return f"{f'{networks} × ' if networks > 1 else ''}{recipe['cell']}{sizes}"
+    return f"{cell_text(recipe)}{sizes}"
 
 
 def _card_lines(card: dict[str, Any]) -> list[tuple[str, str]]:

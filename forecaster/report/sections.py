@@ -26,6 +26,7 @@ from forecaster.report.pictures.fan import fan_picture
 from forecaster.report.pictures.gallery import ahead
 from forecaster.report.price_text import PriceText
 from forecaster.service.prediction import Prediction
+from forecaster.settings import cell_text
 
 _COMPARE, _BACKTEST = "forecast compare", "forecast backtest"
 _LABORATORY = {
@@ -560,7 +561,7 @@ def _origin(data: ReportData) -> Section:
                 f"Model {data.model}",
                 ("fact", "value"),
                 [
-                    ("cell", _cell_of(card["recipe"])),
+                    ("cell", cell_text(card["recipe"])),
                     ("created", str(card["created"])),
                     ("trained", f"{card['split']['train_start']} to {card['split']['train_end']}"),
                     ("tickers", f"{len(card['tickers']):,}"),
@@ -578,12 +579,6 @@ def _origin(data: ReportData) -> Section:
         Text("Nothing was trained for this report; it can be made again by `forecast report`.", quiet=True)
     )
     return Section("origin", "Where this comes from", blocks)
-
-
-def _cell_of(recipe: Mapping[str, Any]) -> str:
-    """Its name, and of an ensemble how many networks there are."""
-    networks = recipe.get("ensemble", 1)  # older recipes have none
-    return f"{networks} × {recipe['cell']}" if networks > 1 else str(recipe["cell"])
 
 
 def _pairs(found: Mapping[str, Any]) -> str:

@@ -74,8 +74,8 @@ class Duel:
         """The figures in a few words."""
         return (
             f"{self.loss} / σ of {_named(self.first)} {self.value:.4f}, of {_named(self.second)} "
-            f"{self.other:.4f}, "
-            f"{self.step} ahead: {self.excess:+.2%}, surely between {self.least:+.2%} and {self.most:+.2%}"
+            f"{self.other:.4f}, {self.step} ahead: {self.excess:+.2%}, surely between {self.least:+.2%} and "
+            f"{self.most:+.2%}"
         )
 
 
@@ -152,11 +152,8 @@ def refit_fault(panel: Panel, part: range, evaluated: Network, refitted: Network
     """
     names = "refitted network", "evaluated one"
     networks = dict(zip(names, (refitted, evaluated), strict=True))
-    lost = [
-        each
-        for each in _duels(*_score(panel, part, networks, {}, references=False), *names, CRPS, LEVEL)
-        if each.worse
-    ]
+    scored, volatilities = _score(panel, part, networks, {}, references=False)
+    lost = [each for each in _duels(scored, volatilities, *names, CRPS, LEVEL) if each.worse]
     return f"on days that it was trained on it is significantly worse: {lost[0].text}" if lost else None
 
 
