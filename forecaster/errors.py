@@ -11,6 +11,7 @@ ForecastError            1   a failed check, or the base of all others
 A message is one line: what happened and why; `remedy` says what to do next.
 """
 
+import traceback
 from collections.abc import Iterable
 from enum import IntEnum
 from typing import ClassVar
@@ -93,3 +94,15 @@ def name_some(names: Iterable[object], limit: int = 5) -> str:
     listed = [str(name) for name in names]
     more = f" and {len(listed) - limit:,} more" if len(listed) > limit else ""
     return ", ".join(listed[:limit]) + more
+
+
+def forget_frames(error: BaseException) -> None:
+    """Let go of what the functions that raised an error held: whoever keeps the error would keep it too.
+
+    Args:
+        error: it, and what it came from; where it was raised stays known.
+    """
+    one: BaseException | None = error
+    while one is not None:
+        traceback.clear_frames(one.__traceback__)
+        one = one.__cause__ or one.__context__

@@ -11,7 +11,7 @@ from curl_cffi.curl import CURL_WRITEFUNC_ERROR
 from curl_cffi.requests import Session
 from curl_cffi.requests import exceptions as transport
 
-from forecaster.errors import TryLaterError, UnavailableError, UsageError
+from forecaster.errors import TryLaterError, UnavailableError, UsageError, forget_frames
 from forecaster.prices.yahoo.answers import PassingFaultError, RateLimitError
 from forecaster.prices.yahoo.pacing import LONGEST_WAIT, Pacer
 
@@ -51,6 +51,7 @@ class PacedSession(Session):  # type: ignore[misc]
             try:
                 return self._attempt(method, url, options)
             except PassingFaultError as fault:
+                forget_frames(fault)  # a long answer is not kept for as long as the next one is waited for
                 self._consider(fault, attempt)
                 attempt += 1
 

@@ -101,26 +101,55 @@ def retry_after(headers: Mapping[str, Any]) -> float | None:
 
 @dataclass(frozen=True)
 class Facts:
-    """What an answer says beside its prices.
+    """What an answer says beside its prices; empty or None where it does not say.
 
     Attributes:
-        meta: of the ticker and its current session.
+        symbol: whose prices they are.
+        kind: of thing it is, in Yahoo's words.
+        zone: of its exchange.
+        currency: of its prices.
+        opens, closes: of the current session, in seconds since 1970.
+        last_trade: likewise.
         adjusted: whether there are adjusted closes; yfinance puts the closes in their place without a word.
     """
 
-    meta: dict[str, Any]
+    symbol: str
+    kind: str
+    zone: str
+    currency: str
+    opens: float | None
+    closes: float | None
+    last_trade: float | None
     adjusted: bool
 
 
 def take_facts(document: dict[str, Any]) -> Facts:
-    """The facts of an answer with prices, out of which is taken what yfinance would write over."""
+    """The facts of an answer with prices; they hold no part of it, however long it is."""
     result = document["chart"]["result"][0]
-    meta = result.get("meta")
-    facts = dict(meta) if isinstance(meta, dict) else {}
-    if isinstance(meta, dict):
-        meta.pop("currentTradingPeriod", None)
+    meta = _part(result, "meta")
+    session = _part(_part(meta, "currentTradingPeriod"), "regular")
+    meta.pop("currentTradingPeriod", None)  # yfinance would make a table of it
     series = result.get("indicators", {}).get("adjclose") or [{}]
-    return Facts(facts, adjusted=bool(series[0] and series[0].get("adjclose")))
+    return Facts(
+        symbol=_text(meta, "symbol"),
+        kind=_text(meta, "instrumentType"),
+        zone=_text(meta, "exchangeTimezoneName"),
+        currency=_text(meta, "currency"),
+        opens=_number(session, "start"),
+        closes=_number(session, "end"),
+        last_trade=_number(meta, "regularMarketTime"),
+        adjusted=bool(series[0] and series[0].get("adjclose")),
+    )
+
+
+def _text(part: Mapping[str, Any], name: str) -> str:
+    text = part.get(name)
+    return text[:SHOWN] if isinstance(text, str) else ""
+
+
+def _number(part: Mapping[str, Any], name: str) -> float | None:
+    number = part.get(name)
+    return number if isinstance(number, int | float) else None
 
 
 def _with_bars(document: dict[str, Any]) -> dict[str, Any]:

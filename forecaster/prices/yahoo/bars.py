@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from forecaster.errors import BadInputError
 from forecaster.prices.calendar import ONE_DAY, last_closed_session, local_date, zone_of
 from forecaster.prices.exchanges import calendar_of_answer
 from forecaster.prices.table import Days, PriceTable, clear_bad_fields, day_faults, row_faults
-from forecaster.prices.yahoo.answers import NoPricesError
+from forecaster.prices.yahoo.answers import Facts, NoPricesError
 from forecaster.prices.yahoo.client import RawBars
 
 _CURRENCY = re.compile("[A-Za-z]{3}")
@@ -49,12 +48,10 @@ def check_bars(ticker: str, raw: RawBars, now: datetime) -> CheckedBars:
     """
     dates = raw.dates
     columns, cleared = clear_bad_fields(raw.columns)
-    kind, zone, currency = (
-        str(raw.meta.get(name) or "") for name in ("instrumentType", "exchangeTimezoneName", "currency")
-    )
-    calendar = calendar_of_answer(ticker, kind, zone)
-    currency = currency if _CURRENCY.fullmatch(currency) else ""
-    finished = dates <= _last_final_session(raw.meta, now, calendar)
+    facts = raw.facts
+    calendar = calendar_of_answer(ticker, facts.kind, facts.zone)
+    currency = facts.currency if _CURRENCY.fullmatch(facts.currency) else ""
+    finished = dates <= _last_final_session(facts, now, calendar)
     if not finished.any():
         raise NoPricesError("no session has closed yet")
     # A row without a close is a gap, which the calendar finds; it is no bar that was rejected.
@@ -80,7 +77,7 @@ def check_bars(ticker: str, raw: RawBars, now: datetime) -> CheckedBars:
     for found in cleared.values():  # of a row with several the first is told
         reasons = {row: reason for row, reason in found.items() if stored[row]} | reasons
     emptied = tuple(f"{dates[row]}: {reasons[row]}" for row in sorted(reasons))
-    return CheckedBars(table, events, rejections, raw.adjusted, emptied)
+    return CheckedBars(table, events, rejections, facts.adjusted, emptied)
 
 
 def _events(
@@ -91,17 +88,16 @@ def _events(
     return {str(dates[row]): (float(dividend[row]), float(split[row])) for row in np.flatnonzero(eventful)}
 
 
-def _last_final_session(meta: Mapping[str, Any], now: datetime, calendar: str) -> np.datetime64:
+def _last_final_session(facts: Facts, now: datetime, calendar: str) -> np.datetime64:
     """The latest session that has closed by the clock and whose last trade the answer has seen.
 
     An answer kept somewhere on the way may be older than the clock: its bar of that session is not final.
     """
     newest = last_closed_session(now, calendar)
+    if facts.opens is None or facts.closes is None or facts.last_trade is None:
+        return newest  # not every answer says it
     try:
-        regular = meta["currentTradingPeriod"]["regular"]
-        opened = datetime.fromtimestamp(regular["start"], zone_of(calendar)).date()
-        still_open = meta["regularMarketTime"] < regular["end"]
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):  # not every answer has these
+        session = np.datetime64(datetime.fromtimestamp(facts.opens, zone_of(calendar)).date(), "D")
+    except (ValueError, OverflowError, OSError):  # no moment that a calendar has
         return newest
-    session = np.datetime64(opened, "D")
-    return min(newest, session - ONE_DAY) if still_open else newest
+    return min(newest, session - ONE_DAY) if facts.last_trade < facts.closes else newest

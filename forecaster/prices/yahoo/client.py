@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.errors import BadInputError, ForecastError, NotFoundError
+from forecaster.errors import BadInputError, ForecastError, NotFoundError, forget_frames
 from forecaster.prices.calendar import ONE_DAY, zone_of
 from forecaster.prices.exchanges import XNYS, calendar_of_symbol
 from forecaster.prices.table import Days, Floats
-from forecaster.prices.yahoo.answers import SHOWN, Facts
+from forecaster.prices.yahoo.answers import Facts
 from forecaster.prices.yahoo.pacing import Pacer
 from forecaster.settings import YahooSettings
 
@@ -43,14 +43,12 @@ class RawBars:
     Attributes:
         dates: (rows,) strictly increasing.
         columns: (rows,) each; NaN in all prices of a row that has only an event, or nothing.
-        adjusted: whether adj_close is Yahoo's; if not it is the close once more.
-        meta: what the answer says of the ticker and its current session.
+        facts: what the answer says beside them.
     """
 
     dates: Days
     columns: dict[str, Floats]
-    adjusted: bool
-    meta: dict[str, Any]
+    facts: Facts
 
 
 class YahooClient:
@@ -86,23 +84,13 @@ class YahooClient:
 
         if is_isin(ticker):  # yfinance would go and search for it
             raise NotFoundError(f"{ticker} is an ISIN", "give the ticker")
-        self._data.cache_get.cache_clear()
-        asked = self._ticker(ticker, session=self._session)
-        # yfinance would send a request of its own for the zone in which the days are meant.
-        asked._tz = zone_of(calendar_of_symbol(ticker) or XNYS).key  # noqa: SLF001
         try:
-            frame = asked.history(
-                start=str(first),
-                end=str(last + ONE_DAY),
-                auto_adjust=False,
-                actions=True,
-                keepna=True,
-                timeout=self._settings.timeout,
-            )
-            return _raw_bars(ticker, frame, self._session.facts)
-        except ForecastError:
-            raise
-        except Exception as error:  # yfinance meets an answer that it did not expect with any error there is
+            return self._asked(ticker, first, last)
+        except Exception as error:
+            forget_frames(error)
+            if isinstance(error, ForecastError):
+                raise
+            # yfinance meets an answer that it did not expect with any error there is.
             reason = f"{type(error).__name__} {error}"[:120]
             raise BadInputError(
                 f"Yahoo's answer makes no sense: {reason}", "try again another day"
@@ -110,13 +98,27 @@ class YahooClient:
         finally:
             self._session.leave_room()
 
+    def _asked(self, ticker: str, first: np.datetime64, last: np.datetime64) -> RawBars:
+        self._data.cache_get.cache_clear()
+        asked = self._ticker(ticker, session=self._session)
+        # yfinance would send a request of its own for the zone in which the days are meant.
+        asked._tz = zone_of(calendar_of_symbol(ticker) or XNYS).key  # noqa: SLF001
+        frame = asked.history(
+            start=str(first),
+            end=str(last + ONE_DAY),
+            auto_adjust=False,
+            actions=True,
+            keepna=True,
+            timeout=self._settings.timeout,
+        )
+        return _raw_bars(ticker, frame, self._session.facts)
+
 
 def _raw_bars(ticker: str, frame: "pd.DataFrame", facts: Facts) -> RawBars:
     import pandas as pd
 
-    whose = str(facts.meta.get("symbol") or "")
-    if whose.upper() != ticker.upper():
-        raise ValueError(f"it is of {whose[:SHOWN] or 'nobody'}, not of {ticker}")
+    if facts.symbol.upper() != ticker.upper():
+        raise ValueError(f"it is of {facts.symbol or 'nobody'}, not of {ticker}")
 
     dates = pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy().astype("datetime64[D]")
     order = np.argsort(dates, kind="stable")
@@ -129,7 +131,7 @@ def _raw_bars(ticker: str, frame: "pd.DataFrame", facts: Facts) -> RawBars:
         name: frame[heading].to_numpy(dtype=np.float64)[order] for name, heading in COLUMN_NAMES.items()
     }
     columns["split"] = np.where(columns["split"] == 0, 1.0, columns["split"])
-    return RawBars(dates, columns, facts.adjusted, facts.meta)
+    return RawBars(dates, columns, facts)
 
 
 def ready_yfinance(cache: Path) -> Any:

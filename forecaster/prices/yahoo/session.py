@@ -8,8 +8,9 @@ make it fetch cookies and ask again.
 import threading
 from typing import Any
 
+from forecaster.errors import forget_frames
 from forecaster.prices.paced_session import PacedSession, checked_base, directed_to
-from forecaster.prices.yahoo.answers import Facts, PassingFaultError, read_answer, take_facts
+from forecaster.prices.yahoo.answers import Facts, read_answer, take_facts
 from forecaster.prices.yahoo.pacing import Pacer
 from forecaster.settings import YahooSettings
 
@@ -35,15 +36,16 @@ class YahooSession(PacedSession):
         return facts
 
     def leave_room(self) -> None:
-        """Let another thread unpack its answer, as this one is done with its own."""
+        """Let another thread unpack its answer, as this one is done with its own, which is forgotten here."""
         if getattr(self._latest, "unpacks", False):
+            self._latest.document.clear()  # whoever still holds it, it holds nothing
             self._latest.unpacks = False
             self._room.release()
 
     def _take_room(self) -> None:
         if not getattr(self._latest, "unpacks", False):
             self._room.acquire()
-            self._latest.unpacks = True
+            self._latest.unpacks, self._latest.document = True, {}
 
     def request(self, method: str, url: str, **options: Any) -> Any:
         """As `PacedSession.request`; the answer holds prices.
@@ -69,8 +71,9 @@ class YahooSession(PacedSession):
         try:
             response.content = bytes(body)
             document = read_answer(response.status_code, response.headers, response.content)
-        except PassingFaultError:
+            self._latest.document, self._latest.facts = document, take_facts(document)
+        except Exception as error:
+            forget_frames(error)
             self.leave_room()
             raise
-        self._latest.facts = take_facts(document)
         response.json = lambda: document  # parsed once; yfinance asks for it again
