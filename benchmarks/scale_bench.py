@@ -157,6 +157,7 @@ def commands(home: Path) -> Iterator[Command]:
     yield Command("predict, all, recorded", ("predict", "--quiet", "--record"), lambda at: put(at, ledger))
     yield Command("score", ("score", "--quiet"), lambda at: put(at, ledger))
     yield Command("data status", ("data", "status", "--json"))
+    yield Command("train, one epoch", ("train", "--name", "other", "--epochs", "1", "--quiet"))
     put(home, ledger)
 
 

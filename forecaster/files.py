@@ -267,7 +267,7 @@ def lock_is_held(home: Path) -> bool:
         return True
 
 
-def digest_bytes(*parts: bytes) -> str:
+def digest_bytes(*parts: bytes | memoryview) -> str:
     """SHA-256 of the parts one after the other, as hexadecimal text."""
     state = hashlib.sha256()
     for part in parts:

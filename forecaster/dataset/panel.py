@@ -77,12 +77,12 @@ class Panel:
         That is tickers, days, closes, returns (of adjusted closes), ranges, volumes, the market, bridged
         days, the days that may be origins, and the dates of reports.
         """
-        parts = ["\n".join(self.tickers).encode()]
+        parts: list[bytes | memoryview] = ["\n".join(self.tickers).encode()]
         for name in _DIGESTED:
             values = getattr(self, name)
             parts.append(f"\n{name} {None if values is None else values.shape}\n".encode())
-            if values is not None:
-                parts.append(np.ascontiguousarray(values).tobytes())
+            if values is not None:  # read where it lies: copies of all would be a second panel
+                parts.append(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
         if self.reports is not None:
             for name in COLUMNS:
                 text = "\t".join(getattr(self.reports, name).astype(str))

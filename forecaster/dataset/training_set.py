@@ -21,7 +21,7 @@ from forecaster.errors import ForecastError
 from forecaster.prices.earnings.store import read_reports
 from forecaster.prices.earnings.table import EarningsTable
 from forecaster.prices.market import MarketSeries, read_market
-from forecaster.prices.store import FILE_ERRORS, NotYetListedError, PriceStore
+from forecaster.prices.store import FILE_ERRORS, NotYetListedError, PriceStore, release_unused_memory
 from forecaster.prices.table import COLUMNS, PriceTable
 from forecaster.prices.universe import Universe
 from forecaster.settings import Recipe
@@ -159,7 +159,9 @@ def load_training_set(
         NotFoundError, BadInputError: prices are missing, too few, or damaged, see `read_inputs`.
         UsageError: the split dates do not fit the prices.
     """
-    return read_inputs(store, chosen, market, PANEL_COLUMNS).build(split_rule)
+    data = read_inputs(store, chosen, market, PANEL_COLUMNS).build(split_rule)
+    release_unused_memory()
+    return data
 
 
 def read_inputs(

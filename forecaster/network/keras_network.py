@@ -36,6 +36,8 @@ LAYERS: Mapping[str, Callable[..., keras.layers.Layer]] = {
 }
 # Bfloat16 has the range of float32, so that no loss needs scaling, as with float16.
 _SHAPE = ("cell", "units", "layers", "bidirectional", "horizon", "lookback")
+_ALIGNMENT = 64
+"""Of memory that TensorFlow computes on where it lies."""
 _POLICIES = {FLOAT32: "float32", MIXED: "mixed_bfloat16"}
 
 
@@ -300,4 +302,22 @@ class WindowTrainer(keras.Model):  # type: ignore[misc]
 
 def _on_device(values: NDArray[np.float32], name: str) -> keras.Variable:
     """A constant array where the engine computes; unknown values are zeros by now, which nothing counts."""
-    return keras.Variable(values, trainable=False, name=name, dtype="float32")
+    found = values
+    if keras.backend.backend() == "tensorflow" and values.ctypes.data % _ALIGNMENT == 0:
+        import tensorflow as tf
+
+        # TensorFlow's own copy would take its room until the process ends, in each process that trains.
+        if not tf.config.list_logical_devices("GPU"):
+            found = tf.experimental.dlpack.from_dlpack(np.asarray(_Exported(values)).__dlpack__())
+    return keras.Variable(found, trainable=False, name=name, dtype="float32")
+
+
+class _Exported:
+    """An array that may be read-only and is handed on all the same to who will not write into it.
+
+    DLPack's first version cannot say of an array that it is read-only, so NumPy does not hand such out.
+    """
+
+    def __init__(self, array: NDArray[np.float32]) -> None:
+        self._array = array
+        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}

@@ -387,6 +387,13 @@ def empty_store(store: PriceStore) -> NotFoundError:
     return NotFoundError(f"the store under {store.folder} is empty", "run `forecast fetch --source sample`")
 
 
+def release_unused_memory() -> None:
+    """Give back to the system what reading has taken; Arrow keeps it for the next file, of which there is none."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+
+
 def to_arrow(table: PriceTable) -> "pa.Table":
     """The table with a column `date` and those of COLUMNS, as Arrow."""
     import pyarrow as pa

@@ -11,10 +11,10 @@ from forecaster.dataset.fingerprint import price_fingerprints
 from forecaster.dataset.split import split_dates
 from forecaster.dataset.training_set import TrainingSet
 from forecaster.errors import BadInputError
-from forecaster.evaluation.baselines import LINEAR_T, RISKMETRICS_T, fitted_linear_t, walks
+from forecaster.evaluation.baselines import BASELINES, LINEAR_T, RISKMETRICS_T, fitted_linear_t
 from forecaster.evaluation.calibration import calibration_of_test
 from forecaster.evaluation.experiment import TrainResult, train_and_forecast
-from forecaster.evaluation.scoring import Actuals, StepScores, actuals, against, score_step
+from forecaster.evaluation.scoring import Actuals, ScoredStep, StepScores, actuals, against, score_step
 from forecaster.evaluation.step_dependence import fit_step_copula
 from forecaster.evaluation.step_tests import StepTests, step_tests
 from forecaster.network.engine import chosen_backend
@@ -73,12 +73,16 @@ def train_candidate(
             f"no ticker has {recipe.lookback} days in a row in the test part",
             "fetch more history, lower --lookback, or move --validation-end",
         )
-    forecasts = {"network": outcome.forecast, **walks(data.panel, outcome.origins, recipe.horizon)}
+    truth = actuals(data.panel, outcome.origins, recipe.horizon, data.split.train)
+    # Each forecast is scored before the next is made: over a large store they would be larger than the prices.
+    scored = {"network": _score(outcome.forecast, truth, recipe)}
+    for name, baseline in BASELINES.items():
+        scored[name] = _score(baseline(data.panel, outcome.origins, recipe.horizon), truth, recipe)
     linear: Network | None = None
     if recipe.cell != LINEAR:  # it would be compared with itself
-        linear, forecasts[LINEAR_T] = fitted_linear_t(data, recipe, outcome.origins)
-    truth = actuals(data.panel, outcome.origins, recipe.horizon, data.split.train)
-    scores, tests = _score(truth, recipe, forecasts)
+        linear, forecast = fitted_linear_t(data, recipe, outcome.origins)
+        scored[LINEAR_T] = _score(forecast, truth, recipe)
+    scores, tests = _compare(scored)
     reference = better_reference(scores)
     calibration = calibration_of_test(outcome.forecast, truth, data.panel.dates, recipe.horizon)
     copula = fit_step_copula(outcome.trained.network, data.panel, data.split.train, recipe.seed)
@@ -100,20 +104,21 @@ def better_reference(scores: Mapping[str, Mapping[int, StepScores]]) -> str:
     return min(there, key=lambda name: scores[name][1].crps)
 
 
-def _score(
-    truth: Actuals, recipe: Recipe, forecasts: Mapping[str, ForecastDistribution]
+def _score(forecast: ForecastDistribution, truth: Actuals, recipe: Recipe) -> dict[int, ScoredStep]:
+    """The first and the last step, scored."""
+    return {step: score_step(forecast, truth, step) for step in sorted({1, recipe.horizon})}
+
+
+def _compare(
+    scored: Mapping[str, Mapping[int, ScoredStep]],
 ) -> tuple[dict[str, dict[int, StepScores]], dict[int, StepTests]]:
-    """Scores by model and step, and the network's tests by step."""
-    steps = sorted({1, recipe.horizon})
-    scored = {
-        name: {step: score_step(forecast, truth, step) for step in steps}
-        for name, forecast in forecasts.items()
-    }
+    """Scores by model and step beside the naive forecast's, and the network's tests by step."""
+    naive = scored["naive"]
     scores = {
-        name: {step: against(by_step[step], scored["naive"][step], step) for step in steps}
+        name: {step: against(one, naive[step], step) for step, one in by_step.items()}
         for name, by_step in scored.items()
     }
-    tests = {step: step_tests(scored["network"][step], scored["naive"][step], step) for step in steps}
+    tests = {step: step_tests(one, naive[step], step) for step, one in scored["network"].items()}
     return scores, tests
 
 

@@ -1,12 +1,15 @@
 """Training on tiny panels: repeatable, counted, equal to the runtime without Keras, and stopped in time."""
 
 import contextlib
+import gc
 import os
 import re
 import signal
 import time
+import weakref
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 import scipy.stats
@@ -21,7 +24,7 @@ from forecaster.errors import BadInputError, ForecastError
 from forecaster.evaluation.forecasts import network_forecasts
 from forecaster.network.engine import start_engine
 from forecaster.network.fitting import Progress
-from forecaster.network.keras_network import WindowTrainer
+from forecaster.network.keras_network import WindowTrainer, _on_device
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.training import (
     TrainedNetwork,
@@ -131,7 +134,7 @@ def test_a_refit_trains_on_the_last_days_that_the_evaluated_network_never_saw(
 
 
 def test_patience_ends_a_hopeless_fit_early(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
-    from forecaster.network.keras_network import WindowTrainer
+    from forecaster.network.keras_network import WindowTrainer, _on_device
 
     losses = iter(range(100))
     monkeypatch.setattr(WindowTrainer, "evaluate", lambda *_, **__: float(next(losses)))
@@ -143,7 +146,7 @@ def test_patience_ends_a_hopeless_fit_early(panel: Panel, monkeypatch: pytest.Mo
 def test_an_interruption_that_the_engine_swallows_is_handled_all_the_same(
     panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from forecaster.network.keras_network import WindowTrainer
+    from forecaster.network.keras_network import WindowTrainer, _on_device
 
     evaluated = []
 
@@ -252,3 +255,29 @@ def test_training_gives_the_panel_s_memory_back(panel: Panel, monkeypatch: pytes
     for variable in (released[0].panel_features, released[0].panel_volatility, released[0].panel_return):
         content = tf.raw_ops.ReadVariableOp(resource=variable.value.handle, dtype=tf.float32)
         assert tuple(content.shape) == (0,)
+
+
+@pytest.mark.parametrize("writeable", [True, False])
+def test_tensorflow_reads_the_panel_where_it_lies(writeable: bool) -> None:  # noqa: FBT001
+    """The features of a large store are not there twice, and stay as long as TensorFlow reads them."""
+    whole = np.zeros(1_000_016, np.float32)
+    array = whole[-whole.ctypes.data % 64 // 4 :][:1_000_000].reshape(1000, 1000)
+    array.flags.writeable = writeable
+    variable = _on_device(array, "features")
+    whole[5000] = 7000.0  # a copy would not know
+    kept = weakref.ref(whole)
+    del whole, array
+    gc.collect()
+    assert kept() is not None
+    assert float(keras.ops.sum(variable)) == 7000.0
+    del variable
+    gc.collect()
+    assert kept() is None
+
+
+def test_tensorflow_copies_what_it_could_not_compute_on() -> None:
+    whole = np.ones(1_000_017, np.float32)
+    array = whole[-whole.ctypes.data % 64 // 4 + 1 :][:1_000_000]
+    variable = _on_device(array, "features")
+    whole[5000] = 7000.0
+    assert float(keras.ops.sum(variable)) == 1_000_000.0
