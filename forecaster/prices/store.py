@@ -388,7 +388,7 @@ def empty_store(store: PriceStore) -> NotFoundError:
 
 
 def release_unused_memory() -> None:
-    """Give back to the system what reading has taken; Arrow keeps it for the next file, of which there is none."""
+    """Give back to the system what reading has taken, which Arrow keeps for the next file."""
     import pyarrow as pa
 
     pa.default_memory_pool().release_unused()

@@ -74,7 +74,7 @@ def train_candidate(
             "fetch more history, lower --lookback, or move --validation-end",
         )
     truth = actuals(data.panel, outcome.origins, recipe.horizon, data.split.train)
-    # Each forecast is scored before the next is made: over a large store they would be larger than the prices.
+    # Each forecast is scored before the next is made: together they would be larger than the prices.
     scored = {"network": _score(outcome.forecast, truth, recipe)}
     for name, baseline in BASELINES.items():
         scored[name] = _score(baseline(data.panel, outcome.origins, recipe.horizon), truth, recipe)

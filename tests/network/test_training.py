@@ -134,7 +134,7 @@ def test_a_refit_trains_on_the_last_days_that_the_evaluated_network_never_saw(
 
 
 def test_patience_ends_a_hopeless_fit_early(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
-    from forecaster.network.keras_network import WindowTrainer, _on_device
+    from forecaster.network.keras_network import WindowTrainer
 
     losses = iter(range(100))
     monkeypatch.setattr(WindowTrainer, "evaluate", lambda *_, **__: float(next(losses)))
@@ -146,7 +146,7 @@ def test_patience_ends_a_hopeless_fit_early(panel: Panel, monkeypatch: pytest.Mo
 def test_an_interruption_that_the_engine_swallows_is_handled_all_the_same(
     panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from forecaster.network.keras_network import WindowTrainer, _on_device
+    from forecaster.network.keras_network import WindowTrainer
 
     evaluated = []
 
@@ -258,7 +258,7 @@ def test_training_gives_the_panel_s_memory_back(panel: Panel, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("writeable", [True, False])
-def test_tensorflow_reads_the_panel_where_it_lies(writeable: bool) -> None:  # noqa: FBT001
+def test_tensorflow_reads_the_panel_where_it_lies(writeable: bool) -> None:
     """The features of a large store are not there twice, and stay as long as TensorFlow reads them."""
     whole = np.zeros(1_000_016, np.float32)
     array = whole[-whole.ctypes.data % 64 // 4 :][:1_000_000].reshape(1000, 1000)
