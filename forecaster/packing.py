@@ -102,11 +102,17 @@ _files: dict[int, MappedArray] = {}
 """By the id of the array, as long as that lives."""
 
 
-def mapped(array: "NDArray[Any]") -> MappedArray:
-    """The array's file; it is written when first asked for, and dropped with the array."""
+def mapped(array: "NDArray[Any]") -> "MappedArray | NDArray[Any]":
+    """The array's file; it is written when first asked for, and dropped with the array.
+
+    Where there is no room for a file it is the array itself, which each process gets a copy of.
+    """
     with _lock:
         if id(array) not in _files:
-            _keep(array, _written(array))
+            try:
+                _keep(array, _written(array))
+            except OSError:
+                return array
         return _files[id(array)]
 
 

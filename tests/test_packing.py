@@ -111,3 +111,5 @@ def test_without_room_for_files_an_array_is_not_shared(monkeypatch: pytest.Monke
     numbers = np.ones(LONG)
     assert shared(numbers) is numbers
     assert not numbers.flags.writeable
+    found = run_isolated(look, {"sent": numbers, "by columns": np.asfortranarray(numbers.reshape(2, -1))})
+    assert found == {"sent": (False, True, False, LONG), "by columns": (False, True, True, LONG)}
