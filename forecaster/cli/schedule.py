@@ -176,14 +176,17 @@ def _stay(home: Path, at: str) -> NoReturn:
 
     Raises:
         UsageError: `at` names no time to come, or FORECAST_NOW has stopped the clock.
+        TryLaterError: another process stays for this home folder.
     """
-    from forecaster.service.schedule.staying import due_runs, run_once, wait_until
+    from forecaster.service.schedule.staying import due_runs, run_once, staying, wait_until
 
     if is_replay(os.environ):
         raise UsageError("--at waits for the clock, which FORECAST_NOW has stopped", "unset FORECAST_NOW")
-    for moment in due_runs(home, at, now):
-        stderr_console().print(f"next run: {moment:%Y-%m-%d %H:%M %Z}", soft_wrap=True)
-        wait_until(moment, now)
-        if code := run_once(home):
-            stderr_console().print(f"that run ended with exit code {code}", style="yellow", soft_wrap=True)
+    with staying(home, at):
+        for moment in due_runs(home, at, now):
+            stderr_console().print(f"next run: {moment:%Y-%m-%d %H:%M %Z}", soft_wrap=True)
+            wait_until(moment, now)
+            if code := run_once(home):
+                told = f"that run ended with exit code {code}"
+                stderr_console().print(told, style="yellow", soft_wrap=True)
     raise AssertionError("the runs to come have no end")

@@ -281,6 +281,7 @@ def _ledger(home: Path) -> Finding:
 
 def _schedule(home: Path, now: datetime) -> Finding:
     from forecaster.service.schedule import install as schedule
+    from forecaster.service.schedule.staying import missed_run
 
     found = schedule.status(home, now)
     if found.by is None or found.expression is None:
@@ -289,9 +290,10 @@ def _schedule(home: Path, now: datetime) -> Finding:
     text = f"by {found.by}, next at {found.next_run}; last run: {last.text if last else 'none yet'}"
     if not found.daemon:
         return Finding("schedule", "fail", f"{text}; no daemon runs it", f"start {found.by}")
-    missed = schedule.missed_run(found.expression, last, now)
+    missed = missed_run(found.expression, last, now)
     if missed:
-        return Finding("schedule", "fail", f"{text}; nothing ran at {missed}", f"see the log of {found.by}")
+        when = missed.isoformat(timespec="minutes")
+        return Finding("schedule", "fail", f"{text}; nothing ran at {when}", f"see the log of {found.by}")
     if last is not None and last.outcome in (FAILED, CUT_OFF):
         return Finding("schedule", "warn", text, "`forecast run` tells why; so does logs/events.jsonl")
     return Finding("schedule", "ok", text)

@@ -2,18 +2,17 @@
 
 import sys
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from forecaster.errors import NotFoundError, UnavailableError
 from forecaster.files import check_writable
 from forecaster.service.nightly import RUN_LOG
 from forecaster.service.run_status import RunStatus, read_run_status
-from forecaster.service.schedule import crontab, systemd
+from forecaster.service.schedule import crontab, staying, systemd
 from forecaster.service.schedule.cron_expression import next_moment
 
-CRON, SYSTEMD = "cron", "systemd"
-GRACE = timedelta(hours=1)
+CRON, SYSTEMD, STAYING = "cron", "systemd", "run --at"
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,8 @@ class ScheduleStatus:
     """What is scheduled and how it went.
 
     Attributes:
-        by: cron or systemd; None where nothing is scheduled.
-        line: the crontab's line, or the timer's moments.
+        by: cron, systemd, or `run --at`, a process that stays; None where nothing is scheduled.
+        line: the crontab's line, the timer's moments, or the words of the process.
         expression: the five fields of cron.
         next_run: ISO, in the machine's time zone; None where there is none.
         daemon: whether a daemon is there to run it.
@@ -71,6 +70,8 @@ def remove(home: Path) -> None:
     if by_systemd:
         systemd.remove(home)
     if not _remove_from_cron(home) and not by_systemd:
+        if staying.expression_of(home) is not None:
+            raise NotFoundError(f"a `forecast run --at` stays for {home}, nothing else", "interrupt that one")
         raise NotFoundError(f"nothing is scheduled for {home}", "`forecast schedule install` does it")
 
 
@@ -91,15 +92,11 @@ def status(home: Path, now: datetime) -> ScheduleStatus:
         events = ", ".join(systemd.calendar_events(found))
         upcoming = _next_run(found, now)
         return ScheduleStatus(SYSTEMD, events, found, upcoming, systemd.timer_runs(home), last_run)
+    found = staying.expression_of(home)
+    if found is not None:
+        line = f"forecast run --at '{found}'"
+        return ScheduleStatus(STAYING, line, found, _next_run(found, now), daemon=True, last_run=last_run)
     return ScheduleStatus(None, None, None, None, crontab.daemon_runs(), last_run)
-
-
-def missed_run(expression: str, last_run: RunStatus | None, now: datetime) -> str | None:
-    """When a run should have begun after the last one and did not, ISO; None if all came."""
-    if last_run is None:
-        return None  # it may have been scheduled a minute ago
-    due = _next_run(expression, datetime.fromisoformat(last_run.started))
-    return due if due and datetime.fromisoformat(due) + GRACE < now else None
 
 
 def _next_run(expression: str, now: datetime) -> str | None:

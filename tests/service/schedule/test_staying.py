@@ -1,5 +1,6 @@
 """`forecast run --at`: one process that waits and starts each run, as in a container."""
 
+import json
 import os
 import signal
 import time
@@ -13,9 +14,9 @@ from command import one_line, rejection, started
 
 from forecaster.cli.main import run
 from forecaster.errors import ExitCode, UsageError
-from forecaster.service.run_status import DONE, RunStatus, write_run_status
+from forecaster.service.run_status import DONE, RUNNING, RunStatus, write_run_status
 from forecaster.service.schedule import staying
-from forecaster.service.schedule.staying import due_runs, wait_until
+from forecaster.service.schedule.staying import due_runs, missed_run, wait_until
 
 WEEKDAYS = "30 18 * * 1-5"
 
@@ -162,6 +163,59 @@ def test_an_interrupt_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert process.returncode == ExitCode.INTERRUPTED
     # The signal may come while Rich prints, which then says the line before a second time.
     assert "interrupted" in one_line(rest.splitlines(keepends=True)[-1])
+
+
+def test_everyone_knows_of_a_process_that_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As long as it does: who asks afterwards, even after it was killed, hears that nothing is scheduled."""
+    monkeypatch.delenv("FORECAST_NOW")
+
+    def told() -> dict[str, object]:
+        capsys.readouterr()
+        assert run(["schedule", "status", "--json", "--home", str(tmp_path)]) == 0
+        found: dict[str, object] = json.loads(capsys.readouterr().out)
+        return found
+
+    assert told()["by"] is None
+    process = started(["run", "--at", WEEKDAYS, "--home", tmp_path])
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("next run: ")
+    found = told()
+    assert [found[name] for name in ("by", "line", "expression", "daemon")] == [
+        *("run --at", f"forecast run --at '{WEEKDAYS}'", WEEKDAYS, True)
+    ]
+    assert run(["schedule", "status", "--home", str(tmp_path)]) == 0
+    assert "run --at:    waits for it" in capsys.readouterr().out
+    run(["doctor", "--home", str(tmp_path)])
+    assert "by run --at, next at" in " ".join(capsys.readouterr().out.split())
+    write_run_status(tmp_path, RunStatus("2026-01-05T23:30:00+00:00", DONE, exit_code=0))
+    assert run(["doctor", "--home", str(tmp_path)]) == 1  # by which a container is unhealthy
+    assert "nothing ran at 2026-01-06T18:30" in " ".join(capsys.readouterr().out.split())
+    code, line = rejection(capsys, "run", "--at", WEEKDAYS, "--home", tmp_path)
+    assert code == ExitCode.TRY_LATER
+    assert f"another `forecast run --at` stays for {tmp_path}" in line
+    code, line = rejection(capsys, "schedule", "remove", "--home", tmp_path)
+    assert code == ExitCode.NOT_FOUND
+    assert "interrupt that one" in line
+    process.kill()
+    process.communicate()
+    assert told()["by"] is None
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"every night\n", b"0 0 31 2 *\n"])
+def test_a_note_that_makes_no_sense_is_nobody_s(tmp_path: Path, content: bytes) -> None:
+    with staying.staying(tmp_path, WEEKDAYS):
+        assert staying.expression_of(tmp_path) == WEEKDAYS
+        (tmp_path / "logs" / "staying" / "at").write_bytes(content)
+        assert staying.expression_of(tmp_path) in (None, "0 0 31 2 *")
+
+
+def test_no_run_is_missed_while_one_is_at_work() -> None:
+    now = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    old = "2026-11-19T23:30:00+00:00"
+    assert missed_run(WEEKDAYS, RunStatus(old, RUNNING, "retrain"), now) is None
+    assert missed_run(WEEKDAYS, RunStatus(old, DONE), now) is not None
 
 
 def test_a_run_is_the_command_of_its_own(
