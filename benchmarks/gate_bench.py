@@ -7,7 +7,7 @@ forecasts of 2007 to 2019, and those of spoilt copies, are put to the gate on ev
 further each time: its decisions over all of history. Beside it stands what the gate would decide by losses
 in log return, in which wild sessions count most. Neighbouring gates share 92 % of their sessions, so the
 shares are of some twelve independent ones a pair. Each seed is challenger of each other one, as no two of
-them are quite equal.
+them are quite equal; and each has one more challenger, which goes on from its weights as `retrain` has it.
 """
 
 import sys
@@ -30,6 +30,7 @@ from forecaster.evaluation.scoring import Actuals, ScoredStep, actuals, score_st
 from forecaster.home import Home
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.student_t import ForecastDistribution
+from forecaster.network.training import onward_recipe
 from forecaster.service.gate import daily_volatility, decision
 from forecaster.service.retraining import GATE_SESSIONS
 from forecaster.settings import Recipe
@@ -88,13 +89,20 @@ class Bench:
     references: dict[str, ForecastDistribution]
     volatilities: np.ndarray
 
-    def judge(self, kind: str, forecasts: Sequence[ForecastDistribution]) -> None:
-        """Put the forecasts of each seed to the gate, and spoilt ones."""
+    def judge(
+        self,
+        kind: str,
+        forecasts: Sequence[ForecastDistribution],
+        onward: Sequence[ForecastDistribution],
+    ) -> None:
+        """Put to the gate the forecasts of each seed, of what goes on from its weights, and spoilt ones."""
         seeds = [self.scored(each) for each in forecasts]
         for number, each in zip(SEEDS, seeds, strict=True):
             figures = ", ".join(f"CRPS {each[step].scores.crps:.6f} at {step}" for step in STEPS)
             print(f"{kind}, seed {number}: {figures}", flush=True)
         self.print_promoted("an equal twin", list(permutations(seeds, 2)))
+        followers = [self.scored(each) for each in onward]
+        self.print_promoted("what goes on from its weights", list(zip(followers, seeds, strict=True)))
         for name, spoil in self.spoilt().items():
             challengers = [self.scored(spoil(each)) for each in forecasts]
             self.print_promoted(name, list(zip(challengers, seeds, strict=True)))
@@ -145,21 +153,36 @@ def main() -> None:
         home = Home(Path(folder))
         home.fetch(source=sys.argv[1])
         data = home.training_set(recipe=RECIPE)
-    recipes = [replace(RECIPE, ensemble=ENSEMBLE, seed=seed) for seed in SEEDS]
-    found = [train_and_forecast(data, recipe, lambda _: None) for recipe in recipes]
+    found = [trained(data, replace(RECIPE, ensemble=ENSEMBLE, seed=seed)) for seed in SEEDS]
     origins = found[0].origins
     bench = Bench(
         actuals(data.panel, origins, RECIPE.horizon, data.split.train),
         all_baselines(data, RECIPE, origins),
         daily_volatility(data.panel, origins),
     )
-    bench.judge(f"an ensemble of {ENSEMBLE}", [each.forecast for each in found])
-    bench.judge("one network", [first_alone(each, data) for each in found])
+    ensembles = [cast("RecurrentNetwork", each.trained.network) for each in found]
+    firsts = [each.networks[0] for each in ensembles]  # of the ensemble's own seed
+    forecasts = [each.forecast for each in found]
+    bench.judge(f"an ensemble of {ENSEMBLE}", forecasts, followers(data, ensembles))
+    bench.judge("one network", [forecast_by(each, data) for each in firsts], followers(data, firsts))
 
 
-def first_alone(result: TrainResult, data: TrainingSet) -> ForecastDistribution:
-    """What the first network of an ensemble forecasts by itself: that of the ensemble's own seed."""
-    network = cast("RecurrentNetwork", result.trained.network).networks[0]
+def trained(data: TrainingSet, recipe: Recipe, start: RecurrentNetwork | None = None) -> TrainResult:
+    """By the recipe, and its forecasts of the test days."""
+    return train_and_forecast(data, recipe, lambda _: None, start)
+
+
+def followers(data: TrainingSet, networks: Sequence[RecurrentNetwork]) -> list[ForecastDistribution]:
+    """What the next challenger of each network forecasts, which knows as much as it does."""
+    recipe = onward_recipe(RECIPE, EVERY)
+    recipes = [
+        replace(recipe, ensemble=each.ensemble, seed=seed) for seed, each in zip(SEEDS, networks, strict=True)
+    ]
+    return [trained(data, *each).forecast for each in zip(recipes, networks, strict=True)]
+
+
+def forecast_by(network: RecurrentNetwork, data: TrainingSet) -> ForecastDistribution:
+    """What it forecasts on the test days."""
     features = features_of(data.panel, network.features)
     return network_forecasts(network, features, data.split.test, data.panel.target_mask)[1]
 

@@ -46,7 +46,7 @@ def retrain(
     ] = 0,
     no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Train on the prices that are there.")] = False,
     cold: Annotated[
-        bool, typer.Option("--cold", help="Begin from random weights, not from the champion's.")
+        bool, typer.Option("--cold", help="Train from scratch; else on from the champion's weights.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")

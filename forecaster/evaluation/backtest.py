@@ -277,8 +277,10 @@ class _Run:
         for work, number in wave:
             start = work.networks.get(number - 1) if warm and work.name != LINEAR else None
             before = work.digests[number - 1] if start is not None else ""
-            recipe = work.recipe if start is None else onward_recipe(work.recipe)
-            fold = self.walk.folds[number]
+            fold, recipe = self.walk.folds[number], work.recipe
+            if start is not None:
+                trained_to = self.walk.folds[number - 1].split.train.stop
+                recipe = onward_recipe(recipe, fold.split.train.stop - trained_to)
             digest = work.digests[number] = self._digest(number, recipe, before)
             kept = self.store.load(digest)
             if kept is not None:

@@ -39,8 +39,9 @@ _FEWEST_EPOCHS, _MOST_EPOCHS = 4, 100
 _SMALLEST_BATCH, _LARGEST_BATCH = 16, 256
 _BATCHES_AN_EPOCH = 32
 # Little enough that a network keeps what it was evaluated for; see "Refitting" in docs/method.md.
-_REFIT_EPOCHS = 1
-_REFIT_STEP = 1 / 3
+_ONWARD_EPOCHS = 1
+_ONWARD_STEP = 1 / 3
+_ONWARD_SESSIONS = 250
 
 
 @dataclass(frozen=True)
@@ -177,9 +178,17 @@ def refit_network(
         return _each(fit, onward, report, evaluated.network)
 
 
-def onward_recipe(recipe: Recipe) -> Recipe:
-    """The recipe by which a trained network learns what is new: few epochs, and small steps."""
-    return replace(recipe, epochs=_REFIT_EPOCHS, learning_rate=_REFIT_STEP * recipe.learning_rate)
+def onward_recipe(recipe: Recipe, new_sessions: int = _ONWARD_SESSIONS) -> Recipe:
+    """The recipe by which a trained network learns what is new: one epoch of small steps.
+
+    Args:
+        recipe: by which it was trained.
+        new_sessions: that it has not been trained on. Steps are smaller where they are fewer than a year's: a
+            network that goes on every month would else run through all that is old twelve times a year, and
+            learn it by heart.
+    """
+    share = min(max(new_sessions, 1) / _ONWARD_SESSIONS, 1.0)
+    return replace(recipe, epochs=_ONWARD_EPOCHS, learning_rate=_ONWARD_STEP * share * recipe.learning_rate)
 
 
 def _each(

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -22,8 +22,21 @@ from forecaster.network.fitting import Progress
 from forecaster.network.linear_training import linear_recipe
 from forecaster.network.network import Network
 from forecaster.network.student_t import ForecastDistribution
-from forecaster.network.training import TrainedNetwork
+from forecaster.network.training import TrainedNetwork, onward_recipe
 from forecaster.settings import LINEAR, Recipe, iso_utc
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training begins that goes on from another network.
+
+    Attributes:
+        network: its weights.
+        new_sessions: in the training part that it has not been trained on.
+    """
+
+    network: Network
+    new_sessions: int
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ def train_candidate(
     recipe: Recipe,
     now: datetime,
     report: Callable[[Progress], None],
-    start: Network | None = None,
+    start: Start | None = None,
 ) -> Candidate:
     """Train, score the first and the last step on the test part, write the card.
 
@@ -60,14 +73,20 @@ def train_candidate(
         recipe: what to train.
         now: the clock of the command.
         report: called with the training's progress.
-        start: the network whose weights training begins from; random ones without it.
+        start: where training begins, to go on for an epoch of small steps; random weights without it.
 
     Raises:
         ForecastError: too little data, or a loss that became NaN.
     """
     if recipe.cell == LINEAR:
         recipe = linear_recipe(recipe)
-    outcome = train_and_forecast(data, recipe, report, start)
+    if start is None:
+        outcome = train_and_forecast(data, recipe, report)
+        recipe = replace(recipe, epochs=outcome.trained.epochs_planned)
+    else:
+        onward = onward_recipe(recipe, start.new_sessions)
+        outcome = train_and_forecast(data, onward, report, start.network)
+    recipe = replace(recipe, batch_size=outcome.trained.batch_size)
     if not len(outcome.origins):
         raise BadInputError(
             f"no ticker has {recipe.lookback} days in a row in the test part",
@@ -135,7 +154,7 @@ def _card(
         "created": iso_utc(now),
         "parameters": trained.network.parameter_count(),
         "features": list(trained.network.features),
-        "recipe": asdict(recipe) | {"epochs": trained.epochs_planned, "batch_size": trained.batch_size},
+        "recipe": asdict(recipe),
         "training": {
             "epochs_run": len(trained.losses),
             "best_epoch": trained.best_epoch,

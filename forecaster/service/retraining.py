@@ -28,7 +28,7 @@ from forecaster.prices.market import read_market
 from forecaster.prices.store import PriceStore
 from forecaster.prices.universe import find_universe
 from forecaster.registry.versions import ModelRegistry, RegisteredModel
-from forecaster.service.candidate import train_candidate
+from forecaster.service.candidate import Start, train_candidate
 from forecaster.service.events import log_event
 from forecaster.service.gate import Decision, decide, refit_fault, unseen_part
 from forecaster.service.refreshing import reject_unfit_prices
@@ -101,7 +101,7 @@ def retrain(
         report: called with what is being trained, and its progress.
         if_stale: do nothing while the newest version, in service or rejected, knows prices less than so
             many sessions old: a gate that is tried every night lets somebody pass by luck.
-        warm: begin from the champion's weights.
+        warm: go on from the champion's weights, for one epoch of small steps; else train from scratch.
         dry_run: say what would be done.
 
     Raises:
@@ -156,7 +156,7 @@ def _challenge(
     panel, split, recipe = plan.data.panel, plan.data.split, plan.recipe
     name, version = str(champion.card["name"]), int(champion.card["version"])
     evaluated = registry.load_evaluated(name, version)
-    start = evaluated if warm else None
+    start = Start(evaluated, _new_sessions(champion.card, panel, split)) if warm else None
     candidate = train_candidate(plan.data, recipe, now, partial(report, name), start)
     decision = decide(panel, unseen_after, evaluated, candidate.trained.network, plan.champions_panel)
     refitted = Refit(None, {})
@@ -189,6 +189,12 @@ def _challenge(
         plan.data.survivorship,
         plan.data.dates_fault,
     )
+
+
+def _new_sessions(champion: Mapping[str, Any], panel: Panel, split: Split) -> int:
+    """Of the training part, those after the last session that the champion was trained on."""
+    trained_to = np.datetime64(champion["split"]["train_end"])
+    return int(np.count_nonzero(panel.dates[: split.validation.start] > trained_to))
 
 
 def gate_split(dates: np.ndarray[Any, np.dtype[np.datetime64]], horizon: int) -> Split:

@@ -30,6 +30,7 @@ from forecaster.network.training import (
     TrainedNetwork,
     _means,
     _seed_within,
+    onward_recipe,
     refit_network,
     train_network,
 )
@@ -131,6 +132,17 @@ def test_a_refit_trains_on_the_last_days_that_the_evaluated_network_never_saw(
         refit_network(*each, RECIPE).network.weights["head/bias"] for each in zip(days, trained, strict=True)
     ]
     assert not np.array_equal(*refitted)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "rate"),
+    [(250, 0.001), (1000, 0.001), (125, 0.0005), (21, 0.000084), (1, 0.000004), (0, 0.000004)],
+)
+def test_what_goes_on_takes_a_year_s_steps_in_a_year(sessions: int, rate: float) -> None:
+    onward = onward_recipe(replace(RECIPE, learning_rate=0.003, epochs=9), sessions)
+    assert onward == replace(RECIPE, learning_rate=onward.learning_rate, epochs=1)
+    assert onward.learning_rate == pytest.approx(rate, rel=1e-12)
+    assert onward_recipe(RECIPE) == onward_recipe(RECIPE, 250)
 
 
 def test_patience_ends_a_hopeless_fit_early(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:

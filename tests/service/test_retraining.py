@@ -20,6 +20,7 @@ from forecaster.cli.main import run
 from forecaster.dataset.features import available_features
 from forecaster.dataset.panel import Panel
 from forecaster.errors import BadInputError, ExitCode, ForecastError
+from forecaster.evaluation import experiment
 from forecaster.evaluation.scoring import StepScores
 from forecaster.network.recurrent import RecurrentNetwork
 from forecaster.network.training import TrainedNetwork
@@ -32,6 +33,7 @@ from forecaster.service import gate
 from forecaster.service.candidate import better_reference
 from forecaster.service.gate import Decision, Duel, decide
 from forecaster.service.retraining import gate_split
+from forecaster.settings import Recipe
 
 REPORTED = ("2025-10-28", "2026-01-27", "2026-04-28", "2026-07-28", "2026-10-27")
 LEARNS = replace(RECIPE, epochs=6, units=8, batch_size=16, learning_rate=0.02)
@@ -175,6 +177,41 @@ def test_retrain_keeps_figures_in_card_and_log(own_home: Path, capsys: pytest.Ca
     assert event["event"] == "gate"
     assert event["duels"] == card["gate"]["duels"]
     assert datetime.fromisoformat(event["time"]).tzinfo == UTC
+
+
+@pytest.mark.usefixtures("quick_training")
+@pytest.mark.parametrize("cold", [False, True])
+def test_a_challenger_goes_on_for_an_epoch_of_steps_as_small_as_what_is_new(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch, cold: bool
+) -> None:
+    """And the next one by the same recipe, not by smaller and smaller steps."""
+    given: list[tuple[Recipe, Any]] = []
+    train = experiment.train_network
+
+    def watched(*words: Any, **options: Any) -> TrainedNetwork:
+        given.append((words[3], words[6]))
+        return train(*words, **options)
+
+    monkeypatch.setattr(experiment, "train_network", watched)
+    registry = ModelRegistry(own_home)
+    before = registry.card("main", 1)
+    for version in (2, 3):
+        arguments = ["retrain", "--home", str(own_home), "--no-fetch", *(["--cold"] if cold else [])]
+        assert run(arguments) == ExitCode.DONE
+        card = registry.card("main", version)
+        kept = ("learning_rate", "batch_size", "seed", *(() if cold else ("epochs",)))
+        assert [card["recipe"][name] for name in kept] == [before["recipe"][name] for name in kept]
+    champion, challenger = (registry.card("main", version)["split"]["train_end"] for version in (1, 2))
+    new = len(sessions_between(np.datetime64(champion), np.datetime64(challenger))) - 1
+    rates = [recipe.learning_rate / before["recipe"]["learning_rate"] for recipe, _ in given]
+    assert [start is None for _, start in given] == [cold, cold]
+    if cold:
+        assert rates == [1, 1]
+        return
+    assert [recipe.epochs for recipe, _ in given] == [1, 1]
+    assert rates[0] == pytest.approx(min(max(new, 1), 250) / 750)
+    if registry.card("main", 2)["gate"]["promote"]:
+        assert rates[1] == pytest.approx(1 / 750)  # the same prices again: nothing is new
 
 
 DAYS = 500
