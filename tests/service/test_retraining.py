@@ -32,7 +32,7 @@ from forecaster.registry.versions import ModelRegistry
 from forecaster.service import gate
 from forecaster.service.candidate import better_reference
 from forecaster.service.gate import Decision, Duel, decide
-from forecaster.service.retraining import gate_split
+from forecaster.service.retraining import _new_sessions, gate_split
 from forecaster.settings import Recipe
 
 REPORTED = ("2025-10-28", "2026-01-27", "2026-04-28", "2026-07-28", "2026-10-27")
@@ -212,6 +212,15 @@ def test_a_challenger_goes_on_for_an_epoch_of_steps_as_small_as_what_is_new(
     assert rates[0] == pytest.approx(min(max(new, 1), 250) / 750)
     if registry.card("main", 2)["gate"]["promote"]:
         assert rates[1] == pytest.approx(1 / 750)  # the same prices again: nothing is new
+
+
+@pytest.mark.parametrize("sessions", [0, 1, 21, 400])
+def test_new_sessions_are_those_after_the_champion_s_training(panel: Panel, sessions: int) -> None:
+    split = gate_split(panel.dates, LEARNS.horizon)
+    trained_to = panel.dates[split.validation.start - 1 - sessions]
+    assert _new_sessions({"split": {"train_end": str(trained_to)}}, panel, split) == sessions
+    later = str(panel.dates[-1])
+    assert _new_sessions({"split": {"train_end": later}}, panel, split) == 0
 
 
 DAYS = 500
