@@ -181,7 +181,7 @@ def _rules(calendar: str) -> _Rules:
             else:
                 (extra if mark.startswith("+") else closed).append(date)
     holidays = np.array(closed, "datetime64[D]")
-    mask = np.array([digit == "1" for digit in week])
+    mask = tuple(digit == "1" for digit in week)
     if extra:
         # NumPy's calendars know no session on a free day, so that all days are open but those that are named.
         days = np.arange("1900-01-01", "2101-01-01", dtype="datetime64[D]")
@@ -193,7 +193,7 @@ def _rules(calendar: str) -> _Rules:
         close=_clock(close),
         early=early,
         busdays=busdays,
-        week=tuple(mask.tolist()),
+        week=mask,
         first=np.datetime64(first, "D"),
     )
 
