@@ -112,7 +112,7 @@ def predict(
     quiet: QuietFlag = False,
     home: HomeFlag = None,
 ) -> None:
-    """Predict tickers on the coming sessions of their exchange, beside the naive forecast.
+    """Predict tickers' coming sessions, beside the naive forecast.
 
     A ticker that cannot be predicted costs only itself: it is listed on stderr with the reason, the
     others are predicted, and the exit code is that of the first that failed.

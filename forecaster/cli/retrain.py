@@ -1,4 +1,4 @@
-"""`forecast retrain`: challengers by the champions' recipes, through the gate or not."""
+"""`forecast retrain`: challengers of the champions, through the gate or not."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -55,7 +55,10 @@ def retrain(
     quiet: QuietFlag = False,
     home: HomeFlag = None,
 ) -> None:
-    """Train challengers by the champions' recipes; promote each that passes the promotion gate.
+    """Train challengers; promote each that passes the promotion gate.
+
+    A challenger goes on from its champion's weights for one epoch of small steps; with --cold it is trained
+    from scratch by the champion's recipe.
 
     Champion and challenger are scored on the last sessions (250, or 15 % of a shorter history), those
     that neither has seen. The challenger takes over if it is shown there to be no worse than the champion by

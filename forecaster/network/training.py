@@ -38,7 +38,7 @@ _STEPS = 400
 _FEWEST_EPOCHS, _MOST_EPOCHS = 4, 100
 _SMALLEST_BATCH, _LARGEST_BATCH = 16, 256
 _BATCHES_AN_EPOCH = 32
-# Little enough that a network keeps what it was evaluated for; see "Refitting" in docs/method.md.
+# Little enough that a network keeps what it has learned; see "Refitting" and "Going on" in docs/method.md.
 _ONWARD_EPOCHS = 1
 _ONWARD_STEP = 1 / 3
 _ONWARD_SESSIONS = 250

@@ -1,4 +1,4 @@
-"""Train a challenger by the champion's recipe; it is promoted only if it passes the gate, then refitted."""
+"""Train a challenger, on from the champion's weights or anew; if it passes the gate, promote and refit it."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -121,8 +121,9 @@ def retrain(
         panel = plan.data.panel
         dates = split_dates(panel.dates, plan.data.split)
         fault = plan.data.dates_fault
+        how = f"go on from {champion.reference}" if warm else f"train {champion.reference}'s recipe"
         what = (
-            f"train {champion.reference}'s recipe on {len(panel.tickers)} tickers "
+            f"{how} on {len(panel.tickers)} tickers "
             f"to {dates['train_end']}, compare both on the origins after {unseen_after}"
         )
         return Retraining(name, version, "would retrain", what, damaged=plan.data.damaged, dates_fault=fault)

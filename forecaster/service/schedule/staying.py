@@ -11,7 +11,7 @@ from pathlib import Path
 from forecaster.errors import ForecastError, TryLaterError, UsageError
 from forecaster.files import home_lock, lock_is_held, read_regular, write_atomically
 from forecaster.service.run_status import RUNNING, RunStatus, read_run_status
-from forecaster.service.schedule.cron_expression import next_moment
+from forecaster.service.schedule.cron_expression import next_moment, parse_expression
 
 GRACE = timedelta(hours=1)
 _LONGEST_SLEEP_SECONDS = 60.0
@@ -44,7 +44,7 @@ def expression_of(home: Path) -> str | None:
     try:
         if lock_is_held(folder):
             expression = read_regular(folder / _FILE).decode().strip()
-            next_moment(expression, datetime.now().astimezone())
+            parse_expression(expression)
             return expression
     except (ForecastError, OSError, ValueError):  # the file is nobody's that stays
         pass
